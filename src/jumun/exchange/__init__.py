@@ -1,0 +1,1 @@
+"""The exchange: what really happened; the oracle the books are compared with."""

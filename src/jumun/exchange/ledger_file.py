@@ -1,0 +1,195 @@
+"""The exchange's durable memory: one JSON line for each call that changed something, chained by SHA-256.
+
+A line is `<chain> <entry>\n`, where chain = SHA-256(chain before, entry). Lines are written and synced before
+the answers they belong to go out, so a torn last line was never acknowledged and is cut off at the start. A
+start carries out the calls again and compares what came of them with what was written down.
+"""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from jumun.exchange.market import Market
+from jumun.exchange.protocol import Answer, Change, Done, Entry, Genesis, SetBase
+from jumun.exchange.records import MarketEvent
+from jumun.exchange.service import answer
+from jumun.exchange.world import World
+from jumun.model.errors import ConfigError, OmsError, StoreLocked, StoreUnavailable, TornJournal
+
+FIRST_CHAIN: Final = "0" * 64
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+_DECODER: Final = msgspec.json.Decoder(Entry)
+
+
+class LedgerFile:
+    """An open ledger. `record` collects, `take` and `write` make durable; one process at a time."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.chain = FIRST_CHAIN
+        self.count = 0
+        self.bytes_cut = 0  # of a torn last line
+        self._descriptor = descriptor
+        self._pending: list[bytes] = []
+
+    @classmethod
+    def open(cls, path: Path, world: World) -> tuple[Self, Market]:
+        """Open or create the ledger and return it with the market it rebuilds.
+
+        Raises StoreLocked when another process has it, TornJournal when a complete line was altered or does
+        not lead to what it says, ConfigError when it belongs to another world, StoreUnavailable otherwise.
+        """
+        try:
+            fresh = not path.exists()
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"exchange ledger {path} cannot be opened: {error.strerror}") from error
+        ledger = cls(path, descriptor)
+        try:
+            ledger._lock()
+            if fresh:
+                _sync_folder(path.parent)
+            market = ledger._rebuild(world)
+        except OmsError:
+            ledger.close()
+            raise
+        return ledger, market
+
+    def record(self, command: Genesis | Change, ts_ns: int, events: tuple[MarketEvent, ...]) -> None:
+        """Collect one entry; it is durable after the next `write`."""
+        entry = Entry(number=self.count, ts_ns=ts_ns, command=command, events=events)
+        body = _ENCODER.encode(entry)
+        self.chain = _next_chain(self.chain, body)
+        self.count += 1
+        self._pending.append(self.chain.encode() + b" " + body + b"\n")
+
+    def take(self) -> bytes:
+        """Return everything collected and not yet written, and forget it."""
+        data, self._pending = b"".join(self._pending), []
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Append and sync; blocks. Raises StoreUnavailable, after which the exchange must stop."""
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"exchange ledger {self.path} cannot be written: {error.strerror}; free the disk, start again"
+            ) from error
+
+    def sync(self) -> None:
+        """Make everything collected durable, here and now."""
+        data = self.take()
+        if data:
+            self.write(data)
+
+    def close(self) -> None:
+        """Release the file. What was collected and not written is lost: it was never acknowledged."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreLocked(
+                f"exchange ledger {self.path} is in use by another exchange; stop it or name another file"
+            ) from error
+
+    def _rebuild(self, world: World) -> Market:
+        lines = self._complete_lines()
+        if not lines:
+            self.record(Genesis(world=world), 0, ())
+            self.sync()
+            return Market(world)
+        first = self._read(lines[0])
+        if not isinstance(first.command, Genesis):
+            raise TornJournal(f"exchange ledger {self.path} record 0 is not its genesis", record=0)
+        if first.command.world != world:
+            raise ConfigError(
+                f"exchange ledger {self.path} belongs to another world ({first.command.world.name!r}); "
+                "start with the settings it was made with or name another file"
+            )
+        market = Market(world)
+        for line in lines[1:]:
+            _carry_out(market, self._read(line), self.path)
+        return market
+
+    def _complete_lines(self) -> list[bytes]:
+        data = self.path.read_bytes()
+        end = data.rfind(b"\n") + 1
+        self.bytes_cut = len(data) - end
+        if self.bytes_cut:
+            os.ftruncate(self._descriptor, end)
+            os.fsync(self._descriptor)
+        return data[:end].splitlines()
+
+    def _read(self, line: bytes) -> Entry:
+        number, (chain, _, body) = self.count, line.partition(b" ")
+        expected = _next_chain(self.chain, body)
+        if chain.decode(errors="replace") != expected:
+            raise TornJournal(
+                f"exchange ledger {self.path} record {number} was altered: its hash does not follow from "
+                "the one before; restore the file",
+                record=number,
+            )
+        entry = _DECODER.decode(body)
+        if entry.number != number:
+            raise TornJournal(
+                f"exchange ledger {self.path} record {number} says it is {entry.number}", record=number
+            )
+        self.chain = expected
+        self.count += 1
+        return entry
+
+
+def perform(
+    market: Market, ledger: LedgerFile | None, command: Change, ts_ns: int
+) -> tuple[Answer, tuple[MarketEvent, ...]]:
+    """Carry out a change, collect it in the ledger when it changed something, and return what came of it.
+
+    The answer and the events may go out only after the ledger was written.
+    """
+    heard: list[MarketEvent] = []
+    stop = market.listen(heard.extend)
+    try:
+        told = answer(market, command, ts_ns)
+    finally:
+        stop()
+    events = tuple(heard)
+    # A base price makes no event and still changes what happens next.
+    if ledger is not None and (events or (isinstance(command, SetBase) and isinstance(told, Done))):
+        ledger.record(command, ts_ns, events)
+    return told, events
+
+
+def _carry_out(market: Market, entry: Entry, path: Path) -> None:
+    assert not isinstance(entry.command, Genesis), "only the first record is a genesis"
+    _, events = perform(market, None, entry.command, entry.ts_ns)
+    if events != entry.events:
+        raise TornJournal(
+            f"exchange ledger {path} record {entry.number} leads elsewhere than it says; it was made by "
+            "another version of the market: name a new file",
+            record=entry.number,
+        )
+
+
+def _next_chain(before: str, body: bytes) -> str:
+    return hashlib.sha256(before.encode() + body).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

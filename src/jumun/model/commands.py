@@ -1,0 +1,142 @@
+"""Everything the desk can be asked to do, imperative. `decide` turns each into events."""
+
+from decimal import Decimal
+
+import msgspec
+
+from jumun.model.fills import LedgerRow
+from jumun.model.ids import AccountId, OrderId, UserId
+from jumun.model.orders import Order
+from jumun.model.reasons import Reason
+from jumun.model.reports import Balance, BrokerReport, CancelOutcome, OrderHistory, SubmitOutcome
+from jumun.model.signals import ApprovedOrderIntent
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Make an order of an approved intent, once (OMS-01). `existing` is the row the shell found for its key."""
+
+    intent: ApprovedOrderIntent
+    existing: Order | None = None
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Cancel what is left of an order (OMS-05)."""
+
+    order_id: OrderId
+    by: UserId
+    reason: Reason = Reason.CANCELLED_BY_USER
+    closed: Order | None = None  # the row, where the order has left memory
+
+
+class ConcludeSubmit(msgspec.Struct, frozen=True, kw_only=True):
+    """A send came to one of its four ends."""
+
+    order_id: OrderId
+    attempt: int
+    outcome: SubmitOutcome
+
+
+class ConcludeCancel(msgspec.Struct, frozen=True, kw_only=True):
+    """A cancel request came to an end."""
+
+    order_id: OrderId
+    outcome: CancelOutcome
+
+
+class HearReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's stream said something. `closed` is the order it is about, where that has left memory."""
+
+    report: BrokerReport
+    closed: Order | None = None
+
+
+class StudyHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete history arrived: settle unknowns, count fills, adopt foreign orders (EMS-04).
+
+    `closed` holds the orders behind its numbers that have left memory; `visible_after_ns` is how long
+    the broker may hide an order it already has.
+    """
+
+    history: OrderHistory
+    visible_after_ns: int
+    closed: tuple[Order, ...] = ()
+
+
+class StudyBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete balance arrived: compare. A break needs two looks that agree (I-43).
+
+    `suspects` are the differences of the look before, as (subject, ours, theirs).
+    """
+
+    balance: Balance
+    suspects: tuple[tuple[str, Decimal, Decimal], ...] = ()
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
+    """Time passed: what is due for these orders (retries, expiries, timeouts)."""
+
+    due: tuple[OrderId, ...]
+
+
+class BookOpening(msgspec.Struct, frozen=True, kw_only=True):
+    """Book opening cash and positions, once per document."""
+
+    account_id: AccountId
+    rows: tuple[LedgerRow, ...]
+    document: str
+
+
+class SendNext(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue chose this order: decide once more, then intend the send."""
+
+    order_id: OrderId
+
+
+class RecordMarks(msgspec.Struct, frozen=True, kw_only=True):
+    """Value positions at these prices."""
+
+    marks: dict[str, Decimal]
+    source: str
+
+
+class HaltTrading(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop new orders, durably."""
+
+    reason: Reason
+    text: str
+
+
+class ResumeTrading(msgspec.Struct, frozen=True, kw_only=True):
+    """Allow new orders again; needs a name (K-06)."""
+
+    by: UserId
+    text: str
+
+
+class BeginRecovery(msgspec.Struct, frozen=True, kw_only=True):
+    """After a restart: what was in flight has an unknown outcome (F-67, F-68)."""
+
+
+class FinishRecovery(msgspec.Struct, frozen=True, kw_only=True):
+    """Recovery is done; new orders may come."""
+
+    text: str
+
+
+Command = (
+    SubmitOrder
+    | CancelOrder
+    | ConcludeSubmit
+    | ConcludeCancel
+    | HearReport
+    | StudyHistory
+    | StudyBalance
+    | Tick
+    | BookOpening
+    | SendNext
+    | RecordMarks
+    | HaltTrading
+    | ResumeTrading
+    | BeginRecovery
+    | FinishRecovery
+)

@@ -1,0 +1,196 @@
+"""What a broker claims, in our words: outcomes of requests, notices of its stream, answers to queries.
+
+A report is never a fact of ours until the desk has decided what follows from it (I-44).
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from jumun.model.ids import AccountId, ExecutionId, OrderId
+from jumun.model.instruments import Venue
+from jumun.model.money import Currency
+from jumun.model.orders import BrokerRef, OrderType, Side, TimeInForce
+
+# ---- requests ---------------------------------------------------------------------------------
+
+
+class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly what is asked of the broker; durable before the first byte leaves (I-21)."""
+
+    order_id: OrderId
+    attempt: int
+    account_id: AccountId
+    symbol: str
+    venue: Venue
+    currency: Currency
+    side: Side
+    order_type: OrderType
+    tif: TimeInForce
+    qty: Decimal
+    price: Decimal | None
+    trade_date: str
+    reference: str | None  # our id, where the broker carries one
+
+
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Cancel what is left of one broker order."""
+
+    order_id: OrderId
+    account_id: AccountId
+    symbol: str
+    venue: Venue
+    ref: BrokerRef
+    qty_left: Decimal
+
+
+# ---- outcomes: exactly four for a submit (DESIGN, Never twice 2) --------------------------------
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
+    """The broker has the order and gave it a number."""
+
+    ref: BrokerRef
+    raw: str
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag="rejected"):
+    """The broker answered no. `code` and `text` are the broker's own."""
+
+    code: str
+    text: str
+    raw: str
+
+
+class NotSent(msgspec.Struct, frozen=True, kw_only=True, tag="not_sent"):
+    """The request provably never left (F-01): nothing reached the broker, so it may be tried again."""
+
+    text: str
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
+    """Anything else: a timeout, a reset after sending, a 5xx, an unreadable reply (F-02 to F-08)."""
+
+    text: str
+    raw: str = ""
+
+
+SubmitOutcome = Accepted | Rejected | NotSent | Unknown
+
+
+class CancelAccepted(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_accepted"):
+    """The broker took the cancel. `report`, where it comes along, proves the end; else it is awaited."""
+
+    raw: str
+    report: "OrderReport | None" = None
+
+
+class CancelRefused(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_refused"):
+    """Nothing to cancel, or not now. By itself it never ends an order (I-18): a query decides."""
+
+    code: str
+    text: str
+    raw: str
+
+
+CancelOutcome = CancelAccepted | CancelRefused | NotSent | Unknown
+
+# ---- what the stream and the queries say --------------------------------------------------------
+
+
+class BrokerState(StrEnum):
+    """The state of an order in the broker's own list."""
+
+    WORKING = "WORKING"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report"):
+    """One order as the broker lists or announces it, with cumulative figures (I-04, I-06).
+
+    `ts_event_ns` is when the broker took the order in (queries) or when the change happened (stream).
+    """
+
+    account_id: AccountId
+    ref: BrokerRef
+    symbol: str
+    venue: Venue
+    currency: Currency
+    side: Side
+    order_type: OrderType
+    qty: Decimal
+    price: Decimal | None
+    state: BrokerState
+    qty_filled: Decimal
+    amount_filled: Decimal
+    ts_event_ns: int
+    reference: str | None = None
+    text: str = ""
+    raw: str = ""
+
+
+class FillNotice(msgspec.Struct, frozen=True, kw_only=True, tag="fill_notice"):
+    """One execution from the stream. Which of the three identities it has depends on the broker:
+    an execution id, a cumulative count, or neither (then a twin and a repeat look the same, F-30).
+    """
+
+    account_id: AccountId
+    ref: BrokerRef
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    ts_event_ns: int
+    execution_id: ExecutionId | None = None
+    qty_cumulative: Decimal | None = None
+    amount_cumulative: Decimal | None = None
+    raw: str = ""
+
+
+class UnreadableNotice(msgspec.Struct, frozen=True, kw_only=True, tag="unreadable_notice"):
+    """A notice nobody could read: kept, raised, and settled by a query (F-27, F-28)."""
+
+    raw: str
+    text: str
+
+
+class StreamGap(msgspec.Struct, frozen=True, kw_only=True, tag="stream_gap"):
+    """The stream was interrupted: nothing from before this point may be missing until a query says so (F-19)."""
+
+    text: str
+
+
+BrokerReport = OrderReport | FillNotice | UnreadableNotice | StreamGap
+
+
+class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Every order of one account on one trading day, over every page and venue.
+
+    Only complete histories exist: a query that lost a page raises BrokerUnavailable instead (I-39).
+    `asked_ns` is our clock before the first page was asked for: the watermark of what it can prove (I-19).
+    """
+
+    account_id: AccountId
+    trade_date: str
+    asked_ns: int
+    orders: tuple[OrderReport, ...]
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of one symbol as the broker counts them."""
+
+    symbol: str
+    qty: Decimal
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """All holdings and cash of an account as the broker counts them; complete or not at all (I-39)."""
+
+    account_id: AccountId
+    asked_ns: int
+    holdings: tuple[Holding, ...]
+    cash: dict[str, Decimal]  # by currency

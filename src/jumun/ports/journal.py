@@ -1,0 +1,93 @@
+"""The journal port: one writer, append only, durable before anyone is told yes."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from jumun.model.fills import Fill
+from jumun.model.ids import AccountId, IdempotencyKey, OrderId, UserId
+from jumun.model.journal import Entry, Message, Record
+from jumun.model.orders import BrokerRef, Order
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A book as of record `seq`. `body` is opaque to the store; it verifies it by hash on loading."""
+
+    seq: int
+    body: bytes
+
+
+class Journal(Protocol):
+    """Holds the records and the tables made from them. Closed stores and failed disks raise StoreUnavailable."""
+
+    async def start(self) -> Snapshot | None:
+        """Take the writer's place (StoreLocked if taken), verify from the newest good snapshot on, return it.
+
+        Raises TornJournal naming the first record that is torn or altered (I-26).
+        """
+        ...
+
+    def tail(self, after_seq: int) -> AsyncIterator[Record]:
+        """Yield the records after `after_seq`, in order, verified."""
+        ...
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Write all entries in one transaction and sync; on return they survive a power loss (I-22).
+
+        Raises StoreUnavailable with nothing written; after a failed sync the journal stays failed (F-82).
+        Records must follow the newest one without a gap.
+        """
+        ...
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; old ones beyond a few are dropped. A failure here never harms records."""
+        ...
+
+    async def order(self, order_id: OrderId) -> Order | None:
+        """Return the order as it stands, or None."""
+        ...
+
+    async def order_by_key(self, key: IdempotencyKey) -> Order | None:
+        """Return the order that has this idempotency key, or None."""
+        ...
+
+    async def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
+        """Return the order this user named so, or None."""
+        ...
+
+    async def order_by_ref(self, account_id: AccountId, ref: BrokerRef) -> Order | None:
+        """Return the order behind a broker's number of a day, or None (I-64)."""
+        ...
+
+    async def orders_of_user(self, user_id: UserId, limit: int, before: str | None = None) -> list[Order]:
+        """Return a user's newest orders, newest first, at most `limit`, older than order id `before`."""
+        ...
+
+    async def fills_of(self, order_id: OrderId) -> list[Fill]:
+        """Return an order's fills, oldest first."""
+        ...
+
+    async def story_of(self, order_id: OrderId) -> list[Record]:
+        """Return every record about an order, oldest first (S002-73)."""
+        ...
+
+    async def outbox_cursor(self, sink: str) -> int:
+        """Return the record number up to which this sink has been served; 0 at first."""
+        ...
+
+    async def outbox_after(self, seq: int, limit: int) -> list[tuple[int, Message]]:
+        """Return (record number, message) after record `seq`, in order: whole records, at least one if any."""
+        ...
+
+    async def outbox_done(self, sink: str, seq: int) -> None:
+        """This sink has everything up to record `seq`; what every sink has may be dropped."""
+        ...
+
+    async def verify(self) -> int:
+        """Check the whole chain from the first record; return how many; raises TornJournal."""
+        ...
+
+    async def close(self) -> None:
+        """Give the writer's place back."""
+        ...

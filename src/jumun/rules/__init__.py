@@ -1,0 +1,1 @@
+"""Verbs of the business: pure functions over `jumun.model`, safe to replay."""

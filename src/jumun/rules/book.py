@@ -1,0 +1,344 @@
+"""The book: open orders, positions, cash and reservations, as a fold over the journal (I-24, I-25).
+
+Only `apply` changes it. Closed orders leave: a bounded number of recent ones stay as a cache, which is
+not part of the fold, and the shell hands back any other one that a command needs (`admit`).
+"""
+
+from collections import OrderedDict
+from decimal import Decimal
+from typing import Final, TypeVar
+
+import msgspec
+
+from jumun.model.events import (
+    BreakFound,
+    IntentDenied,
+    MarksRecorded,
+    OpeningBooked,
+    OrderEvent,
+    Recovered,
+    ReportKept,
+    TradingHalted,
+    TradingResumed,
+)
+from jumun.model.fills import LedgerRow
+from jumun.model.ids import AccountId, IdempotencyKey, OrderId
+from jumun.model.journal import Record
+from jumun.model.money import Currency
+from jumun.model.orders import BrokerRef, Order, OrderStatus
+from jumun.model.positions import Position
+from jumun.model.reasons import Reason
+from jumun.rules.ledger import apply_rows, cash_change
+from jumun.rules.order_machine import evolve
+from jumun.rules.reserve import reserved_cash, reserved_shares
+
+ZERO: Final = Decimal(0)
+RECENT_ORDERS_MAX: Final = 4_096  # far longer than a fetch of a closed order takes, at any rate we reach
+
+PositionKey = tuple[AccountId, str]
+CashKey = tuple[AccountId, str]
+Shape = tuple[str, ...]
+_Key = TypeVar("_Key")
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """Why no new order leaves."""
+
+    reason: Reason
+    text: str
+
+
+class BookImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole book as a value: what a snapshot holds, and what two books are compared by."""
+
+    seq: int
+    ts_ns: int
+    orders: list[Order]
+    positions: list[Position]
+    cash: list[tuple[str, str, Decimal]]
+    halt: tuple[Reason, str] | None
+    openings: list[str]
+    breaks: list[tuple[str, str, Decimal, Decimal]]
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What one record changed, for the tables that are written with it."""
+
+    before: Order | None = None
+    after: Order | None = None
+    position: Position | None = None
+
+
+class Book:
+    """See the module. Every dictionary keeps insertion order, so a day replays exactly (I-63)."""
+
+    def __init__(self, recent_max: int = RECENT_ORDERS_MAX) -> None:
+        self.seq = 0
+        self.ts_ns = 0
+        self.open: dict[OrderId, Order] = {}
+        self.recent: OrderedDict[OrderId, Order] = OrderedDict()
+        self.positions: dict[PositionKey, Position] = {}
+        self.cash: dict[CashKey, Decimal] = {}
+        self.cash_reserved: dict[CashKey, Decimal] = {}
+        self.shares_reserved: dict[PositionKey, Decimal] = {}
+        self.halt: Halt | None = None
+        self.openings: dict[str, None] = {}
+        self.breaks: dict[tuple[AccountId, str], tuple[Decimal, Decimal]] = {}
+        # Indexes of `open` and `recent`, so that no decision scans.
+        self.keys: dict[IdempotencyKey, OrderId] = {}
+        self.client_ids: dict[tuple[str, str], OrderId] = {}
+        self.refs: dict[tuple[AccountId, BrokerRef], OrderId] = {}
+        self.waiting: dict[OrderId, None] = {}  # may be sent: nothing of them is in flight
+        self.in_flight: dict[OrderId, Shape] = {}  # a send without an outcome
+        self.shapes: dict[Shape, int] = {}  # how many in flight look alike (F-03: at most one)
+        self.unknown: dict[OrderId, None] = {}
+        self.held: dict[PositionKey, int] = {}  # unknown orders by symbol: no new send there
+        self.open_by_symbol: dict[PositionKey, dict[OrderId, None]] = {}
+        self.occupied: dict[AccountId, dict[str, None]] = {}  # symbols with shares or open buys
+        self._recent_max = recent_max
+
+    # ---- reading ------------------------------------------------------------------------------
+
+    def order(self, order_id: OrderId) -> Order | None:
+        """Return an open or recently closed order."""
+        return self.open.get(order_id) or self.recent.get(order_id)
+
+    def order_by_key(self, key: IdempotencyKey) -> Order | None:
+        """Return the open or recent order with this idempotency key."""
+        order_id = self.keys.get(key)
+        return None if order_id is None else self.order(order_id)
+
+    def order_by_ref(self, account_id: AccountId, ref: BrokerRef) -> Order | None:
+        """Return the open or recent order behind a broker's number of a day (I-64)."""
+        order_id = self.refs.get((account_id, ref))
+        return None if order_id is None else self.order(order_id)
+
+    def position(self, account_id: AccountId, symbol: str, currency: str) -> Position:
+        """Return the position; a flat one where there is none."""
+        found = self.positions.get((account_id, symbol))
+        if found is not None:
+            return found
+        return Position(account_id=account_id, symbol=symbol, currency=Currency(currency))
+
+    def cash_free(self, account_id: AccountId, currency: str) -> Decimal:
+        """Cash less everything reserved; sells are usable at once (net settlement)."""
+        key = (account_id, currency)
+        return self.cash.get(key, ZERO) - self.cash_reserved.get(key, ZERO)
+
+    def shares_free(self, account_id: AccountId, symbol: str) -> Decimal:
+        """Shares held less everything reserved by open sells."""
+        key = (account_id, symbol)
+        held = self.positions[key].qty if key in self.positions else ZERO
+        return held - self.shares_reserved.get(key, ZERO)
+
+    # ---- changing -----------------------------------------------------------------------------
+
+    def apply(self, record: Record) -> Applied:
+        """Take a record in; the only way the book changes. Records come in order, without gaps."""
+        assert record.seq == self.seq + 1, f"record {record.seq} cannot follow {self.seq}"
+        self.seq = record.seq
+        self.ts_ns = record.ts_ns
+        event = record.event
+        match event:
+            case OrderEvent():
+                return self._apply_order(event, record.ts_ns)
+            case OpeningBooked():
+                self.openings[event.document] = None
+                return Applied(position=self._post(event.rows))
+            case MarksRecorded():
+                self._mark(event, record.ts_ns)
+            case TradingHalted():
+                self.halt = Halt(event.reason, event.text)
+            case TradingResumed():
+                self.halt = None
+                self.breaks.clear()
+            case BreakFound():
+                self.breaks[event.account_id, event.subject] = (event.ours, event.theirs)
+            case IntentDenied() | ReportKept() | Recovered():
+                return Applied()
+        return Applied()
+
+    def admit(self, order: Order) -> None:
+        """Put a closed order that the shell fetched back within reach; not a fact, only a cache."""
+        if order.order_id in self.open or order.order_id in self.recent:
+            return
+        assert order.status.is_final, f"{order.order_id} is {order.status} but not in the book"
+        self._remember(order)
+
+    def _apply_order(self, event: OrderEvent, ts_ns: int) -> Applied:
+        before = self.order(event.order_id)
+        position = None
+        rows = getattr(event, "ledger", ())
+        if rows:
+            position = self._post(rows)
+        if before is None and not hasattr(event, "order"):
+            # A late fill of an order closed before the snapshot: the money counts, the order is not here.
+            return Applied(position=position)
+        after = evolve(before, event, ts_ns)  # type: ignore[arg-type]  # OrderEvent is the union's base
+        self._replace(before, after)
+        return Applied(before, after, position)
+
+    def _replace(self, before: Order | None, after: Order) -> None:
+        self._reserve(before, after)
+        self._index(before, after)
+        order_id = after.order_id
+        if after.is_executable:
+            self.open[order_id] = after
+            return
+        self.open.pop(order_id, None)
+        self.recent.pop(order_id, None)
+        self._remember(after)
+
+    def _remember(self, order: Order) -> None:
+        self.recent[order.order_id] = order
+        self._add_names(order)
+        while len(self.recent) > self._recent_max:
+            _, oldest = self.recent.popitem(last=False)
+            self._drop_names(oldest)
+
+    def _reserve(self, before: Order | None, after: Order) -> None:
+        cash = reserved_cash(after) - reserved_cash(before)
+        if cash:
+            key = (after.account_id, after.currency.value)
+            self.cash_reserved[key] = self.cash_reserved.get(key, ZERO) + cash
+        shares = reserved_shares(after) - reserved_shares(before)
+        if shares:
+            place = (after.account_id, after.symbol)
+            self.shares_reserved[place] = self.shares_reserved.get(place, ZERO) + shares
+
+    def _index(self, before: Order | None, after: Order) -> None:
+        order_id, place = after.order_id, (after.account_id, after.symbol)
+        self._add_names(after)
+        _set(self.waiting, order_id, is_waiting(after))
+        if before is not None and before.is_unknown and not after.is_unknown:
+            self.unknown.pop(order_id, None)
+            _count(self.held, place, -1)
+        if after.is_unknown and not (before is not None and before.is_unknown):
+            self.unknown[order_id] = None
+            _count(self.held, place, +1)
+        self._index_flight(order_id, after)
+        at_symbol = self.open_by_symbol.setdefault(place, {})
+        _set(at_symbol, order_id, after.is_executable)
+        if not at_symbol:
+            del self.open_by_symbol[place]
+        self._occupy(place)
+
+    def _index_flight(self, order_id: OrderId, after: Order) -> None:
+        flying = after.attempt_open and after.is_executable
+        was = self.in_flight.get(order_id)
+        if flying and was is None:
+            shape = shape_of(after)
+            self.in_flight[order_id] = shape
+            _count(self.shapes, shape, +1)
+        elif not flying and was is not None:
+            del self.in_flight[order_id]
+            _count(self.shapes, was, -1)
+
+    def _occupy(self, place: PositionKey) -> None:
+        account_id, symbol = place
+        position = self.positions.get(place)
+        used = bool(position is not None and position.qty) or place in self.open_by_symbol
+        _set(self.occupied.setdefault(account_id, {}), symbol, used)
+
+    def _add_names(self, order: Order) -> None:
+        self.keys[order.idempotency_key] = order.order_id
+        if order.client_order_id is not None:
+            self.client_ids[order.created_by, order.client_order_id] = order.order_id
+        for ref in order.refs:
+            self.refs[order.account_id, ref] = order.order_id
+
+    def _drop_names(self, order: Order) -> None:
+        self.keys.pop(order.idempotency_key, None)
+        if order.client_order_id is not None:
+            self.client_ids.pop((order.created_by, order.client_order_id), None)
+        for ref in order.refs:
+            self.refs.pop((order.account_id, ref), None)
+
+    def _post(self, rows: tuple[LedgerRow, ...]) -> Position | None:
+        """Post ledger rows of one account to cash and positions; return the last position touched."""
+        position = None
+        by_symbol: dict[str, list[LedgerRow]] = {}
+        for row in rows:
+            key = (row.account_id, row.currency.value)
+            change = cash_change((row,))
+            if change or key not in self.cash:
+                self.cash[key] = self.cash.get(key, ZERO) + change
+            if row.symbol:
+                by_symbol.setdefault(row.symbol, []).append(row)
+        for symbol, its_rows in by_symbol.items():
+            place = (its_rows[0].account_id, symbol)
+            held = self.position(*place, its_rows[0].currency.value)
+            position = apply_rows(held, its_rows)
+            self.positions[place] = position
+            self._occupy(place)
+        return position
+
+    def _mark(self, event: MarksRecorded, ts_ns: int) -> None:
+        for place, position in self.positions.items():
+            price = event.marks.get(place[1])
+            if price is not None:
+                self.positions[place] = msgspec.structs.replace(position, mark=price, mark_ts_ns=ts_ns)
+
+    # ---- snapshots ----------------------------------------------------------------------------
+
+    def image(self) -> BookImage:
+        """Return the book as a value, in a canonical order."""
+        return BookImage(
+            seq=self.seq,
+            ts_ns=self.ts_ns,
+            orders=sorted(self.open.values(), key=lambda order: order.order_id),
+            positions=[self.positions[key] for key in sorted(self.positions)],
+            cash=[(*key, self.cash[key]) for key in sorted(self.cash)],
+            halt=None if self.halt is None else (self.halt.reason, self.halt.text),
+            openings=sorted(self.openings),
+            breaks=[(*key, *self.breaks[key]) for key in sorted(self.breaks)],
+        )
+
+    @classmethod
+    def from_image(cls, image: BookImage, recent_max: int = RECENT_ORDERS_MAX) -> "Book":
+        """Return the book an image was taken of."""
+        book = cls(recent_max)
+        book.seq, book.ts_ns = image.seq, image.ts_ns
+        for position in image.positions:
+            place = (position.account_id, position.symbol)
+            book.positions[place] = position
+            book._occupy(place)
+        for order in image.orders:
+            book._replace(None, order)
+        book.cash = {(AccountId(account), currency): amount for account, currency, amount in image.cash}
+        book.halt = None if image.halt is None else Halt(*image.halt)
+        book.openings = dict.fromkeys(image.openings)
+        book.breaks = {
+            (AccountId(account), subject): (ours, theirs) for account, subject, ours, theirs in image.breaks
+        }
+        return book
+
+
+def is_waiting(order: Order) -> bool:
+    """True when the order may be sent: never sent, or proven not received and to be sent once more."""
+    if order.attempt_open or order.refs or order.cancel_requested_ns is not None:
+        return False
+    return order.status in (OrderStatus.NEW, OrderStatus.ERROR)
+
+
+def shape_of(order: Order) -> Shape:
+    """What a broker without client ids could tell orders apart by; equal shapes are sent one at a time."""
+    price = "" if order.price is None else f"{order.price.normalize():f}"
+    qty = f"{order.qty.normalize():f}"
+    return (order.account_id, order.symbol, order.side.value, order.order_type.value, qty, price)
+
+
+def _set(index: dict[_Key, None], key: _Key, present: bool) -> None:
+    if present:
+        index[key] = None
+    else:
+        index.pop(key, None)
+
+
+def _count(index: dict[_Key, int], key: _Key, change: int) -> None:
+    count = index.get(key, 0) + change
+    assert count >= 0, f"{key} counted below zero"
+    if count:
+        index[key] = count
+    else:
+        index.pop(key, None)

@@ -1,0 +1,157 @@
+"""EMS-04: what a complete history proves. Idempotent; never sends an order (I-13, I-40, I-41)."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from jumun.model.commands import StudyHistory
+from jumun.model.events import AttemptNotReceived, ForeignOrderAdopted, OrderCancelled, UnknownNotFound
+from jumun.model.ids import IdempotencyKey, OrderId, UserId
+from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.model.reports import BrokerState, OrderHistory, OrderReport
+from jumun.rules.draft import Decision, Draft
+from jumun.rules.hear import adopt_ref, flag, hear_order
+from jumun.rules.matching import candidates, shape_of_report
+from jumun.rules.sessions import session_on
+
+FOREIGN = UserId("foreign")
+
+
+def decide_history(command: StudyHistory, draft: Draft) -> Decision:
+    """Mapped orders first, then the unknown ones, then what is left is foreign."""
+    history, unmapped = command.history, []
+    for report in history.orders:
+        order = draft.by_ref(report.account_id, report.ref)
+        if order is None:
+            unmapped.append(report)
+            continue
+        hear_order(report, draft, evidence="history")
+        _contradiction(order, report, history, draft)
+    for order_id in list(draft.book.unknown):
+        order = draft.order(order_id)
+        assert order is not None
+        if order.attempt_open and _of_this_day(order, history) and order.is_unknown:
+            unmapped = _settle(order, unmapped, command, draft)
+    _adopt_foreign(unmapped, draft)
+    _missing(history, command.visible_after_ns, draft)
+    return draft.decision()
+
+
+def _of_this_day(order: Order, history: OrderHistory) -> bool:
+    return order.account_id == history.account_id and order.trade_date == history.trade_date
+
+
+def _settle(
+    order: Order, unmapped: list[OrderReport], command: StudyHistory, draft: Draft
+) -> list[OrderReport]:
+    """Found once: adopt. Absent twice, far enough apart: not received. Anything else: a person (F-03)."""
+    found = candidates(order, unmapped, carries_reference=draft.policy.carries_reference)
+    if not found:
+        _absent(order, command, draft)
+        return unmapped
+    account = draft.policy.accounts[order.account_id]
+    claimable = draft.policy.carries_reference or account.exclusive
+    if len(found) > 1 or not claimable:
+        numbers = ", ".join(report.ref.number for report in found)
+        flag(order, Flag.DISPUTED, f"its outcome could be {numbers}: compare by hand and decide", draft)
+        return [report for report in unmapped if report not in found]
+    report = found[0]
+    adopt_ref(order, report.ref, "found in a complete history", report.raw, draft)
+    hear_order(report, draft, evidence="history")
+    return [other for other in unmapped if other is not report]
+
+
+def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
+    history, wait_ns = command.history, command.visible_after_ns
+    assert order.attempt_ts_ns is not None
+    if history.asked_ns - order.attempt_ts_ns < wait_ns:
+        return  # the broker may have it and not show it yet (F-35)
+    if order.absent_ns is None:
+        draft.add(UnknownNotFound(order_id=order.order_id, attempt=order.attempt, asked_ns=history.asked_ns))
+        return
+    if history.asked_ns - order.absent_ns < wait_ns:
+        return
+    evidence = (
+        f"absent from complete histories of {history.trade_date} asked at {order.absent_ns} and "
+        f"{history.asked_ns} ns, {len(history.orders)} orders in the last"
+    )
+    if order.cancel_requested_ns is not None or _day_is_over(order, history, draft):
+        reason = order.cancel_reason or Reason.NOT_RECEIVED
+        text = "the attempt never arrived at the broker"
+        draft.add(OrderCancelled(order_id=order.order_id, reason=reason, text=text, evidence=evidence))
+    elif draft.policy.unknown_order_policy == "resend_once" and order.resends == 0:
+        draft.add(
+            AttemptNotReceived(order_id=order.order_id, attempt=order.attempt, evidence=evidence, resend=True)
+        )
+
+
+def _day_is_over(order: Order, history: OrderHistory, draft: Draft) -> bool:
+    plan = session_on(order.venue, date.fromisoformat(order.trade_date), draft.policy.sessions)
+    return plan is not None and history.asked_ns >= plan.last_ns + draft.policy.settles_after_ns
+
+
+def _contradiction(order: Order, report: OrderReport, history: OrderHistory, draft: Draft) -> None:
+    """A cancel was confirmed, yet the broker still works the order (F-50): a person must know."""
+    ended = order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
+    if ended and report.state is BrokerState.WORKING and history.asked_ns > order.updated_ns:
+        flag(
+            order,
+            Flag.DISPUTED,
+            f"it ended as {order.status} but the broker still lists it as working",
+            draft,
+        )
+
+
+def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:
+    """What no order of ours can explain was placed by somebody else (I-42, F-34, F-106)."""
+    ours = set(draft.book.shapes)
+    for report in unmapped:
+        if shape_of_report(report) in ours or report.account_id not in draft.policy.accounts:
+            continue  # a reply may be on its way to one of ours that looks the same
+        order = _foreign_order(report, OrderId(draft.facts.new_id()), draft.now_ns)
+        draft.add(ForeignOrderAdopted(order_id=order.order_id, order=order, raw=report.raw))
+        hear_order(report, draft, evidence="history")
+
+
+def _foreign_order(report: OrderReport, order_id: OrderId, now_ns: int) -> Order:
+    ref: BrokerRef = report.ref
+    key = f"foreign|{report.account_id}|{ref.trade_date}|{ref.branch}|{ref.number}"
+    return Order(
+        order_id=order_id,
+        account_id=report.account_id,
+        symbol=report.symbol,
+        venue=report.venue,
+        currency=report.currency,
+        side=report.side,
+        order_type=report.order_type,
+        tif=TimeInForce.DAY,
+        qty=report.qty,
+        price_raw=report.price,
+        price=report.price,
+        idempotency_key=IdempotencyKey(key),
+        created_by=FOREIGN,
+        strategy_id="",
+        strategy_version="",
+        correlation_id=order_id,
+        status=OrderStatus.SENT,
+        reserve_price=report.price or report.qty * 0,
+        trade_date=ref.trade_date,
+        refs=(ref,),
+        flags=(Flag.FOREIGN,),
+        created_ns=now_ns,
+        updated_ns=now_ns,
+    )
+
+
+def _missing(history: OrderHistory, visible_after_ns: int, draft: Draft) -> None:
+    """A working order that a complete, late enough history does not hold: flagged, never ended by it."""
+    listed = {report.ref for report in history.orders}
+    for places in draft.book.open_by_symbol.values():
+        for order_id in places:
+            order = draft.order(order_id)
+            assert order is not None
+            ref = order.newest_ref
+            if ref is None or ref in listed or not _of_this_day(order, history):
+                continue
+            if history.asked_ns - order.updated_ns >= visible_after_ns and not order.status.is_final:
+                flag(order, Flag.DISPUTED, f"the broker's list of the day does not hold {ref.number}", draft)

@@ -1,0 +1,252 @@
+"""OMS-01 and EMS-01: from an approved intent to an order, and from a waiting order to an intended send."""
+
+from decimal import Decimal
+from typing import Final
+
+from jumun.model.commands import ConcludeSubmit, SendNext, SubmitOrder
+from jumun.model.events import (
+    IntentDenied,
+    OrderCancelled,
+    OrderCreated,
+    OrderDenied,
+    OrderFlagged,
+    OrderRejected,
+    OrderSent,
+    OrderUnknown,
+    SendIntended,
+    SendNotLeft,
+)
+from jumun.model.ids import IdempotencyKey, OrderId, idempotency_key
+from jumun.model.orders import Flag, Order, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.model.reports import Accepted, NotSent, Rejected, SubmitRequest, Unknown
+from jumun.model.signals import ApprovedOrderIntent
+from jumun.rules.book import Book, is_waiting, shape_of
+from jumun.rules.checks import Reserve, check
+from jumun.rules.draft import Decision, Draft
+from jumun.rules.order_machine import can
+from jumun.rules.policy import SECOND_NS, Denial
+from jumun.rules.sessions import phase_at
+from jumun.rules.validation import REGULAR, Valid, validate
+
+ZERO: Final = Decimal(0)
+
+
+def key_of(intent: ApprovedOrderIntent) -> IdempotencyKey:
+    """The client's own id where it gave one, else specification 002's formula (C-3)."""
+    if intent.client_order_id is not None:
+        return IdempotencyKey(f"client|{intent.user_id}|{intent.client_order_id}")
+    return idempotency_key(
+        intent.account_id,
+        intent.strategy_version,
+        intent.symbol,
+        intent.signal_ts_ns,
+        intent.side,
+        intent.leg,
+    )
+
+
+def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
+    """The same key returns the order it made; anything refused on the way in says why (S002-22, I-08)."""
+    intent, book = command.intent, draft.book
+    existing = book.order_by_key(key_of(intent)) or command.existing
+    if existing is not None:
+        return _same_key_again(intent, existing, draft)
+    denial = _cannot_take(intent, draft)
+    if denial is not None:
+        return draft.decision(denial=denial)
+    approve = draft.policy.approve
+    denial = approve(intent) if approve is not None else None
+    if denial is not None:
+        draft.note(IntentDenied(intent=intent, reason=denial.reason, text=denial.text))
+        return draft.decision(denial=denial)
+    return _create(intent, draft)
+
+
+def _same_key_again(intent: ApprovedOrderIntent, existing: Order, draft: Draft) -> Decision:
+    same = (intent.qty, intent.price, intent.side, intent.order_type, intent.symbol, intent.account_id) == (
+        existing.qty,
+        existing.price_raw,
+        existing.side,
+        existing.order_type,
+        existing.symbol,
+        existing.account_id,
+    )
+    if same:
+        return Decision(order=existing, existing=True)
+    if intent.client_order_id is not None:
+        text = (
+            f"id {intent.client_order_id} was used for {existing.order_id} with other content; use a new id"
+        )
+        return Decision(
+            order=existing, existing=True, mismatch=True, denial=Denial(Reason.KEY_CONFLICT, text)
+        )
+    if Flag.MISMATCH not in existing.flags:
+        text = f"the same signal came again with quantity {intent.qty} and price {intent.price}"
+        draft.add(OrderFlagged(order_id=existing.order_id, flag=Flag.MISMATCH, text=text))
+    order = draft.order(existing.order_id) or existing
+    return Decision(events=tuple(draft.events), order=order, existing=True, mismatch=True)
+
+
+def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
+    """Reasons that make no order: the caller may come again with the same key."""
+    book, policy = draft.book, draft.policy
+    if book.halt is not None:
+        return Denial(
+            Reason.HALTED, f"trading is halted ({book.halt.reason}: {book.halt.text}); resume it first"
+        )
+    if intent.account_id not in policy.accounts:
+        return Denial(Reason.UNKNOWN_ACCOUNT, f"account {intent.account_id!r} is not configured; add it")
+    if len(book.waiting) >= policy.limits.max_queue_size:
+        size = policy.limits.max_queue_size
+        return Denial(Reason.QUEUE_FULL, f"{size} orders wait already (max_queue_size); try again later")
+    return None
+
+
+def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
+    instrument = draft.policy.instrument(intent.symbol)  # raises UnknownSymbol: nothing can be written of it
+    valid = validate(intent, draft.policy, draft.facts)
+    reserve: Reserve | Denial = (
+        valid if isinstance(valid, Denial) else check(intent, valid, draft.book, draft.policy)
+    )
+    order_id = OrderId(draft.facts.new_id())
+    timeout_s = draft.policy.limits.order_timeout_s
+    order = Order(
+        order_id=order_id,
+        account_id=intent.account_id,
+        symbol=intent.symbol,
+        venue=instrument.venue,
+        currency=instrument.currency,
+        side=intent.side,
+        order_type=intent.order_type,
+        tif=valid.tif if isinstance(valid, Valid) else intent.time_in_force or TimeInForce.DAY,
+        qty=intent.qty,
+        price_raw=intent.price,
+        price=valid.price if isinstance(valid, Valid) else None,
+        stop_price=intent.stop_price,
+        idempotency_key=key_of(intent),
+        client_order_id=intent.client_order_id,
+        created_by=intent.user_id,
+        strategy_id=intent.strategy_id,
+        strategy_version=intent.strategy_version,
+        signal_ts_ns=intent.signal_ts_ns,
+        correlation_id=intent.correlation_id or order_id,
+        reserve_price=reserve.price if isinstance(reserve, Reserve) else ZERO,
+        reserve_cost=reserve.cost if isinstance(reserve, Reserve) else ZERO,
+        trade_date=valid.trade_date if isinstance(valid, Valid) else "",
+        created_ns=draft.now_ns,
+        updated_ns=draft.now_ns,
+        expires_ns=draft.now_ns + timeout_s * SECOND_NS if intent.time_in_force is None else None,
+    )
+    draft.add(OrderCreated(order_id=order_id, order=order))
+    denial = valid if isinstance(valid, Denial) else reserve if isinstance(reserve, Denial) else None
+    if denial is not None:
+        draft.add(OrderDenied(order_id=order_id, reason=denial.reason, text=denial.text))
+    return draft.decision(order_id, denial)
+
+
+def decide_send(command: SendNext, draft: Draft) -> Decision:
+    """The last look before a send is intended: the session may have ended while the order waited (I-57)."""
+    order = draft.book.order(command.order_id)
+    if order is None or not is_waiting(order) or draft.book.halt is not None:
+        return draft.decision(command.order_id)
+    phase, day = phase_at(order.venue, draft.now_ns, draft.policy.sessions)
+    if phase not in REGULAR or day.isoformat() != order.trade_date:
+        text = f"it waited until {order.venue} was {phase} and was never sent"
+        draft.add(
+            OrderCancelled(order_id=order.order_id, reason=Reason.EXPIRED, text=text, evidence="never sent")
+        )
+        return draft.decision(order.order_id)
+    attempt = order.attempt + 1
+    request = SubmitRequest(
+        order_id=order.order_id,
+        attempt=attempt,
+        account_id=order.account_id,
+        symbol=order.symbol,
+        venue=order.venue,
+        currency=order.currency,
+        side=order.side,
+        order_type=order.order_type,
+        tif=order.tif,
+        qty=order.qty,
+        price=order.price,
+        trade_date=order.trade_date,
+        reference=order.order_id if draft.policy.carries_reference else None,
+    )
+    draft.add(SendIntended(order_id=order.order_id, attempt=attempt, request=request))
+    return draft.decision(order.order_id)
+
+
+def may_send(order: Order, book: Book) -> bool:
+    """True when nothing of the same look is in flight and the symbol has no unknown order (F-03)."""
+    if book.halt is not None or shape_of(order) in book.shapes:
+        return False
+    held = book.held.get((order.account_id, order.symbol), 0)
+    return held == 0 or (order.is_unknown and held == 1)
+
+
+def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
+    """Each of the four ends of a send (DESIGN, Never twice 2)."""
+    order = draft.book.order(command.order_id)
+    assert order is not None, f"{command.order_id} has a send in flight but is not in the book"
+    outcome = command.outcome
+    current = order.attempt_open and order.attempt == command.attempt
+    match outcome:
+        case Accepted():
+            if not order.has_ref(outcome.ref):
+                late = bool(order.refs) or order.attempt != command.attempt
+                draft.add(
+                    OrderSent(order_id=order.order_id, ref=outcome.ref, evidence="reply", raw=outcome.raw)
+                )
+                if late:
+                    text = f"attempt {command.attempt} was taken as {outcome.ref.number} beside another one"
+                    draft.add(OrderFlagged(order_id=order.order_id, flag=Flag.DISPUTED, text=text))
+        case Rejected():
+            if current and can(order, OrderRejected):
+                draft.add(
+                    OrderRejected(
+                        order_id=order.order_id, code=outcome.code, text=outcome.text, raw=outcome.raw
+                    )
+                )
+        case NotSent():
+            if current:
+                _not_sent(order, outcome, draft)
+        case Unknown():
+            if current:
+                draft.ask = True
+                if can(order, OrderUnknown) and not order.is_unknown:
+                    _unknown(order, outcome, draft)
+    return draft.decision(order.order_id)
+
+
+def _unknown(order: Order, outcome: Unknown, draft: Draft) -> None:
+    draft.add(
+        OrderUnknown(
+            order_id=order.order_id,
+            attempt=order.attempt,
+            reason=Reason.NO_REPLY,
+            text=outcome.text,
+            raw=outcome.raw,
+        )
+    )
+
+
+def _not_sent(order: Order, outcome: NotSent, draft: Draft) -> None:
+    """EMS-02: it provably never left, so it may be tried again after 1, 2 and 4 s, and then no more."""
+    delays = draft.policy.limits.send_retry_s
+    tries = order.attempt - order.resends
+    wanted = order.cancel_requested_ns is None
+    retry_at = draft.now_ns + delays[tries - 1] * SECOND_NS if tries <= len(delays) and wanted else None
+    draft.add(
+        SendNotLeft(order_id=order.order_id, attempt=order.attempt, text=outcome.text, retry_at_ns=retry_at)
+    )
+    if retry_at is None:
+        reason = Reason.NOT_SENT if wanted else order.cancel_reason or Reason.NOT_SENT
+        draft.add(
+            OrderCancelled(
+                order_id=order.order_id,
+                reason=reason,
+                text=f"it never left after {tries} tries: {outcome.text}",
+                evidence=f"attempt {order.attempt} provably never left",
+            )
+        )

@@ -1,0 +1,57 @@
+"""What time alone may do: retry what never left, end what was never sent, ask to cancel what is too old.
+
+It never turns an unknown outcome into a known one (I-15).
+"""
+
+from jumun.model.commands import Tick
+from jumun.model.events import CancelRequested, OrderCancelled
+from jumun.model.ids import UserId
+from jumun.model.orders import Order
+from jumun.model.reasons import Reason
+from jumun.rules.book import is_waiting
+from jumun.rules.draft import Decision, Draft
+from jumun.rules.policy import SECOND_NS, Limits
+
+CLOCK = UserId("clock")
+
+
+def next_deadline_ns(order: Order, limits: Limits) -> int | None:
+    """Return when a Tick should next look at this order; None when time means nothing to it."""
+    if order.status.is_final:
+        return None
+    times = [order.cancel_retry_ns]
+    if is_waiting(order):
+        times += [order.retry_at_ns, _queue_end_ns(order, limits)]
+    if order.cancel_requested_ns is None:
+        times.append(order.expires_ns)
+    due = [time for time in times if time is not None]
+    return min(due, default=None)
+
+
+def decide_tick(command: Tick, draft: Draft) -> Decision:
+    """Look at each order that is due."""
+    for order_id in command.due:
+        order = draft.book.order(order_id)
+        if order is not None and not order.status.is_final:
+            _look_at(order, draft)
+    return draft.decision()
+
+
+def _look_at(order: Order, draft: Draft) -> None:
+    expired = order.expires_ns is not None and draft.now_ns >= order.expires_ns
+    if is_waiting(order):
+        if expired or draft.now_ns >= _queue_end_ns(order, draft.policy.limits):
+            text = "it waited too long and was never sent" if not order.attempt else "it never left in time"
+            draft.add(
+                OrderCancelled(
+                    order_id=order.order_id, reason=Reason.EXPIRED, text=text, evidence="no attempt is open"
+                )
+            )
+    elif expired and order.cancel_requested_ns is None:
+        draft.add(CancelRequested(order_id=order.order_id, reason=Reason.ORDER_TIMEOUT, by=CLOCK))
+    elif order.cancel_retry_ns is not None and draft.now_ns >= order.cancel_retry_ns:
+        draft.touch(order)
+
+
+def _queue_end_ns(order: Order, limits: Limits) -> int:
+    return order.created_ns + limits.priority_timeout_s * SECOND_NS

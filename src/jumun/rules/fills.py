@@ -1,0 +1,90 @@
+"""Counting fills so that a repeat changes nothing and two genuine twins both count (DESIGN, Never twice 5).
+
+Two witnesses are joined. The broker's cumulative figure (a query, or a notice that carries it) is the
+truth about how much traded; it only grows. Notices without a cumulative figure are counted by identity:
+the execution id, or second, price and quantity where there is none. A notice is booked only while
+everything booked so far is explained by notices; otherwise it may describe shares that a cumulative
+figure already booked, so the cumulative figure decides. Both are monotone, so no duplication, delay or
+order of arrival changes where they end (I-09, I-12, F-20, F-21, F-30).
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from jumun.model.orders import Order
+from jumun.model.reports import FillNotice
+
+ZERO = Decimal(0)
+ONE_SECOND_NS = 1_000_000_000
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """Nothing to book; `ask` when only a complete history can tell a repeat from a twin."""
+
+    ask: bool
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """The notice explains shares already booked; a history is asked for, in case it does not."""
+
+    identity: str
+    qty: Decimal
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """Shares to book: `amount` is exact, `price` derived from it where a cumulative figure proved it."""
+
+    identity: str
+    qty: Decimal
+    price: Decimal
+    amount: Decimal
+    notice_qty: Decimal
+
+
+Counted = Nothing | Explained | Booking
+
+
+def count_notice(order: Order, notice: FillNotice) -> Counted:
+    """Return what a fill notice adds to the order."""
+    if notice.qty <= ZERO or notice.price <= ZERO:
+        return Nothing(ask=True)
+    if notice.qty_cumulative is not None:
+        return _count_cumulative_notice(order, notice, notice.qty_cumulative)
+    identity = notice_identity(notice)
+    if identity in order.notices:
+        return Nothing(ask=notice.execution_id is None)
+    if order.qty_noticed != order.qty_filled:
+        return Explained(identity, notice.qty)
+    return Booking(identity, notice.qty, notice.price, notice.qty * notice.price, notice.qty)
+
+
+def count_cumulative(order: Order, qty: Decimal, amount: Decimal) -> Counted:
+    """Return what a cumulative figure adds. A lower one is stale and changes nothing (I-06, F-38)."""
+    added = qty - order.qty_filled
+    if added <= ZERO:
+        return Nothing(ask=False)
+    value = amount - order.amount_filled
+    if value <= ZERO:
+        return Nothing(ask=True)
+    return Booking(f"cum:{qty.normalize():f}", added, value / added, value, ZERO)
+
+
+def notice_identity(notice: FillNotice) -> str:
+    """The execution id, or what there is instead: whole second, price and quantity."""
+    if notice.execution_id is not None:
+        return f"exec:{notice.execution_id}"
+    return (
+        f"seen:{notice.ts_event_ns // ONE_SECOND_NS}:{notice.price.normalize():f}:{notice.qty.normalize():f}"
+    )
+
+
+def _count_cumulative_notice(order: Order, notice: FillNotice, cumulative: Decimal) -> Counted:
+    if notice.amount_cumulative is not None:
+        return count_cumulative(order, cumulative, notice.amount_cumulative)
+    added = cumulative - order.qty_filled
+    if added <= ZERO:
+        return Nothing(ask=False)
+    if added != notice.qty:
+        return Nothing(ask=True)  # an earlier notice is missing: its price is not known
+    return Booking(f"cum:{cumulative.normalize():f}", added, notice.price, added * notice.price, ZERO)

@@ -1,0 +1,34 @@
+"""Which order of the broker's list is the one whose reply we never got? (DESIGN, Never twice 4)
+
+Pure. KIS carries no id of ours, so the match is by what the order looks like and when it came, among the
+orders that are mapped to nothing else. Where the broker carries our reference, only that counts.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from jumun.model.orders import Order
+from jumun.model.reports import OrderReport
+from jumun.rules.book import Shape, shape_of
+
+# Brokers stamp whole seconds with a clock of their own: this much before our write still fits.
+CLOCK_SKEW_NS: Final = 2_000_000_000
+
+
+def candidates(order: Order, reports: Iterable[OrderReport], *, carries_reference: bool) -> list[OrderReport]:
+    """Return the unmapped reports that could be this order's open attempt."""
+    if carries_reference:
+        return [report for report in reports if report.reference == order.order_id]
+    assert order.attempt_ts_ns is not None, f"{order.order_id} has no attempt to look for"
+    earliest = order.attempt_ts_ns - CLOCK_SKEW_NS
+    shape = shape_of(order)
+    return [
+        report for report in reports if shape_of_report(report) == shape and report.ts_event_ns >= earliest
+    ]
+
+
+def shape_of_report(report: OrderReport) -> Shape:
+    """The same six facts as `shape_of`, of a broker's report."""
+    price = "" if report.price is None else f"{report.price.normalize():f}"
+    qty = f"{report.qty.normalize():f}"
+    return (report.account_id, report.symbol, report.side.value, report.order_type.value, qty, price)

@@ -1,0 +1,23 @@
+"""What an order ties up while it can still execute, unknown ones included (I-33, I-34, I-49)."""
+
+from decimal import Decimal
+from typing import Final
+
+from jumun.model.orders import Order, Side
+
+ZERO: Final = Decimal(0)
+
+
+def reserved_cash(order: Order | None) -> Decimal:
+    """Open quantity at its reserve price, plus the cost still to come; 0 unless an executable buy."""
+    if order is None or order.side is not Side.BUY or not order.is_executable:
+        return ZERO
+    cost_left = order.reserve_cost - sum(order.costs.values(), ZERO)
+    return order.qty_left * order.reserve_price + max(cost_left, ZERO)
+
+
+def reserved_shares(order: Order | None) -> Decimal:
+    """Open quantity of an executable sell."""
+    if order is None or order.side is not Side.SELL or not order.is_executable:
+        return ZERO
+    return order.qty_left

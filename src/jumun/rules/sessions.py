@@ -1,0 +1,237 @@
+"""What a venue does at an instant: its phases of a trading day, in UTC nanoseconds.
+
+Source: krx_market.md sections 3.1 to 3.3 (Korea) and 11.2 (United States). Windows are laid around the
+regular session of the day, so a late open or an exam day moves them without a second table. Where relays
+disagree the narrower window is used: refusing an order for some minutes costs less than sending it blind.
+Not modelled: United States trading before and after the regular session (reads as CLOSED), and the Korean
+close-price session 08:30 to 08:40, which runs inside the opening auction's entry time.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from jumun.model.instruments import Venue
+from jumun.rules.trading_days import (
+    ALWAYS_OPEN,
+    NO_OVERRIDES,
+    DayOverride,
+    Hours,
+    NoCalendar,
+    Overrides,
+    hours_on,
+    is_session,
+    next_session,
+)
+
+__all__ = [
+    "ALWAYS_OPEN",
+    "NO_OVERRIDES",
+    "DayOverride",
+    "NoCalendar",
+    "Overrides",
+    "Phase",
+    "SessionPlan",
+    "Window",
+    "is_session",
+    "local_date",
+    "next_session",
+    "phase_at",
+    "session_on",
+    "trade_date_of",
+]
+
+ZONE: Final = {
+    Venue.KRX: ZoneInfo("Asia/Seoul"),
+    Venue.NXT: ZoneInfo("Asia/Seoul"),
+    Venue.US: ZoneInfo("America/New_York"),
+}
+KRX_REFORM: Final = date(2026, 9, 14)  # the evening becomes continuous; the ten-minute auctions end
+KRX_SINGLE_PRICE_END: Final = time(18, 0)
+EVENING_END: Final = time(20, 0)
+NXT_PRE_MARKET: Final = (time(8, 0), time(8, 50))
+NS: Final = 1_000_000_000
+TS_MAX_NS: Final = 253_402_128_000 * NS  # 9999-12-30: the day after it can still be named
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Phase(StrEnum):
+    """What the venue does with an order now."""
+
+    CLOSED = "CLOSED"
+    PRE_MARKET = "PRE_MARKET"  # continuous, before the regular session (NXT)
+    PRE_OPEN_AUCTION = "PRE_OPEN_AUCTION"  # orders are taken, matched once at the open
+    CONTINUOUS = "CONTINUOUS"
+    CLOSING_AUCTION = "CLOSING_AUCTION"  # orders are taken, matched once at the close
+    PAUSE = "PAUSE"  # between two sessions of the day: do not send
+    AFTER_CLOSE_ENTRY = "AFTER_CLOSE_ENTRY"  # close-price orders are taken, nothing matches yet
+    AFTER_CLOSE = "AFTER_CLOSE"  # matching at the day's close only
+    SINGLE_PRICE = "SINGLE_PRICE"  # ten-minute auctions (KRX until 2026-09-13)
+    AFTER_MARKET = "AFTER_MARKET"  # continuous, in the evening
+
+    @property
+    def takes_orders(self) -> bool:
+        """Whether the venue accepts new orders of some kind in this phase."""
+        return self not in (Phase.CLOSED, Phase.PAUSE)
+
+
+class Window(msgspec.Struct, frozen=True, gc=False):
+    """One phase from `start_ns` (included) to `end_ns` (excluded)."""
+
+    phase: Phase
+    start_ns: int
+    end_ns: int
+
+
+class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One trading day of a venue. `open_ns` and `close_ns` bound the regular session, auctions included."""
+
+    venue: Venue
+    trade_date: date
+    open_ns: int
+    close_ns: int
+    windows: tuple[Window, ...]
+
+    @property
+    def first_ns(self) -> int:
+        """When the first window of the day starts."""
+        return self.windows[0].start_ns
+
+    @property
+    def last_ns(self) -> int:
+        """When the last window of the day ends: after it no order of that day can fill."""
+        return self.windows[-1].end_ns
+
+    def phase_at(self, ts_ns: int) -> Phase:
+        """Return the phase at `ts_ns`; CLOSED outside the windows of this day."""
+        for window in self.windows:
+            if window.start_ns <= ts_ns < window.end_ns:
+                return window.phase
+        return Phase.CLOSED
+
+
+def local_date(venue: Venue, ts_ns: int) -> date:
+    """Return the calendar date at the venue; raises NoCalendar for an instant no date can name."""
+    if not 0 <= ts_ns < TS_MAX_NS:
+        raise NoCalendar(f"instant {ts_ns} ns is outside 1970 to 9999; send UTC nanoseconds since 1970")
+    return datetime.fromtimestamp(ts_ns // NS, tz=ZONE[venue]).date()
+
+
+@lru_cache(maxsize=8_192)  # all days of all venues over the generated years fit
+def session_on(venue: Venue, day: date, overrides: Overrides = NO_OVERRIDES) -> SessionPlan | None:
+    """Return the plan of `day`, or None when the venue is closed; raises NoCalendar when not known."""
+    hours = hours_on(venue, day, overrides)
+    if hours is None:
+        return None
+    if overrides.always_open:
+        return _around_the_clock(venue, day)
+    windows = _WINDOWS[venue](day, hours, overrides)
+    return SessionPlan(
+        venue=venue,
+        trade_date=day,
+        open_ns=_ns(venue, day, hours.open),
+        close_ns=_ns(venue, day, hours.close),
+        windows=tuple(
+            Window(phase, _ns(venue, day, start), _ns(venue, day, end)) for phase, start, end in windows
+        ),
+    )
+
+
+def phase_at(venue: Venue, ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> tuple[Phase, date]:
+    """Return the phase at `ts_ns` and the trade date an order sent then belongs to.
+
+    Raises NoCalendar when the day, or the next session, is not known.
+    """
+    today = local_date(venue, ts_ns)
+    plan = session_on(venue, today, overrides)
+    if plan is None or ts_ns >= plan.last_ns:
+        return Phase.CLOSED, next_session(venue, today, overrides)
+    return plan.phase_at(ts_ns), today
+
+
+def trade_date_of(venue: Venue, ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> date:
+    """Return the session under way at `ts_ns`, else the next one to start.
+
+    The evening belongs to the day it follows (F-92); after its end the next session has begun for us.
+    """
+    return phase_at(venue, ts_ns, overrides)[1]
+
+
+_Spans = list[tuple[Phase, time, time]]
+
+
+def _krx_windows(day: date, hours: Hours, overrides: Overrides) -> _Spans:
+    reformed = day >= KRX_REFORM
+    entry_min = 40 if reformed and overrides.auction_entry_from_0820 else 30
+    auction = _shift(hours.close, minutes=-10)
+    matching = _shift(hours.close, minutes=10)
+    evening = _shift(hours.close, minutes=30)
+    spans = [
+        (Phase.PRE_OPEN_AUCTION, _shift(hours.open, minutes=-entry_min), hours.open),
+        (Phase.CONTINUOUS, hours.open, auction),
+        (Phase.CLOSING_AUCTION, auction, hours.close),
+        (Phase.AFTER_CLOSE_ENTRY, hours.close, matching),
+        (Phase.AFTER_CLOSE, matching, evening),
+        # On exam days the evening starts later and ends as always (press, each year; 2026 not confirmed).
+        (Phase.AFTER_MARKET, evening, EVENING_END)
+        if reformed
+        else (Phase.SINGLE_PRICE, evening, KRX_SINGLE_PRICE_END),
+    ]
+    return _that_last(spans)
+
+
+def _nxt_windows(_day: date, hours: Hours, _overrides: Overrides) -> _Spans:
+    main = _shift(hours.open, seconds=30)
+    main_end = _shift(hours.close, minutes=-10)
+    evening = _shift(hours.close, minutes=10)
+    spans = [
+        (Phase.CONTINUOUS, main, main_end),
+        # Relays call the ten minutes after the close a pause, an entry time and an auction: nothing is sent.
+        (Phase.PAUSE, main_end, evening),
+        (Phase.AFTER_MARKET, evening, EVENING_END),
+    ]
+    if not hours.is_late:  # no pre-market on the first trading day and on exam days
+        pre_market, pre_market_end = NXT_PRE_MARKET
+        spans[:0] = [
+            (Phase.PRE_MARKET, pre_market, pre_market_end),
+            (Phase.PAUSE, pre_market_end, main),
+        ]
+    return _that_last(spans)
+
+
+def _us_windows(_day: date, hours: Hours, _overrides: Overrides) -> _Spans:
+    return [(Phase.CONTINUOUS, hours.open, hours.close)]
+
+
+_WINDOWS: Final = {Venue.KRX: _krx_windows, Venue.NXT: _nxt_windows, Venue.US: _us_windows}
+
+
+def _that_last(spans: _Spans) -> _Spans:
+    """Drop windows an override left without length, such as an evening after a very late close."""
+    return [(phase, start, end) for phase, start, end in spans if start < end]
+
+
+def _around_the_clock(venue: Venue, day: date) -> SessionPlan:
+    start_ns, end_ns = _ns(venue, day, time.min), _ns(venue, day + timedelta(days=1), time.min)
+    window = Window(Phase.CONTINUOUS, start_ns, end_ns)
+    return SessionPlan(venue=venue, trade_date=day, open_ns=start_ns, close_ns=end_ns, windows=(window,))
+
+
+def _shift(at: time, *, minutes: int = 0, seconds: int = 0) -> time:
+    """Move a wall clock time within its day; stops at midnight rather than wrapping into another day."""
+    whole = timedelta(hours=at.hour, minutes=at.minute, seconds=at.second)
+    moved = whole + timedelta(minutes=minutes, seconds=seconds)
+    if moved <= timedelta(0):
+        return time.min
+    return (_EPOCH + moved).time() if moved < timedelta(days=1) else time.max
+
+
+def _ns(venue: Venue, day: date, at: time) -> int:
+    """Return UTC nanoseconds of a venue's wall clock; exact, as integers all the way."""
+    since = datetime.combine(day, at, tzinfo=ZONE[venue]).astimezone(UTC) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1_000

@@ -1,0 +1,116 @@
+"""Reading a signal: every field is checked, and what is missing or odd is refused with its name (F-96)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from jumun.model.errors import BadInput, OmsError
+from jumun.model.ids import AccountId, UserId
+from jumun.model.money import decimal_of_double, to_decimal
+from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.model.signals import ApprovedOrderIntent, TradingSignal
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+FIELDS: Final = frozenset(
+    "symbol side quantity order_type price strategy_id strategy_version account_id signal_ts time_in_force leg".split()
+)
+NS: Final = 1_000_000_000
+
+
+def signal_from(data: object) -> TradingSignal:
+    """Return the signal a mapping describes; raises BadInput naming the field (S000-34).
+
+    Numbers may be text, int, Decimal, or a double (converted through its shortest text, C-44). `signal_ts`
+    is a zone-aware datetime, its ISO text, or whole seconds or milliseconds since 1970. A naive time, an
+    unknown field, side, type or time in force is refused.
+    """
+    if not isinstance(data, Mapping):
+        raise BadInput(f"a signal is a mapping of fields, not {type(data).__name__}", reason=Reason.BAD_SIGNAL)
+    unknown = sorted(str(key) for key in data if key not in FIELDS)
+    if unknown:
+        raise BadInput(f"signal field {unknown[0]!r} is unknown; use {sorted(FIELDS)}", reason=Reason.BAD_SIGNAL)
+    tif = data.get("time_in_force")
+    price = data.get("price")
+    return TradingSignal(
+        symbol=_text(data, "symbol"),
+        side=_choice(Side, data.get("side"), "side", Reason.UNKNOWN_SIDE),
+        quantity=_number(data.get("quantity"), "quantity"),
+        order_type=_choice(OrderType, data.get("order_type"), "order_type", Reason.BAD_SIGNAL),
+        price=None if price is None or price == "" else _number(price, "price"),
+        strategy_id=_text(data, "strategy_id"),
+        strategy_version=_text(data, "strategy_version"),
+        account_id=AccountId(_text(data, "account_id")),
+        signal_ts_ns=instant_ns(data.get("signal_ts"), "signal_ts"),
+        time_in_force=None if not tif else _choice(TimeInForce, tif, "time_in_force", Reason.BAD_SIGNAL),
+        leg=str(data.get("leg") or ""),
+    )
+
+
+def intent_of(signal: TradingSignal, user_id: UserId) -> ApprovedOrderIntent:
+    """Turn a signal into the intent that risk is asked to approve (S000-35)."""
+    return ApprovedOrderIntent(
+        account_id=signal.account_id,
+        symbol=signal.symbol,
+        side=signal.side,
+        order_type=signal.order_type,
+        qty=signal.quantity,
+        price=signal.price,
+        time_in_force=signal.time_in_force,
+        strategy_id=signal.strategy_id,
+        strategy_version=signal.strategy_version,
+        signal_ts_ns=signal.signal_ts_ns,
+        leg=signal.leg,
+        user_id=user_id,
+    )
+
+
+def instant_ns(value: object, field: str) -> int:
+    """Return UTC nanoseconds; the unit of a number is told by its size (requirements 3.1, 4)."""
+    if isinstance(value, str):
+        if value.isdigit():
+            return _sized(int(value), field)
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise BadInput(f"{field} {value!r} is no ISO time; give 2026-11-20T09:00:00+09:00", reason=Reason.BAD_TIME) from error
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise BadInput(f"{field} {value} has no time zone; add one, as in +09:00", reason=Reason.BAD_TIME)
+        since = value.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+        return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1_000
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _sized(value, field)
+    raise BadInput(f"{field} is missing or no time; give an ISO time with its zone", reason=Reason.BAD_TIME)
+
+
+def _sized(value: int, field: str) -> int:
+    """Seconds, milliseconds, microseconds or nanoseconds of the years 2001 to 2286, by magnitude."""
+    for digits, factor in ((10, NS), (13, 1_000_000), (16, 1_000), (19, 1)):
+        if 10 ** (digits - 1) <= value < 10**digits:
+            return value * factor
+    raise BadInput(f"{field} {value} is no instant; give seconds, ms, us or ns since 1970", reason=Reason.BAD_TIME)
+
+
+def _text(data: Mapping[object, object], field: str) -> str:
+    value = data.get(field)
+    if not isinstance(value, str) or not value.strip() or len(value) > 100 or "|" in value:
+        raise BadInput(f"signal field {field} is missing, too long or holds '|'; give a short text", reason=Reason.BAD_SIGNAL)
+    return value.strip()
+
+
+def _choice(kind: type[_Choice], value: object, field: str, reason: Reason) -> _Choice:
+    if isinstance(value, str) and value.strip().upper() in kind.__members__:
+        return kind[value.strip().upper()]
+    raise BadInput(f"{field} {value!r} is unknown; use one of {', '.join(kind.__members__)}", reason=reason)
+
+
+def _number(value: object, field: str) -> Decimal:
+    try:
+        if isinstance(value, float):
+            return decimal_of_double(value, field=field)
+        return to_decimal(value, field=field)  # type: ignore[arg-type]  # it refuses what it cannot take
+    except OmsError as error:
+        raise BadInput(str(error), reason=Reason.BAD_NUMBER) from error

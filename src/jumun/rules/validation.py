@@ -1,0 +1,181 @@
+"""OMS-02: is this an order that the venue could take? Pure, and before anything is sent (S002-23).
+
+`validate` returns the effective price (corrected toward safety, S002-28) or the first Denial. Everything
+missing refuses: an unknown symbol, a day without a calendar, a Korean order without a base price (I-53).
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from jumun.model.instruments import Instrument, Venue
+from jumun.model.money import PRICE_DIGITS, PRICE_SCALE, QTY_DIGITS, QTY_SCALE, fits_scale
+from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.positions import Account
+from jumun.model.reasons import Reason
+from jumun.model.signals import ApprovedOrderIntent
+from jumun.rules.bands import PriceBand, price_band
+from jumun.rules.policy import Denial, Facts, Policy
+from jumun.rules.sessions import Phase, phase_at
+from jumun.rules.ticks import round_to_tick_safe
+
+ZERO: Final = Decimal(0)
+PRICED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LOC})
+REGULAR: Final = frozenset({Phase.PRE_OPEN_AUCTION, Phase.CONTINUOUS, Phase.CLOSING_AUCTION})
+IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+class Valid(msgspec.Struct, frozen=True, kw_only=True):
+    """What validation found out about an acceptable order."""
+
+    instrument: Instrument
+    tif: TimeInForce
+    price: Decimal | None  # effective
+    worst_price: Decimal  # what a share can cost at most: what is reserved and counted (P-02, F-65)
+    trade_date: str
+
+
+def validate(intent: ApprovedOrderIntent, policy: Policy, facts: Facts) -> Valid | Denial:
+    """Check quantity, kind, permission, session, tick and band, in that order."""
+    instrument = policy.instrument(intent.symbol)
+    account = policy.accounts[intent.account_id]
+    tif = intent.time_in_force or TimeInForce.DAY
+    denial = (
+        _quantity(intent, instrument)
+        or _kind(intent, tif, instrument, policy)
+        or _permission(intent, account)
+    )
+    if denial is not None:
+        return denial
+    phase, day = phase_at(instrument.venue, facts.now_ns, policy.sessions)
+    denial = _session(intent, tif, instrument, phase)
+    if denial is not None:
+        return denial
+    quote = facts.quote(intent.symbol)
+    base = quote.base if quote is not None else None
+    last = quote.last if quote is not None else None
+    if instrument.venue is not Venue.US and not _usable(base):
+        return Denial(
+            Reason.NO_BASE_PRICE,
+            f"{intent.symbol} has no base price for {day}, so its price limits are unknown; load prices first",
+        )
+    band = price_band(instrument, base, day) if base is not None and _usable(base) else None
+    price = _effective_price(intent, instrument, band, day)
+    if isinstance(price, Denial):
+        return price
+    worst = _worst_price(intent, price, band, last, policy)
+    if isinstance(worst, Denial):
+        return worst
+    return Valid(instrument=instrument, tif=tif, price=price, worst_price=worst, trade_date=day.isoformat())
+
+
+def _quantity(intent: ApprovedOrderIntent, instrument: Instrument) -> Denial | None:
+    qty = intent.qty
+    if not qty.is_finite() or qty <= ZERO:
+        return Denial(Reason.QTY_NOT_POSITIVE, f"quantity {qty} of {intent.symbol} must be above zero")
+    if not fits_scale(qty, QTY_SCALE, QTY_DIGITS):
+        return Denial(
+            Reason.QTY_TOO_LARGE, f"quantity {qty} of {intent.symbol} has too many digits; shorten it"
+        )
+    if qty % instrument.lot:
+        if instrument.fractional and intent.order_type is OrderType.LIMIT:
+            return None
+        return Denial(
+            Reason.QTY_NOT_LOT,
+            f"quantity {qty} of {intent.symbol} is not a multiple of its lot {instrument.lot}; round it",
+        )
+    return None
+
+
+def _kind(
+    intent: ApprovedOrderIntent, tif: TimeInForce, instrument: Instrument, policy: Policy
+) -> Denial | None:
+    kind = (instrument.venue, intent.order_type, tif)
+    if kind not in policy.kinds:
+        return Denial(
+            Reason.KIND_NOT_SUPPORTED,
+            f"{intent.order_type} {tif} at {instrument.venue} is not taken by this broker; use LIMIT DAY",
+        )
+    if intent.order_type in PRICED:
+        if intent.price is None:
+            return Denial(Reason.PRICE_MISSING, f"a {intent.order_type} order needs a price; give one")
+        if not intent.price.is_finite() or intent.price <= ZERO:
+            return Denial(Reason.PRICE_NOT_POSITIVE, f"price {intent.price} must be above zero")
+    elif intent.price is not None and intent.price != ZERO:
+        return Denial(
+            Reason.PRICE_NOT_ALLOWED,
+            f"a {intent.order_type} order carries no price, but {intent.price} was given; leave it out",
+        )
+    return None
+
+
+def _permission(intent: ApprovedOrderIntent, account: Account) -> Denial | None:
+    allowed = account.may_buy if intent.side is Side.BUY else account.may_sell
+    if allowed:
+        return None
+    return Denial(
+        Reason.PERMISSION,
+        f"account {account.account_id} may not {intent.side}; change its permissions if it should",
+    )
+
+
+def _session(
+    intent: ApprovedOrderIntent, tif: TimeInForce, instrument: Instrument, phase: Phase
+) -> Denial | None:
+    if phase not in REGULAR:
+        return Denial(
+            Reason.SESSION_CLOSED,
+            f"{instrument.venue} is {phase} now, so {intent.symbol} cannot be sent; wait for its session",
+        )
+    if tif in IMMEDIATE and phase is not Phase.CONTINUOUS:
+        return Denial(
+            Reason.SESSION_CLOSED,
+            f"{tif} needs continuous trading and {instrument.venue} is in {phase}; send it later or as DAY",
+        )
+    return None
+
+
+def _effective_price(
+    intent: ApprovedOrderIntent, instrument: Instrument, band: PriceBand | None, day: date
+) -> Decimal | Denial | None:
+    """Round toward safety, then hold it against the daily limits (P-05, I-57)."""
+    if intent.order_type not in PRICED or intent.price is None:
+        return None
+    price = round_to_tick_safe(instrument, intent.price, day, side_is_buy=intent.side is Side.BUY)
+    if price <= ZERO:
+        return Denial(Reason.PRICE_NOT_POSITIVE, f"price {intent.price} is below the first tick; raise it")
+    if not fits_scale(price, PRICE_SCALE, PRICE_DIGITS):
+        return Denial(Reason.BAD_NUMBER, f"price {price} of {intent.symbol} has too many digits; shorten it")
+    if band is not None and not band.contains(price):
+        return Denial(
+            Reason.PRICE_OUTSIDE_BAND,
+            f"price {price} of {intent.symbol} is outside today's limits {band.lower} to {band.upper}",
+        )
+    return price
+
+
+def _worst_price(
+    intent: ApprovedOrderIntent,
+    price: Decimal | None,
+    band: PriceBand | None,
+    last: Decimal | None,
+    policy: Policy,
+) -> Decimal | Denial:
+    """A limit buy costs its limit; an unpriced order is valued at the upper price limit (P-02)."""
+    if price is not None:
+        return price
+    if band is not None:
+        return band.upper
+    if _usable(last):
+        assert last is not None
+        return last * policy.limits.us_market_reserve
+    return Denial(
+        Reason.NO_REFERENCE_PRICE,
+        f"a {intent.order_type} order in {intent.symbol} needs a known price to be valued; load prices first",
+    )
+
+
+def _usable(price: Decimal | None) -> bool:
+    return price is not None and price.is_finite() and price > ZERO

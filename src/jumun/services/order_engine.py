@@ -1,0 +1,286 @@
+"""OrderEngine: the running desk. Starts in a fixed order, supervises its tasks, answers what doors ask.
+
+Start: journal, verify, fold, connect, ask the broker, then accept new orders (DESIGN, Never twice 7). A
+task that fails in a way nobody expected stops the engine, loudly (I-65, F-75): the next start recovers.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Final
+
+import structlog
+
+from jumun.model.commands import (
+    BeginRecovery,
+    BookOpening,
+    CancelOrder,
+    FinishRecovery,
+    HaltTrading,
+    HearReport,
+    RecordMarks,
+    ResumeTrading,
+    SubmitOrder,
+)
+from jumun.model.errors import BrokerUnavailable, UnknownOrder
+from jumun.model.events import OrderSent
+from jumun.model.ids import AccountId, OrderId, UserId
+from jumun.model.journal import Entry
+from jumun.model.orders import BrokerRef, Order
+from jumun.model.positions import Position
+from jumun.model.reasons import Reason
+from jumun.model.reports import BrokerReport, FillNotice, OrderReport
+from jumun.model.signals import ApprovedOrderIntent
+from jumun.ports.broker import Broker
+from jumun.ports.journal import Journal
+from jumun.ports.outside import Bus, Clock, IdSource, Prices
+from jumun.rules.decide_submit import key_of
+from jumun.rules.draft import Decision
+from jumun.rules.policy import Policy
+from jumun.rules.signals import intent_of, signal_from
+from jumun.services.desk import SNAPSHOT_EVERY, Desk
+from jumun.services.dispatcher import SUBMIT_TIMEOUT_S, Dispatcher
+from jumun.services.order_queue import OrderQueue
+from jumun.services.publisher import Publisher
+from jumun.services.reconciler import BACKOFF_S, Reconciler
+
+PARKED_MAX: Final = 1_000  # notices about numbers nobody knows yet; a history settles what is dropped
+TICK_S: Final = 1.0  # how often time is looked at
+
+log = structlog.get_logger()
+
+
+class OrderEngine:
+    """The service that users of the specifications know by this name (S000-3)."""
+
+    def __init__(
+        self,
+        *,
+        broker_client: Broker,
+        journal: Journal,
+        policy: Policy,
+        clock: Clock,
+        ids: IdSource,
+        prices: Prices,
+        order_queue: OrderQueue | None = None,
+        event_bus: Bus | None = None,
+        openings: Sequence[BookOpening] = (),
+        submit_timeout_s: float = SUBMIT_TIMEOUT_S,
+        snapshot_every: int = SNAPSHOT_EVERY,
+    ) -> None:
+        limits = policy.limits
+        self.queue = order_queue or OrderQueue(
+            limits.max_queue_size, limits.max_concurrent_orders, limits.priority_timeout_s
+        )
+        self.broker = broker_client
+        self.journal = journal
+        self.clock = clock
+        self.desk = Desk(
+            journal=journal,
+            policy=policy,
+            queue=self.queue,
+            clock=clock,
+            ids=ids,
+            prices=prices,
+            snapshot_every=snapshot_every,
+        )
+        self.dispatcher = Dispatcher(self.desk, broker_client, submit_timeout_s)
+        self.reconciler = Reconciler(self.desk, broker_client, journal)
+        self.publisher = Publisher(journal, event_bus, clock)
+        self._openings = tuple(openings)
+        self._parked: dict[tuple[AccountId, BrokerRef], list[BrokerReport]] = {}
+        self._parked_count = 0
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.stopped: asyncio.Future[None] | None = None
+
+    # ---- life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Recover, then accept new orders. Raises TornJournal, StoreLocked, StoreUnavailable."""
+        self.stopped = asyncio.get_running_loop().create_future()
+        self.dispatcher.crash = self.stopped
+        folded = await self.desk.load()
+        log.info("journal_loaded", records=self.desk.book.seq, folded=folded)
+        self.desk.on_effect = self.dispatcher.start
+        self.desk.on_commit = self._on_commit
+        self.desk.on_ask = self.reconciler.ask
+        self._spawn("commits", self.desk.run())
+        for opening in self._openings:
+            await self.desk.execute(opening)
+        await self._connect()
+        await self.desk.execute(BeginRecovery())
+        self._spawn("reports", self._hear_reports())
+        await self.reconciler.study_until_done()
+        await self.desk.execute(FinishRecovery(text=f"{len(self.desk.book.open)} orders open"))
+        self._spawn("studies", self.reconciler.run())
+        self._spawn("time", self._watch_time())
+        self._spawn("outbox", self.publisher.run())
+        self.desk.accepting = True
+        log.info("engine_started", open_orders=len(self.desk.book.open), unknown=len(self.desk.book.unknown))
+
+    async def stop(self) -> None:
+        """Refuse new orders, let requests in flight end, keep a snapshot, give the store back (F-79)."""
+        self.desk.accepting = False
+        healthy = self.desk.failure is None and not self._failed()
+        if healthy:
+            await self.dispatcher.drained()
+            await self.desk.quiet()
+        await self.abandon()
+        if healthy:
+            await self.desk.snapshot()
+        await self.broker.close()
+        await self.journal.close()
+
+    async def abandon(self) -> None:
+        """End every task where it stands: what a crash does, without the process dying."""
+        await self.dispatcher.stop()
+        for task in self._tasks.values():
+            task.cancel()
+        for task in self._tasks.values():
+            await asyncio.wait([task])
+
+    def _failed(self) -> bool:
+        return self.stopped is not None and self.stopped.done()
+
+    def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks[name] = task
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """A task that ends by itself is a failure of the whole (I-65)."""
+        if task.cancelled() or self.stopped is None or self.stopped.done():
+            return
+        self.desk.accepting = False
+        error = task.exception() or self.desk.failure
+        if error is None:
+            error = AssertionError(f"the task {task.get_name()} ended by itself")
+        log.error("task_failed", task=task.get_name(), error=str(error))
+        self.stopped.set_exception(error)
+
+    async def _connect(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self.broker.connect()
+                return
+            except BrokerUnavailable as error:
+                delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                failures += 1
+                log.warning("broker_unavailable", error=str(error), retry_in_s=delay_s)
+                await self.clock.sleep(delay_s)
+
+    # ---- what doors ask -----------------------------------------------------------------------
+
+    async def submit(self, intent: ApprovedOrderIntent) -> Decision:
+        """Make an order of an intent, once; the same key returns the same order (OMS-01, I-08)."""
+        existing: Order | None = None
+        key = key_of(intent)
+        if self.desk.book.order_by_key(key) is None:
+            existing = await self.journal.order_by_key(key)
+            if existing is not None and existing.status.is_final:
+                self.desk.book.admit(existing)
+        return await self.desk.execute(SubmitOrder(intent=intent, existing=existing))
+
+    async def cancel(self, order_id: OrderId, by: UserId) -> Decision:
+        """Cancel what is left of an order (OMS-05); raises UnknownOrder."""
+        order = await self.find(order_id)
+        return await self.desk.execute(CancelOrder(order_id=order.order_id, by=by, closed=order))
+
+    async def find(self, order_id: str, user_id: str | None = None) -> Order:
+        """Return an order by our id, or by the id its user gave it; raises UnknownOrder."""
+        book = self.desk.book
+        order = book.order(OrderId(order_id)) or await self.journal.order(OrderId(order_id))
+        if order is None and user_id is not None:
+            named = book.client_ids.get((user_id, order_id))
+            order = book.order(named) if named is not None else None
+            order = order or await self.journal.order_by_client_id(UserId(user_id), order_id)
+        if order is None:
+            raise UnknownOrder(f"no order {order_id!r}; list what there is with `jumun orders`")
+        return order
+
+    async def handle_signal(self, event_data: dict[str, object], user_id: str) -> Decision:
+        """Take a `trading_signal` event of specification 000 (S000-34); raises BadInput for a bad one."""
+        signal = signal_from(event_data.get("signal"))
+        return await self.submit(intent_of(signal, UserId(user_id)))
+
+    async def halt(self, text: str, reason: Reason = Reason.OPERATOR) -> Decision:
+        """Stop new orders, durably."""
+        return await self.desk.execute(HaltTrading(reason=reason, text=text))
+
+    async def resume(self, by: UserId, text: str) -> Decision:
+        """Allow new orders again."""
+        return await self.desk.execute(ResumeTrading(by=by, text=text))
+
+    async def record_marks(self, marks: dict[str, object], source: str) -> Decision:
+        """Value positions at these prices."""
+        return await self.desk.execute(RecordMarks(marks=marks, source=source))  # type: ignore[arg-type]
+
+    def get_position(self, symbol: str, account_id: AccountId) -> Position | None:
+        """Return a position, or None where nothing was ever held."""
+        return self.desk.book.positions.get((account_id, symbol))
+
+    async def get_engine_status(self) -> dict[str, object]:
+        """Figures for people and monitors (S000-104)."""
+        book = self.desk.book
+        return {
+            "active_orders_count": len(book.open),
+            "waiting": len(book.waiting),
+            "sending": self.desk.sending,
+            "unknown": len(book.unknown),
+            "records": book.seq,
+            "accepting": self.desk.accepting,
+            "halted": None if book.halt is None else f"{book.halt.reason}: {book.halt.text}",
+            "failure": None if self.desk.failure is None else str(self.desk.failure),
+            "studies": self.reconciler.rounds,
+        }
+
+    # ---- what the broker says -----------------------------------------------------------------
+
+    async def _hear_reports(self) -> None:
+        async for report in self.broker.reports():
+            await self.hear(report)
+
+    async def hear(self, report: BrokerReport) -> None:
+        """Take in one notice (EMS-03). A number nobody knows yet is parked, bounded, until it is mapped."""
+        if isinstance(report, FillNotice | OrderReport):
+            await self._fetch_closed(report)
+        decision = await self.desk.execute(HearReport(report=report))
+        if decision.park and isinstance(report, FillNotice | OrderReport):
+            self._park(report)
+
+    async def _fetch_closed(self, report: FillNotice | OrderReport) -> None:
+        book = self.desk.book
+        if book.order_by_ref(report.account_id, report.ref) is None:
+            order = await self.journal.order_by_ref(report.account_id, report.ref)
+            if order is not None and order.status.is_final:
+                book.admit(order)
+
+    def _park(self, report: FillNotice | OrderReport) -> None:
+        self.reconciler.ask()  # the reply may come; if not, the history knows
+        if self._parked_count >= PARKED_MAX:
+            log.warning("parked_notice_dropped", broker_order_no=report.ref.number, next_step="asking for a history")
+            return
+        self._parked_count += 1
+        self._parked.setdefault((report.account_id, report.ref), []).append(report)
+
+    def _on_commit(self, entries: Sequence[Entry]) -> None:
+        """A number that has just become known lets its parked notices go on."""
+        self.publisher.wake()
+        for entry in entries:
+            event = entry.record.event
+            if entry.order is not None and isinstance(event, OrderSent):
+                self._unpark(entry.order.account_id, event.ref)
+
+    def _unpark(self, account_id: AccountId, ref: BrokerRef) -> None:
+        for report in self._parked.pop((account_id, ref), []):
+            self._parked_count -= 1
+            self.desk.post(HearReport(report=report))
+
+    # ---- time ---------------------------------------------------------------------------------
+
+    async def _watch_time(self) -> None:
+        while True:
+            self.desk.tick()
+            await self.clock.sleep(TICK_S)
+
+

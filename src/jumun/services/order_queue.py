@@ -1,0 +1,101 @@
+"""OrderQueue: who goes first, how many at once, and what waits for a retry (S000-13 to S000-17).
+
+A view of the book, not a second truth: it is rebuilt from the journal after a crash. A lower number goes
+first; equal numbers go in the order they came. Cancels and queries have lanes of their own, so that no
+flood of new orders ever holds them up (I-47).
+"""
+
+import heapq
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from jumun.model.ids import OrderId
+from jumun.model.orders import Order, OrderType, Side
+
+BASE_PRIORITY: Final = 100
+MARKET_BONUS: Final = 20
+SELL_BONUS: Final = 5
+CANCELS_AT_ONCE: Final = 8  # a lane of its own: a kill must not wait behind new orders
+
+
+class Lane(StrEnum):
+    """What a request is for."""
+
+    CANCEL = "cancel"
+    REDUCE = "reduce"
+    NEW = "new"
+    QUERY = "query"
+
+
+class OrderQueue:
+    """Orders that may be sent, by priority. At most `max_concurrent_orders` sends are in flight."""
+
+    def __init__(
+        self,
+        max_queue_size: int = 1000,
+        max_concurrent_orders: int = 10,
+        priority_timeout: int = 300,
+        strategy_priorities: Mapping[str, int] | None = None,
+    ) -> None:
+        self.max_queue_size = max_queue_size
+        self.max_concurrent_orders = max_concurrent_orders
+        self.priority_timeout = priority_timeout
+        self.strategy_priorities = dict(strategy_priorities or {})
+        self._heap: list[tuple[int, int, OrderId]] = []
+        self._ready: dict[OrderId, int] = {}  # order -> the entry number that counts
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def __contains__(self, order_id: object) -> bool:
+        return order_id in self._ready
+
+    def priority(self, order: Order) -> int:
+        """100, less 20 for a market order, less 5 for a sell; a strategy may have its own base (S000-37 to 41)."""
+        priority = self.strategy_priorities.get(order.strategy_id, BASE_PRIORITY)
+        if order.order_type is OrderType.MARKET:
+            priority -= MARKET_BONUS
+        if order.side is Side.SELL:
+            priority -= SELL_BONUS
+        return priority
+
+    def lane(self, order: Order) -> Lane:
+        """Sells reduce: they can only sell what is held."""
+        return Lane.REDUCE if order.side is Side.SELL else Lane.NEW
+
+    def add_order(self, order: Order) -> bool:
+        """Put an order in line; False when it is there already (no order twice)."""
+        if order.order_id in self._ready:
+            return False
+        self._arrivals += 1
+        self._ready[order.order_id] = self._arrivals
+        heapq.heappush(self._heap, (self.priority(order), self._arrivals, order.order_id))
+        return True
+
+    def discard(self, order_id: OrderId) -> None:
+        """Take an order out of line; its heap entry is dropped when it comes up."""
+        self._ready.pop(order_id, None)
+
+    def take(self, free: int, allowed: Callable[[OrderId], bool]) -> list[OrderId]:
+        """Take up to `free` orders, best first, leaving those in line that are not `allowed` now.
+
+        Looks at a bounded number of entries, so that a held symbol with a long line costs a bounded time.
+        """
+        taken: list[OrderId] = []
+        passed: list[tuple[int, int, OrderId]] = []
+        while self._heap and len(taken) < free and len(passed) < self.max_concurrent_orders * 8:
+            entry = heapq.heappop(self._heap)
+            _, number, order_id = entry
+            if self._ready.get(order_id) != number:
+                continue
+            if allowed(order_id):
+                del self._ready[order_id]
+                taken.append(order_id)
+                # Decided one at a time: what this one puts in flight changes who is allowed next.
+                break
+            passed.append(entry)
+        for entry in passed:
+            heapq.heappush(self._heap, entry)
+        return taken

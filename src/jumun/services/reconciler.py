@@ -1,0 +1,131 @@
+"""EMS-04: asks the broker what is true, at the start and ever after. Sends no orders (I-41).
+
+A query that fails or is incomplete is no information (I-39): it is asked again, and nothing changes.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from jumun.model.commands import StudyBalance, StudyHistory
+from jumun.model.errors import BrokerUnavailable
+from jumun.model.ids import AccountId
+from jumun.model.orders import Order
+from jumun.model.reports import OrderHistory
+from jumun.ports.broker import Broker
+from jumun.ports.journal import Journal
+from jumun.rules.draft import Decision
+from jumun.rules.sessions import is_session, trade_date_of
+from jumun.services.desk import Desk
+
+QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24)
+BUSY_INTERVAL_S: Final = 1.0  # something is: look again soon, never in a tight loop
+BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+log = structlog.get_logger()
+
+
+class Reconciler:
+    """Repeats the study of every account; `ask` brings the next one forward."""
+
+    def __init__(self, desk: Desk, broker: Broker, journal: Journal) -> None:
+        self._desk = desk
+        self._broker = broker
+        self._journal = journal
+        self._asked = asyncio.Event()
+        self._suspects: dict[AccountId, tuple[tuple[str, object, object], ...]] = {}
+        self.rounds = 0  # complete studies so far
+
+    def ask(self) -> None:
+        """Something is open to question: study soon."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Study for ever, with patience while the broker does not answer."""
+        failures = 0
+        while True:
+            await self._wait(failures)
+            try:
+                await self.study()
+                failures = 0
+            except BrokerUnavailable as error:
+                failures += 1
+                log.warning("study_failed", error=str(error), failures=failures)
+
+    async def study_until_done(self) -> None:
+        """At the start: one complete study, however long the broker takes."""
+        failures = 0
+        while True:
+            try:
+                await self.study()
+                return
+            except BrokerUnavailable as error:
+                delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                failures += 1
+                log.warning("study_failed", error=str(error), retry_in_s=delay_s)
+                await self._desk.clock.sleep(delay_s)
+
+    async def study(self) -> list[Decision]:
+        """One complete look at every account: histories first, then the balance. Raises BrokerUnavailable."""
+        decisions = []
+        for account_id in self._desk.policy.accounts:
+            for day in self._days(account_id):
+                history = await self._broker.history(account_id, day)
+                await self._fetch_closed(history)
+                command = StudyHistory(
+                    history=history, visible_after_ns=self._broker.traits.visible_after_ns
+                )
+                decisions.append(await self._desk.execute(command))
+            decisions.append(await self._study_balance(account_id))
+        self.rounds += 1
+        return decisions
+
+    async def _study_balance(self, account_id: AccountId) -> Decision:
+        balance = await self._broker.balance(account_id)
+        before = self._suspects.get(account_id, ())
+        decision = await self._desk.execute(StudyBalance(balance=balance, suspects=before))  # type: ignore[arg-type]
+        self._suspects[account_id] = decision.differences
+        if decision.differences:
+            log.warning("books_differ", account_id=account_id, differences=len(decision.differences))
+            self.ask()
+        return decision
+
+    def _days(self, account_id: AccountId) -> list[str]:
+        """Today at each venue, and every day of which an order is still open."""
+        policy, now_ns = self._desk.policy, self._desk.clock.now_ns()
+        days: dict[str, None] = {}
+        for venue in sorted({instrument.venue for instrument in policy.instruments}):
+            day = trade_date_of(venue, now_ns, policy.sessions)
+            if is_session(venue, day, policy.sessions):
+                days[day.isoformat()] = None
+        for order in self._desk.book.open.values():
+            if order.account_id == account_id and order.trade_date and order.attempt:
+                days[order.trade_date] = None
+        return sorted(days)
+
+    async def _fetch_closed(self, history: OrderHistory) -> None:
+        """Bring orders behind the history's numbers back within reach, where they closed long ago."""
+        book = self._desk.book
+        for report in history.orders:
+            if book.order_by_ref(report.account_id, report.ref) is None:
+                order: Order | None = await self._journal.order_by_ref(report.account_id, report.ref)
+                if order is not None:
+                    book.admit(order)
+
+    async def _wait(self, failures: int) -> None:
+        clock = self._desk.clock
+        if failures:
+            await clock.sleep(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
+            return
+        busy = bool(self._desk.book.unknown or self._desk.book.in_flight) or self._asked.is_set()
+        if not busy:
+            asked = asyncio.ensure_future(self._asked.wait())
+            rest = asyncio.ensure_future(clock.sleep(QUIET_INTERVAL_S))
+            try:
+                await asyncio.wait([asked, rest], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asked.cancel()
+                rest.cancel()
+        self._asked.clear()
+        await clock.sleep(BUSY_INTERVAL_S)

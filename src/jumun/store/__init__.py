@@ -1,0 +1,1 @@
+"""Where the journal is kept: in memory (simulation), SQLite (embedded), PostgreSQL (production)."""

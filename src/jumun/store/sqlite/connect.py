@@ -1,0 +1,71 @@
+"""Opening SQLite the way money needs it, and turning its errors into ours in one place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from jumun.model.errors import StoreUnavailable
+
+BUSY_TIMEOUT_MS: Final = 2_000  # a reader's checkpoint or a backup may hold the file this long (F-85)
+WRITER_CACHE_KIB: Final = 65_536  # holds the hot ends of all indexes of some millions of orders
+READER_CACHE_KIB: Final = 8_192
+CHECKPOINT_PAGES: Final = 4_000  # 16 MiB of write-ahead log: rarer, longer checkpoints
+STATEMENTS_KEPT: Final = 256  # every size of every multi-row insert stays prepared
+
+WHAT_TO_DO: Final[dict[type[apsw.Error], str]] = {
+    apsw.FullError: "the disk is full; free space, then start again",
+    apsw.ReadOnlyError: "it is read-only; make the file and its folder writable, then start again",
+    apsw.PermissionsError: "access is denied; make the file and its folder writable, then start again",
+    apsw.CantOpenError: "it cannot be opened; check that the file and its folder exist and are writable",
+    apsw.IOError: "the disk failed; check the disk, start again and run `jumun db verify`",
+    apsw.BusyError: "another program holds it; end that program's transaction, then start again",
+    apsw.LockedError: "another program holds it; end that program's transaction, then start again",
+    apsw.CorruptError: "the file is damaged; run `jumun db verify`, then restore a backup and reconcile",
+    apsw.NotADBError: "the file is not a store; point the setting at another file or restore a backup",
+}
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """Open (or create) the store for its one writer: write-ahead log, synced at every commit."""
+    connection = apsw.Connection(
+        str(path),
+        flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+        statementcachesize=STATEMENTS_KEPT,
+    )
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute(
+        f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+        f"PRAGMA cache_size=-{WRITER_CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
+        f"PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF"
+    )
+    return connection
+
+
+def open_readonly(path: Path) -> apsw.Connection:
+    """Open an existing store for reading; it can never write, whatever it is asked."""
+    connection = apsw.Connection(
+        str(path), flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS_KEPT
+    )
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute(
+        f"PRAGMA query_only=ON; PRAGMA cache_size=-{READER_CACHE_KIB}; PRAGMA trusted_schema=OFF"
+    )
+    return connection
+
+
+@contextmanager
+def translated(path: Path, doing: str) -> Iterator[None]:
+    """Raise StoreUnavailable for what SQLite raises: one sentence with the file and what to do."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise unavailable(path, doing, error) from error
+
+
+def unavailable(path: Path, doing: str, error: apsw.Error) -> StoreUnavailable:
+    """Return the sentence for an SQLite error while `doing` something with the store."""
+    advice = WHAT_TO_DO.get(type(error), "run `jumun db verify`, then start again")
+    return StoreUnavailable(f"{path} failed while {doing} ({error}): {advice}")

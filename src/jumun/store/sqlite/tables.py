@@ -1,0 +1,60 @@
+"""Inserts of many rows in one statement.
+
+One statement, not `executemany`: each step of SQLite lets go of the interpreter lock, and beside a busy
+event loop each return to it can take milliseconds. Sizes are powers of two, so that a batch of any size
+takes a few statements, all of which stay prepared.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+import apsw
+
+from jumun.store.sqlite import rows
+
+ROWS_A_STATEMENT: Final = 128  # x 32 columns stays far below SQLite's 32,766 parameters
+
+
+class Table:
+    """One table's inserts."""
+
+    def __init__(self, name: str, columns: tuple[str, ...], conflict: str = "") -> None:
+        """`conflict` is the ON CONFLICT clause; empty means that a taken key refuses the batch."""
+        self._head = f"INSERT INTO {name} ({', '.join(columns)}) VALUES "
+        self._row = f"({','.join('?' * len(columns))})"
+        self._tail = f" {conflict}" if conflict else ""
+        self._statements: dict[int, str] = {}
+
+    def insert(self, connection: apsw.Connection, values: Sequence[rows.Row]) -> None:
+        """Insert all rows, in order."""
+        done, left = 0, len(values)
+        while left:
+            size = min(ROWS_A_STATEMENT, 1 << (left.bit_length() - 1))
+            chunk = values[done : done + size]
+            connection.execute(
+                self._statement(size), chunk[0] if size == 1 else tuple(chain.from_iterable(chunk))
+            )
+            done += size
+            left -= size
+
+    def _statement(self, size: int) -> str:
+        statement = self._statements.get(size)
+        if statement is None:
+            statement = self._head + ",".join([self._row] * size) + self._tail
+            self._statements[size] = statement
+        return statement
+
+
+def _updating(key: str, columns: tuple[str, ...]) -> str:
+    return f"ON CONFLICT ({key}) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in columns)
+
+
+JOURNAL: Final = Table("journal", rows.JOURNAL)
+ORDERS: Final = Table("orders", rows.ORDERS, _updating("order_id", rows.ORDERS_CHANGING))
+BROKER_ORDER_MAP: Final = Table("broker_order_map", rows.BROKER_ORDER_MAP)
+HISTORY: Final = Table("order_status_history", rows.HISTORY)
+FILLS: Final = Table("fills", rows.FILLS)
+LEDGER: Final = Table("ledger", rows.LEDGER)
+POSITIONS: Final = Table("positions", rows.POSITIONS, _updating("account_id, symbol", rows.POSITIONS[2:]))
+OUTBOX: Final = Table("outbox", rows.OUTBOX)
