@@ -1,1 +1,1 @@
-""""""
+"""Adapters: one folder for each broker, each behind `jumun.ports.broker`."""

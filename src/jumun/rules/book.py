@@ -30,7 +30,7 @@ from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.ledger import apply_rows, cash_change
 from jumun.rules.order_machine import evolve
-from jumun.rules.reserve import reserved_cash, reserved_shares
+from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares
 
 ZERO: Final = Decimal(0)
 RECENT_ORDERS_MAX: Final = 4_096  # far longer than a fetch of a closed order takes, at any rate we reach
@@ -81,6 +81,7 @@ class Book:
         self.cash: dict[CashKey, Decimal] = {}
         self.cash_reserved: dict[CashKey, Decimal] = {}
         self.shares_reserved: dict[PositionKey, Decimal] = {}
+        self.shares_coming: dict[PositionKey, Decimal] = {}  # open quantity of executable buys
         self.halt: Halt | None = None
         self.openings: dict[str, None] = {}
         self.breaks: dict[tuple[AccountId, str], tuple[Decimal, Decimal]] = {}
@@ -201,10 +202,13 @@ class Book:
         if cash:
             key = (after.account_id, after.currency.value)
             self.cash_reserved[key] = self.cash_reserved.get(key, ZERO) + cash
+        place = (after.account_id, after.symbol)
         shares = reserved_shares(after) - reserved_shares(before)
         if shares:
-            place = (after.account_id, after.symbol)
             self.shares_reserved[place] = self.shares_reserved.get(place, ZERO) + shares
+        coming = coming_shares(after) - coming_shares(before)
+        if coming:
+            self.shares_coming[place] = self.shares_coming.get(place, ZERO) + coming
 
     def _index(self, before: Order | None, after: Order) -> None:
         order_id, place = after.order_id, (after.account_id, after.symbol)

@@ -81,14 +81,7 @@ def _position_count(intent: ApprovedOrderIntent, book: Book, policy: Policy) -> 
 def _position_size(intent: ApprovedOrderIntent, book: Book, policy: Policy) -> Denial | None:
     place = (intent.account_id, intent.symbol)
     held = book.positions[place].qty if place in book.positions else ZERO
-    coming = sum(
-        (
-            book.open[order_id].qty_left
-            for order_id in book.open_by_symbol.get(place, ())
-            if _buys(book, order_id)
-        ),
-        ZERO,
-    )
+    coming = book.shares_coming.get(place, ZERO)
     worst, limit = held + coming + intent.qty, policy.limits.max_position_size
     if worst <= limit:
         return None
@@ -96,10 +89,6 @@ def _position_size(intent: ApprovedOrderIntent, book: Book, policy: Policy) -> D
         Reason.MAX_POSITION_COUNT if limit <= ZERO else Reason.QTY_TOO_LARGE,
         f"{intent.symbol} could grow to {worst:f} shares, the limit is {limit:f}; lower the quantity",
     )
-
-
-def _buys(book: Book, order_id: str) -> bool:
-    return book.open[order_id].side is Side.BUY  # type: ignore[index]  # keys of the same dictionary
 
 
 def _cash(

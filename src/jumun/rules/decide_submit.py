@@ -21,7 +21,7 @@ from jumun.model.orders import Flag, Order, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, NotSent, Rejected, SubmitRequest, Unknown
 from jumun.model.signals import ApprovedOrderIntent
-from jumun.rules.book import Book, is_waiting, shape_of
+from jumun.rules.book import Book, PositionKey, Shape, is_waiting, shape_of
 from jumun.rules.checks import Reserve, check
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.order_machine import can
@@ -177,12 +177,17 @@ def decide_send(command: SendNext, draft: Draft) -> Decision:
     return draft.decision(order.order_id)
 
 
-def may_send(order: Order, book: Book) -> bool:
-    """True when nothing of the same look is in flight and the symbol has no unknown order (F-03)."""
-    if book.halt is not None or shape_of(order) in book.shapes:
-        return False
-    held = book.held.get((order.account_id, order.symbol), 0)
-    return held == 0 or (order.is_unknown and held == 1)
+def obstacle_to(order: Order, book: Book) -> Shape | PositionKey | None:
+    """Return what stops a send now: an unknown order in the symbol, or a look-alike in flight (F-03).
+
+    At most one order of a shape is in flight, so that a later match of an unknown one is unique.
+    """
+    place = (order.account_id, order.symbol)
+    unknown = book.held.get(place, 0)
+    if unknown > 1 or (unknown == 1 and not order.is_unknown):
+        return place
+    shape = shape_of(order)
+    return shape if shape in book.shapes else None
 
 
 def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:

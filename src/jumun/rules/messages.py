@@ -66,7 +66,11 @@ def _parts(record: Record, applied: Applied) -> Parts:
             return [("order_failed", {**_order(order), "reason": event.reason.value, "text": event.text})]
         case IntentDenied():
             intent = event.intent
-            payload = {"symbol": intent.symbol, "reason": event.reason.value, "text": event.text}
+            payload: dict[str, object] = {
+                "symbol": intent.symbol,
+                "reason": event.reason.value,
+                "text": event.text,
+            }
             return [("intent_denied", payload)]
         case OrderSent():
             assert order is not None
@@ -87,8 +91,8 @@ def _parts(record: Record, applied: Applied) -> Parts:
         case TradingResumed():
             return [("trading_resumed", {"by": event.by, "text": event.text})]
         case BreakFound():
-            payload = {"subject": event.subject, "ours": _text(event.ours), "theirs": _text(event.theirs)}
-            return [("break_found", payload)]
+            ours, theirs = _text(event.ours), _text(event.theirs)
+            return [("break_found", {"subject": event.subject, "ours": ours, "theirs": theirs})]
         case _:
             return []
 

@@ -20,10 +20,14 @@ SECOND_NS: Final = 1_000_000_000
 KIND = tuple[Venue, OrderType, TimeInForce]
 
 
+def _default_order_values() -> dict[str, Decimal]:
+    return {"KRW": Decimal(10_000_000), "USD": Decimal(10_000)}
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits and times of specifications 000 and 002. A missing currency limit refuses (I-53)."""
 
-    max_order_value: dict[str, Decimal] = {"KRW": Decimal(10_000_000), "USD": Decimal(10_000)}
+    max_order_value: dict[str, Decimal] = msgspec.field(default_factory=_default_order_values)
     max_position_count: int = 10
     max_position_size: Decimal = Decimal(1_000_000)  # shares per symbol (C-12, S004-53)
     max_queue_size: int = 1000

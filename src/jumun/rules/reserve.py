@@ -21,3 +21,10 @@ def reserved_shares(order: Order | None) -> Decimal:
     if order is None or order.side is not Side.SELL or not order.is_executable:
         return ZERO
     return order.qty_left
+
+
+def coming_shares(order: Order | None) -> Decimal:
+    """Open quantity of an executable buy: what the position could still grow by."""
+    if order is None or order.side is not Side.BUY or not order.is_executable:
+        return ZERO
+    return order.qty_left

@@ -28,10 +28,14 @@ def signal_from(data: object) -> TradingSignal:
     unknown field, side, type or time in force is refused.
     """
     if not isinstance(data, Mapping):
-        raise BadInput(f"a signal is a mapping of fields, not {type(data).__name__}", reason=Reason.BAD_SIGNAL)
+        raise BadInput(
+            f"a signal is a mapping of fields, not {type(data).__name__}", reason=Reason.BAD_SIGNAL
+        )
     unknown = sorted(str(key) for key in data if key not in FIELDS)
     if unknown:
-        raise BadInput(f"signal field {unknown[0]!r} is unknown; use {sorted(FIELDS)}", reason=Reason.BAD_SIGNAL)
+        raise BadInput(
+            f"signal field {unknown[0]!r} is unknown; use {sorted(FIELDS)}", reason=Reason.BAD_SIGNAL
+        )
     tif = data.get("time_in_force")
     price = data.get("price")
     return TradingSignal(
@@ -75,7 +79,9 @@ def instant_ns(value: object, field: str) -> int:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise BadInput(f"{field} {value!r} is no ISO time; give 2026-11-20T09:00:00+09:00", reason=Reason.BAD_TIME) from error
+            raise BadInput(
+                f"{field} {value!r} is no ISO time; give 2026-11-20T09:00:00+09:00", reason=Reason.BAD_TIME
+            ) from error
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise BadInput(f"{field} {value} has no time zone; add one, as in +09:00", reason=Reason.BAD_TIME)
@@ -91,13 +97,18 @@ def _sized(value: int, field: str) -> int:
     for digits, factor in ((10, NS), (13, 1_000_000), (16, 1_000), (19, 1)):
         if 10 ** (digits - 1) <= value < 10**digits:
             return value * factor
-    raise BadInput(f"{field} {value} is no instant; give seconds, ms, us or ns since 1970", reason=Reason.BAD_TIME)
+    raise BadInput(
+        f"{field} {value} is no instant; give seconds, ms, us or ns since 1970", reason=Reason.BAD_TIME
+    )
 
 
 def _text(data: Mapping[object, object], field: str) -> str:
     value = data.get(field)
     if not isinstance(value, str) or not value.strip() or len(value) > 100 or "|" in value:
-        raise BadInput(f"signal field {field} is missing, too long or holds '|'; give a short text", reason=Reason.BAD_SIGNAL)
+        raise BadInput(
+            f"signal field {field} is missing, too long or holds '|'; give a short text",
+            reason=Reason.BAD_SIGNAL,
+        )
     return value.strip()
 
 
@@ -111,6 +122,6 @@ def _number(value: object, field: str) -> Decimal:
     try:
         if isinstance(value, float):
             return decimal_of_double(value, field=field)
-        return to_decimal(value, field=field)  # type: ignore[arg-type]  # it refuses what it cannot take
+        return to_decimal(value, field=field)
     except OmsError as error:
         raise BadInput(str(error), reason=Reason.BAD_NUMBER) from error

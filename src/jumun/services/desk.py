@@ -20,9 +20,9 @@ from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 from jumun.ports.journal import Journal, Snapshot
 from jumun.ports.outside import Clock, IdSource, Prices
-from jumun.rules.book import Book, BookImage, is_waiting
+from jumun.rules.book import Book, BookImage, PositionKey, Shape, is_waiting, shape_of
 from jumun.rules.decide import decide
-from jumun.rules.decide_submit import may_send
+from jumun.rules.decide_submit import obstacle_to
 from jumun.rules.decide_time import next_deadline_ns
 from jumun.rules.draft import Decision
 from jumun.rules.entries import entry_of
@@ -161,7 +161,9 @@ class Desk:
         if not self.accepting:
             raise OrderDenied("the desk is still recovering; try again shortly", reason=Reason.NOT_READY)
         if self.clock.now_ns() < self.book.ts_ns - CLOCK_BACK_MAX_NS:
-            text = "the clock is behind the newest record; set it right, and orders go on when it has caught up"
+            text = (
+                "the clock is behind the newest record; set it right, and orders go on when it has caught up"
+            )
             raise OrderDenied(text, reason=Reason.CLOCK_JUMPED)
         if len(self._batch.entries) >= PENDING_MAX:
             raise OrderDenied("the store is behind; try again later", reason=Reason.OVERLOADED)
@@ -211,22 +213,29 @@ class Desk:
             self.queue.add_order(order)
         else:
             self.queue.discard(order.order_id)
+        self._clear_the_way(order)
 
     def _pump(self) -> None:
         """Intend sends while there are free slots: best priority first, each decided on its own."""
-        while True:
-            free = self.queue.max_concurrent_orders - len(self._sending)
-            if free <= 0 or not self.may_write():
+        while len(self._sending) < self.queue.max_concurrent_orders and self.may_write():
+            order_id = self.queue.take(self._obstacle)
+            if order_id is None:
                 return
-            chosen = self.queue.take(free, self._sendable)
-            if not chosen:
-                return
-            for order_id in chosen:
-                self._decide(SendNext(order_id=order_id))
+            self._decide(SendNext(order_id=order_id))
 
-    def _sendable(self, order_id: OrderId) -> bool:
-        order = self.book.open.get(order_id)
-        return order is not None and may_send(order, self.book)
+    def _obstacle(self, order_id: OrderId) -> "Shape | PositionKey | None":
+        """What stops an order now: its symbol has an unknown one, or a look-alike is in flight (F-03)."""
+        return obstacle_to(self.book.open[order_id], self.book)
+
+    def _clear_the_way(self, order: Order) -> None:
+        """Let those behind this order go on, once it is no longer in their way."""
+        if not self.queue.has_aside:
+            return
+        shape, place = shape_of(order), (order.account_id, order.symbol)
+        if shape not in self.book.shapes:
+            self.queue.release(shape)
+        if place not in self.book.held:
+            self.queue.release_all(place)
 
     # ---- committing ---------------------------------------------------------------------------
 

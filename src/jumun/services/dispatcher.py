@@ -69,7 +69,9 @@ class Dispatcher:
 
     async def _send(self, effect: SendIntended) -> None:
         outcome = await self._submit_once(effect)
-        await self._conclude(ConcludeSubmit(order_id=effect.order_id, attempt=effect.attempt, outcome=outcome))
+        await self._conclude(
+            ConcludeSubmit(order_id=effect.order_id, attempt=effect.attempt, outcome=outcome)
+        )
 
     async def _submit_once(self, effect: SendIntended) -> SubmitOutcome:
         try:

@@ -258,7 +258,9 @@ class OrderEngine:
     def _park(self, report: FillNotice | OrderReport) -> None:
         self.reconciler.ask()  # the reply may come; if not, the history knows
         if self._parked_count >= PARKED_MAX:
-            log.warning("parked_notice_dropped", broker_order_no=report.ref.number, next_step="asking for a history")
+            log.warning(
+                "parked_notice_dropped", broker_order_no=report.ref.number, next_step="asking for a history"
+            )
             return
         self._parked_count += 1
         self._parked.setdefault((report.account_id, report.ref), []).append(report)
@@ -282,5 +284,3 @@ class OrderEngine:
         while True:
             self.desk.tick()
             await self.clock.sleep(TICK_S)
-
-

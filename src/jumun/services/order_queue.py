@@ -6,7 +6,7 @@ flood of new orders ever holds them up (I-47).
 """
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,9 @@ BASE_PRIORITY: Final = 100
 MARKET_BONUS: Final = 20
 SELL_BONUS: Final = 5
 CANCELS_AT_ONCE: Final = 8  # a lane of its own: a kill must not wait behind new orders
+
+
+_Place = tuple[int, int, OrderId]  # priority, arrival, order
 
 
 class Lane(StrEnum):
@@ -42,9 +45,10 @@ class OrderQueue:
         self.max_concurrent_orders = max_concurrent_orders
         self.priority_timeout = priority_timeout
         self.strategy_priorities = dict(strategy_priorities or {})
-        self._heap: list[tuple[int, int, OrderId]] = []
+        self._heap: list[_Place] = []
         self._ready: dict[OrderId, int] = {}  # order -> the entry number that counts
         self._arrivals = 0
+        self._aside: dict[Hashable, list[_Place]] = {}
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -78,24 +82,42 @@ class OrderQueue:
         """Take an order out of line; its heap entry is dropped when it comes up."""
         self._ready.pop(order_id, None)
 
-    def take(self, free: int, allowed: Callable[[OrderId], bool]) -> list[OrderId]:
-        """Take up to `free` orders, best first, leaving those in line that are not `allowed` now.
+    def take(self, obstacle: Callable[[OrderId], Hashable | None]) -> OrderId | None:
+        """Take the best order that may be sent now; None when there is none.
 
-        Looks at a bounded number of entries, so that a held symbol with a long line costs a bounded time.
+        `obstacle` names what stops an order (a look-alike in flight, a symbol on hold) or returns None. A
+        stopped order steps aside until `release` is called with that name, so every order is looked at a
+        bounded number of times, however long the line behind an obstacle is.
         """
-        taken: list[OrderId] = []
-        passed: list[tuple[int, int, OrderId]] = []
-        while self._heap and len(taken) < free and len(passed) < self.max_concurrent_orders * 8:
-            entry = heapq.heappop(self._heap)
-            _, number, order_id = entry
+        while self._heap:
+            place = heapq.heappop(self._heap)
+            _, number, order_id = place
             if self._ready.get(order_id) != number:
                 continue
-            if allowed(order_id):
+            name = obstacle(order_id)
+            if name is None:
                 del self._ready[order_id]
-                taken.append(order_id)
-                # Decided one at a time: what this one puts in flight changes who is allowed next.
+                return order_id
+            heapq.heappush(self._aside.setdefault(name, []), place)
+        return None
+
+    def release(self, name: Hashable) -> None:
+        """An obstacle is gone: its best order comes back; the others follow when that one has passed."""
+        line = self._aside.get(name)
+        while line:
+            place = heapq.heappop(line)
+            if self._ready.get(place[2]) == place[1]:
+                heapq.heappush(self._heap, place)
                 break
-            passed.append(entry)
-        for entry in passed:
-            heapq.heappush(self._heap, entry)
-        return taken
+        if not line:
+            self._aside.pop(name, None)
+
+    def release_all(self, name: Hashable) -> None:
+        """An obstacle is gone for everyone behind it."""
+        for place in self._aside.pop(name, ()):
+            heapq.heappush(self._heap, place)
+
+    @property
+    def has_aside(self) -> bool:
+        """True when orders wait behind an obstacle."""
+        return bool(self._aside)

@@ -4,6 +4,7 @@ A query that fails or is incomplete is no information (I-39): it is asked again,
 """
 
 import asyncio
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -23,6 +24,10 @@ QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24
 BUSY_INTERVAL_S: Final = 1.0  # something is: look again soon, never in a tight loop
 BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 
+SUSPECT_MIN_NS: Final = 2_000_000_000  # a notice on its way explains a younger difference (I-43)
+
+Difference = tuple[str, Decimal, Decimal]  # subject, ours, theirs
+
 log = structlog.get_logger()
 
 
@@ -34,7 +39,7 @@ class Reconciler:
         self._broker = broker
         self._journal = journal
         self._asked = asyncio.Event()
-        self._suspects: dict[AccountId, tuple[tuple[str, object, object], ...]] = {}
+        self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
         self.rounds = 0  # complete studies so far
 
     def ask(self) -> None:
@@ -73,21 +78,24 @@ class Reconciler:
             for day in self._days(account_id):
                 history = await self._broker.history(account_id, day)
                 await self._fetch_closed(history)
-                command = StudyHistory(
-                    history=history, visible_after_ns=self._broker.traits.visible_after_ns
-                )
+                command = StudyHistory(history=history, visible_after_ns=self._broker.traits.visible_after_ns)
                 decisions.append(await self._desk.execute(command))
             decisions.append(await self._study_balance(account_id))
         self.rounds += 1
         return decisions
 
     async def _study_balance(self, account_id: AccountId) -> Decision:
+        """Compare; a difference counts only when it has stood longer than the broker may be behind itself."""
         balance = await self._broker.balance(account_id)
-        before = self._suspects.get(account_id, ())
-        decision = await self._desk.execute(StudyBalance(balance=balance, suspects=before))  # type: ignore[arg-type]
-        self._suspects[account_id] = decision.differences
+        oldest_ns = balance.asked_ns - max(self._broker.traits.visible_after_ns, SUSPECT_MIN_NS)
+        since = self._suspects.get(account_id, {})
+        aged = tuple(row for row, first_ns in since.items() if first_ns <= oldest_ns)
+        decision = await self._desk.execute(StudyBalance(balance=balance, suspects=aged))
+        self._suspects[account_id] = {
+            row: since.get(row, balance.asked_ns) for row in decision.differences
+        }
         if decision.differences:
-            log.warning("books_differ", account_id=account_id, differences=len(decision.differences))
+            log.debug("books_differ", account_id=account_id, differences=len(decision.differences))
             self.ask()
         return decision
 

@@ -1,8 +1,8 @@
 """The exchange as a program of its own: newline-delimited JSON over TCP, with a durable ledger.
 
-Nothing is answered before the ledger is on disk, so whatever a client was told survives `kill -9`. Answers and
-notices leave in the order in which things happened; calls that arrive while the disk is busy share its next
-sync.
+Nothing is answered before the ledger is on disk, so whatever a client was told survives `kill -9`. Answers
+and notices leave in the order in which things happened; calls that arrive while the disk is busy share its
+next sync.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ HOST: Final = "127.0.0.1"  # loopback: this exchange believes everybody who can 
 OUTBOX_MAX: Final = 10_000  # messages waiting for the disk; above it no connection is read
 UNSENT_MAX: Final = 64 * 1024 * 1024  # bytes a slow client may leave unread before it is cut off
 TICK_S: Final = 0.5  # how late an expiry may be noticed
+HANG_UP_S: Final = 1.0  # for connections to end by themselves at the stop
 NowNs = Callable[[], int]
 
 _CALLS: Final = msgspec.json.Decoder(Call)
@@ -54,7 +55,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run. `pace` is generated prints a second over all symbols; 0 leaves prices to the control calls.
+    """What to run. `pace` is generated prints a second over all symbols; 0 leaves prices to control calls.
 
     `accounts` are opened when they do not exist yet.
     """
@@ -85,6 +86,7 @@ class ExchangeServer:
         self._now_ns = now_ns
         self._clients: dict[int, _Client] = {}
         self._outbox: list[tuple[_Client, bytes]] = []
+        self._handlers: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._roomy = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -108,11 +110,20 @@ class ExchangeServer:
             self._wake.clear()
             outbox, self._outbox = self._outbox, []
             data = self._ledger.take() if self._ledger is not None else b""
-            if self._ledger is not None and data:
-                await asyncio.to_thread(self._ledger.write, data)
+            if data:
+                await self._write(data)
             for client, line in outbox:
                 self._send(client, line)
             self._roomy.set()
+
+    async def _write(self, data: bytes) -> None:
+        assert self._ledger is not None
+        writing = asyncio.ensure_future(asyncio.to_thread(self._ledger.write, data))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await writing  # the thread still appends; a second write beside it would break the chain
+            raise
 
     def change(self, command: Change) -> Answer:
         """Carry out a call of our own, such as a generated print."""
@@ -133,11 +144,15 @@ class ExchangeServer:
             self._send(client, line)
         for client in list(self._clients.values()):
             client.writer.close()
-        await asyncio.sleep(0)
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=HANG_UP_S)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = _Client(writer)
+        task = asyncio.current_task()
+        assert task is not None
         self._clients[id(client)] = client
+        self._handlers.add(task)
         try:
             while line := await reader.readline():
                 await self._roomy.wait()
@@ -145,12 +160,9 @@ class ExchangeServer:
         except (ConnectionError, ValueError):
             # The client went away, or sent a line beyond LINE_MAX: either way this connection is over.
             writer.transport.abort()
-        except asyncio.CancelledError:
-            writer.transport.abort()
-            if self._server is None or self._server.is_serving():
-                raise
         finally:
             self._clients.pop(id(client), None)
+            self._handlers.discard(task)
             writer.close()
 
     def _take_line(self, client: _Client, line: bytes) -> None:

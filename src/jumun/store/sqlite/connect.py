@@ -36,10 +36,18 @@ def open_writer(path: Path) -> apsw.Connection:
         statementcachesize=STATEMENTS_KEPT,
     )
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.execute(
-        f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-        f"PRAGMA cache_size=-{WRITER_CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
-        f"PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF"
+    mode = connection.pragma("journal_mode", "wal")
+    if mode != "wal":
+        connection.close()
+        raise StoreUnavailable(f"{path} cannot use a write-ahead log (got {mode}); keep it on a local disk")
+    _set(
+        connection,
+        synchronous="FULL",
+        foreign_keys="ON",
+        cache_size=-WRITER_CACHE_KIB,
+        wal_autocheckpoint=CHECKPOINT_PAGES,
+        temp_store="MEMORY",
+        trusted_schema="OFF",
     )
     return connection
 
@@ -50,10 +58,14 @@ def open_readonly(path: Path) -> apsw.Connection:
         str(path), flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS_KEPT
     )
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.execute(
-        f"PRAGMA query_only=ON; PRAGMA cache_size=-{READER_CACHE_KIB}; PRAGMA trusted_schema=OFF"
-    )
+    _set(connection, query_only="ON", cache_size=-READER_CACHE_KIB, trusted_schema="OFF")
     return connection
+
+
+def _set(connection: apsw.Connection, **pragmas: str | int) -> None:
+    # One by one: a statement that returns a row stops the ones after it until somebody reads the row.
+    for name, value in pragmas.items():
+        connection.execute(f"PRAGMA {name}={value}").fetchall()
 
 
 @contextmanager

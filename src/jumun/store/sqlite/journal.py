@@ -118,7 +118,10 @@ class SqliteJournal:
         return await self._in(thread, reader.outbox_cursor, sink)
 
     async def outbox_done(self, sink: str, seq: int) -> None:
-        """Note that `sink` has everything up to `seq`. What all sinks have is deleted, part by part."""
+        """Note that `sink` has everything up to `seq`. What all known sinks have is deleted, part by part.
+
+        A sink makes itself known with `seq` 0 before the first is served, or it may miss what is deleted.
+        """
         thread, writer = self._for_writing()
         await self._in(thread, writer.outbox_done, sink, seq)
 

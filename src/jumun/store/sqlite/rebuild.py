@@ -40,7 +40,8 @@ def rebuild(
             connection = open_writer(path)
             try:
                 # Set outside a transaction: references stay as written while tables change their names.
-                connection.execute("PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON")
+                connection.execute("PRAGMA foreign_keys=OFF").fetchall()
+                connection.execute("PRAGMA legacy_alter_table=ON").fetchall()
                 with connection:
                     count = _swap(connection, path, entries_of(_records(reader)))
                 return count

@@ -117,7 +117,7 @@ def _apply_one(connection: apsw.Connection, path: Path, migration: Migration, no
     try:
         with connection:  # one transaction: the step, and the record that it was done
             connection.execute(_TABLE)
-            connection.execute(migration.sql)
+            connection.execute(migration.sql).fetchall()  # read to the end, or the rest would not run
             connection.execute(
                 _RECORD, (migration.version, migration.name, now_ns // 1_000_000_000, migration.sha256)
             )

@@ -101,7 +101,7 @@ class Writer:
 
     def limit_pages(self, pages: int) -> None:
         """Bound the file's size, in pages of 4 KiB; never below what it holds. A full store fails (F-81)."""
-        self._connection.execute(f"PRAGMA max_page_count={pages:d}")
+        self._connection.execute(f"PRAGMA max_page_count={pages:d}").fetchall()
 
     def close(self) -> None:
         """Close the connection, which also moves the write-ahead log into the file."""

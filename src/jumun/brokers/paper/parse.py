@@ -1,0 +1,128 @@
+"""Pure translation from the exchange's words to the broker port's. Nothing is guessed: every map is total."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from jumun.brokers.paper.wire import Execution, NamelessExecution, NewOrder, OrderRecord
+from jumun.exchange.records import AccountBalance
+from jumun.model.ids import AccountId, BrokerOrderNo, ExecutionId
+from jumun.model.orders import BrokerRef
+from jumun.model.reports import Balance, FillNotice, Holding, OrderReport, SubmitRequest
+
+NS: Final = 1_000_000_000
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class FillIdentity(StrEnum):
+    """What identifies a fill notice. NONE is KIS-like: whole seconds, no id and no running total."""
+
+    EXECUTION_ID = "execution_id"
+    CUMULATIVE = "cumulative"
+    NONE = "none"
+
+
+def new_order(request: SubmitRequest, client: str, *, carries_reference: bool) -> NewOrder:
+    """Return the order to send. Our id and attempt go along as a tag that only the oracle sees."""
+    return NewOrder(
+        account_id=request.account_id,
+        symbol=request.symbol,
+        venue=request.venue,
+        currency=request.currency,
+        side=request.side,
+        order_type=request.order_type,
+        tif=request.tif,
+        qty=request.qty,
+        price=request.price,
+        reference=request.reference if carries_reference else None,
+        tag=f"{request.order_id}/{request.attempt}",
+        client=client,
+    )
+
+
+def ref_of(order: OrderRecord | Execution) -> BrokerRef:
+    """Return the broker's identity of an order; the date is part of it (I-64)."""
+    return BrokerRef(trade_date=order.trade_date, branch=order.branch, number=BrokerOrderNo(order.number))
+
+
+def order_report(order: OrderRecord, ts_event_ns: int) -> OrderReport:
+    """Return an order as listed or announced."""
+    return OrderReport(
+        account_id=AccountId(order.account_id),
+        ref=ref_of(order),
+        symbol=order.symbol,
+        venue=order.venue,
+        currency=order.currency,
+        side=order.side,
+        order_type=order.order_type,
+        qty=order.qty,
+        price=order.price,
+        state=order.state,
+        qty_filled=order.qty_filled,
+        amount_filled=order.amount_filled,
+        ts_event_ns=ts_event_ns,
+        reference=order.reference,
+        text=order.text,
+        raw=as_text(order),
+    )
+
+
+def fill_notice(execution: Execution, identity: FillIdentity) -> FillNotice:
+    """Return one execution with as much identity as the broker is set to give."""
+    account_id, ref = AccountId(execution.account_id), ref_of(execution)
+    if identity is FillIdentity.NONE:
+        seconds = execution.ts_ns // NS
+        return FillNotice(
+            account_id=account_id,
+            ref=ref,
+            symbol=execution.symbol,
+            side=execution.side,
+            qty=execution.qty,
+            price=execution.price,
+            ts_event_ns=seconds * NS,
+            raw=as_text(_nameless(execution, seconds)),
+        )
+    by_id = identity is FillIdentity.EXECUTION_ID
+    return FillNotice(
+        account_id=account_id,
+        ref=ref,
+        symbol=execution.symbol,
+        side=execution.side,
+        qty=execution.qty,
+        price=execution.price,
+        ts_event_ns=execution.ts_ns,
+        execution_id=ExecutionId(execution.execution_id) if by_id else None,
+        qty_cumulative=None if by_id else execution.qty_cumulative,
+        amount_cumulative=None if by_id else execution.amount_cumulative,
+        raw=as_text(execution),
+    )
+
+
+def balance_of(balance: AccountBalance, asked_ns: int) -> Balance:
+    """Return a balance; every holding the exchange counts is in it."""
+    return Balance(
+        account_id=AccountId(balance.account_id),
+        asked_ns=asked_ns,
+        holdings=tuple(Holding(symbol=symbol, qty=qty) for symbol, qty in balance.holdings.items()),
+        cash=dict(balance.cash),
+    )
+
+
+def as_text(value: object) -> str:
+    """Return the evidence: the words as they came, as JSON."""
+    return _ENCODER.encode(value).decode()
+
+
+def _nameless(execution: Execution, seconds: int) -> NamelessExecution:
+    return NamelessExecution(
+        account_id=execution.account_id,
+        trade_date=execution.trade_date,
+        branch=execution.branch,
+        number=execution.number,
+        symbol=execution.symbol,
+        side=execution.side.value,
+        qty=execution.qty,
+        price=execution.price,
+        ts_s=seconds,
+    )

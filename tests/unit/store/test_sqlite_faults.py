@@ -1,0 +1,272 @@
+"""Full, read-only, failing and foreign disks; a killed process; a second writer."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from jumun.model.errors import StoreLocked, StoreUnavailable, TornJournal
+from jumun.ports.journal import Snapshot
+from jumun.store.sqlite import SqliteJournal, open_reader, verify_store
+from jumun.store.sqlite.lock import WriterLock, lock_path
+from jumun.testing.builders import START_NS, an_entry, an_order
+from tests.unit.store.stocked import stock
+
+LARGE = "x" * 200_000
+
+
+class _FailingFile(apsw.VFSFile):
+    """A file of a disk whose syncs can be made to fail."""
+
+    def __init__(self, name: str | apsw.URIFilename | None, flags: list[int], disk: "FailingDisk") -> None:
+        super().__init__("", name, flags)
+        self._disk = disk
+
+    def xSync(self, flags: int) -> None:
+        if self._disk.failing:
+            raise apsw.IOError("the device reported an error")
+        super().xSync(flags)
+
+
+class FailingDisk(apsw.VFS):
+    """A disk whose syncs can be made to fail."""
+
+    def __init__(self) -> None:
+        self.failing = False
+        super().__init__("failing", "", makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        return _FailingFile(name, flags, self)
+
+
+@pytest.fixture
+def disk() -> Iterator[FailingDisk]:
+    """A disk that can fail, for every store that the test opens."""
+    disk = FailingDisk()
+    yield disk
+    disk.unregister()
+
+
+async def started(path: Path, label: str = "a test") -> SqliteJournal:
+    journal = SqliteJournal(path, label=label)
+    await journal.start()
+    return journal
+
+
+@pytest.mark.req("F-82", "I-22")
+async def test_a_failed_sync_ends_the_journal_and_loses_nothing_acknowledged(
+    tmp_path: Path, disk: FailingDisk
+) -> None:
+    path = tmp_path / "store.db"
+    journal = await started(path)
+    await journal.append([an_entry(1)])
+    disk.failing = True
+    with pytest.raises(StoreUnavailable, match="the disk failed; check the disk"):
+        await journal.append([an_entry(2)])
+    disk.failing = False
+    with pytest.raises(StoreUnavailable, match="takes no more records"):
+        await journal.append([an_entry(2)])
+    with pytest.raises(StoreUnavailable, match="takes no more records"):
+        await journal.save_snapshot(Snapshot(seq=1, body=b"x"))
+    await journal.close()
+    journal = await started(path)
+    assert await journal.order(an_order(1).order_id) == an_order(1)
+    await journal.close()
+
+
+@pytest.mark.req("F-81")
+async def test_a_full_disk_is_said_in_one_sentence_and_what_was_accepted_stays(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    journal = await started(path)
+    await journal.append([an_entry(1)])
+    await journal.limit_pages(100)
+    with pytest.raises(
+        StoreUnavailable, match=r"store\.db .* the disk is full; free space, then start again"
+    ):
+        for seq in range(2, 200):
+            await journal.append([an_entry(seq, an_order(seq, reason_text=LARGE))])
+    await journal.close()
+    assert verify_store(path) >= 1
+
+
+@pytest.mark.req("F-81")
+async def test_a_disk_that_turned_read_only_is_said_in_one_sentence(tmp_path: Path) -> None:
+    # Not by chmod: tests may run as root, whom file modes do not stop. The engine's own refusal is real.
+    journal = await started(tmp_path / "store.db")
+    assert journal._writer is not None
+    journal._writer._connection.execute("PRAGMA query_only=ON").fetchall()
+    with pytest.raises(StoreUnavailable, match="it is read-only; make the file and its folder writable"):
+        await journal.append([an_entry(1)])
+    await journal.close()
+
+
+async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=r"nowhere.*make the folder exist and writable"):
+        await started(tmp_path / "nowhere" / "store.db")
+
+
+@pytest.mark.req("F-88")
+async def test_a_file_that_is_no_store_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"these are my notes, not a database\n" * 100)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="the file is not a store"):
+            await started(path)
+    assert path.read_bytes().startswith(b"these are my notes")
+
+
+@pytest.mark.req("F-88")
+async def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    apsw.Connection(str(path)).execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, diary TEXT)")
+    with pytest.raises(StoreUnavailable, match="not a store of jumun"):
+        await started(path)
+
+
+@pytest.mark.req("F-84", "I-26")
+async def test_a_torn_page_is_found_and_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    stock(path, [an_entry(seq, an_order(seq, reason_text="y" * 3_000)) for seq in range(1, 30)])
+    assert not path.with_name("store.db-wal").exists(), "closing moved everything into the file"
+    content = bytearray(path.read_bytes())
+    place = content.index(b"y" * 100)
+    content[place + 50] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(TornJournal) as caught:
+        verify_store(path)
+    assert f"record {caught.value.record}" in str(caught.value)
+    with pytest.raises(TornJournal):
+        await started(path)
+
+
+@pytest.mark.req("I-27")
+async def test_records_of_another_program_end_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    journal = await started(path)
+    await journal.append([an_entry(1)])
+    stranger = apsw.Connection(str(path))
+    stranger.execute(
+        "INSERT INTO journal (seq, ts_ns, type, causation_id, correlation_id, body, hash)"
+        " VALUES (2, 1, 'x', 'x', 'x', x'00', x'00')"
+    )
+    stranger.close()
+    with pytest.raises(StoreUnavailable, match="did not write"):
+        await journal.append([an_entry(2)])
+    with pytest.raises(StoreUnavailable, match="takes no more records"):
+        await journal.append([an_entry(3)])
+    await journal.close()
+
+
+@pytest.mark.req("F-85")
+async def test_a_store_held_by_a_shell_is_a_bounded_wait_and_then_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jumun.store.sqlite.connect.BUSY_TIMEOUT_MS", 10)
+    path = tmp_path / "store.db"
+    journal = await started(path)
+    holder = apsw.Connection(str(path))
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="another program holds it"):
+        await journal.append([an_entry(1)])
+    holder.execute("ROLLBACK")
+    holder.close()
+    await journal.close()
+
+
+@pytest.mark.req("I-27", "F-72")
+def test_the_lock_names_its_holder_and_links_share_it(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    store.touch()
+    link = tmp_path / "link.db"
+    link.symlink_to(store)
+    lock = WriterLock.take(store, "jumun serve", START_NS)
+    sentence = rf"jumun serve \(process {os.getpid()}, since 2025-05-26T00:00:00\+00:00\); stop that first"
+    with pytest.raises(StoreLocked, match=sentence):
+        WriterLock.take(link, "jumun replay", START_NS)
+    lock.release()
+    lock.release()
+    WriterLock.take(link, "jumun replay", START_NS).release()
+
+
+async def test_a_process_that_died_leaves_no_lock_behind(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    lock_path(path).write_text("jumun serve (process 1, since long ago)\n")
+    journal = await started(path)
+    await journal.close()
+
+
+async def test_a_caller_that_gives_up_does_not_tear_the_batch(tmp_path: Path) -> None:
+    journal = await started(tmp_path / "store.db")
+    append = asyncio.create_task(journal.append([an_entry(1), an_entry(2)]))
+    await asyncio.sleep(0)
+    append.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await append
+    assert await journal.verify() in (0, 2)
+    await journal.close()
+
+
+async def test_a_value_that_cannot_be_stored_leaves_the_journal_usable(tmp_path: Path) -> None:
+    journal = await started(tmp_path / "store.db")
+    unreadable = msgspec.structs.replace(an_entry(1), order=an_order(1, reason_text="\ud800"))
+    with pytest.raises(UnicodeEncodeError):
+        await journal.append([unreadable])
+    await journal.append([an_entry(1)])
+    assert await journal.verify() == 1
+    await journal.close()
+
+
+WRITES_UNTIL_KILLED = """
+import asyncio, sys
+from pathlib import Path
+from jumun.store.sqlite import SqliteJournal
+from jumun.testing.builders import an_entry
+
+async def main():
+    journal = SqliteJournal(Path(sys.argv[1]), label="the child")
+    await journal.start()
+    seq = 1
+    while True:
+        size = seq % 7 + 1
+        await journal.append([an_entry(number) for number in range(seq, seq + size)])
+        seq += size
+        print(seq - 1, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.req("I-22", "I-26", "I-28", "S002-9")
+@pytest.mark.parametrize("lines", [1, 40, 200])
+async def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path, lines: int) -> None:
+    path = tmp_path / "store.db"
+    source = Path(sys.modules["jumun.store.sqlite"].__file__ or "").parents[3]
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITES_UNTIL_KILLED, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(source)},
+    )
+    assert child.stdout is not None
+    with child.stdout as told:
+        acknowledged = [told.readline() for _ in range(lines)]
+        child.send_signal(signal.SIGKILL)
+        acknowledged += told.readlines()
+    assert child.wait() == -signal.SIGKILL
+    last = int([line for line in acknowledged if line.endswith("\n")][-1])
+    journal = await started(path)
+    records = await journal.verify()
+    assert records >= last
+    await journal.append([an_entry(records + 1)])
+    await journal.close()
+    with open_reader(path) as reader:
+        assert reader.counts()["orders"] == records + 1, "every record's rows came with it"
+        for seq in range(1, records + 1):
+            assert reader.order(an_order(seq).order_id) == an_order(seq)
