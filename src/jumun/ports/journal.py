@@ -88,6 +88,10 @@ class Journal(Protocol):
         """Check the whole chain from the first record; return how many; raises TornJournal."""
         ...
 
+    async def verify_range(self, low: int, high: int) -> int:
+        """Check records `low` to `high` against the chain; return how many; raises TornJournal."""
+        ...
+
     async def close(self) -> None:
         """Give the writer's place back."""
         ...

@@ -86,6 +86,7 @@ class Desk:
         self._idle.set()
         self._snapshot_every = snapshot_every
         self._snapshot_seq = 0
+        self.durable_seq = 0  # the newest record that survives a power loss
 
     # ---- starting -----------------------------------------------------------------------------
 
@@ -99,6 +100,7 @@ class Desk:
         async for record in self._journal.tail(self.book.seq):
             self.book.apply(record)
             count += 1
+        self.durable_seq = self.book.seq
         for order in self.book.open.values():
             self._follow(order)
         return count
@@ -261,6 +263,8 @@ class Desk:
         except OmsError as error:
             self._fail(error, batch)
             return False
+        if batch.entries:
+            self.durable_seq = batch.entries[-1].record.seq
         for effect in batch.effects:
             self.on_effect(effect)
         for answer, decision in batch.answers:

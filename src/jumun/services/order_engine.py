@@ -5,7 +5,7 @@ task that fails in a way nobody expected stops the engine, loudly (I-65, F-75): 
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 import structlog
@@ -21,11 +21,10 @@ from jumun.model.commands import (
     ResumeTrading,
     SubmitOrder,
 )
-from jumun.model.errors import BrokerUnavailable, UnknownOrder
-from jumun.model.events import OrderSent
+from jumun.model.errors import BrokerUnavailable, StoreUnavailable, UnknownOrder
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.journal import Entry
-from jumun.model.orders import BrokerRef, Order
+from jumun.model.orders import Order
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerReport, FillNotice, OrderReport
@@ -40,11 +39,14 @@ from jumun.rules.signals import intent_of, signal_from
 from jumun.services.desk import SNAPSHOT_EVERY, Desk
 from jumun.services.dispatcher import SUBMIT_TIMEOUT_S, Dispatcher
 from jumun.services.order_queue import OrderQueue
+from jumun.services.parking import Parking
 from jumun.services.publisher import Publisher
 from jumun.services.reconciler import BACKOFF_S, Reconciler
+from jumun.services.verifier import Verifier
 
-PARKED_MAX: Final = 1_000  # notices about numbers nobody knows yet; a history settles what is dropped
-TICK_S: Final = 1.0  # how often time is looked at
+TICK_S: Final = 1.0  # the longest time between two looks at the clock
+TICK_MIN_S: Final = 0.005  # and the shortest
+NS: Final = 1_000_000_000
 
 log = structlog.get_logger()
 
@@ -66,6 +68,7 @@ class OrderEngine:
         openings: Sequence[BookOpening] = (),
         submit_timeout_s: float = SUBMIT_TIMEOUT_S,
         snapshot_every: int = SNAPSHOT_EVERY,
+        verify_behind: bool = True,
     ) -> None:
         limits = policy.limits
         self.queue = order_queue or OrderQueue(
@@ -86,9 +89,10 @@ class OrderEngine:
         self.dispatcher = Dispatcher(self.desk, broker_client, submit_timeout_s)
         self.reconciler = Reconciler(self.desk, broker_client, journal)
         self.publisher = Publisher(journal, event_bus, clock)
+        self.verifier = Verifier(self.desk, journal) if verify_behind else None
+        self.listeners: list[Callable[[Sequence[Entry]], None]] = []  # hear what is durable, after each commit
         self._openings = tuple(openings)
-        self._parked: dict[tuple[AccountId, BrokerRef], list[BrokerReport]] = {}
-        self._parked_count = 0
+        self.parking = Parking()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.stopped: asyncio.Future[None] | None = None
 
@@ -114,6 +118,8 @@ class OrderEngine:
         self._spawn("studies", self.reconciler.run())
         self._spawn("time", self._watch_time())
         self._spawn("outbox", self.publisher.run())
+        if self.verifier is not None:
+            self._spawn("verifier", self.verifier.run())
         self.desk.accepting = True
         log.info("engine_started", open_orders=len(self.desk.book.open), unknown=len(self.desk.book.unknown))
 
@@ -122,10 +128,12 @@ class OrderEngine:
         self.desk.accepting = False
         healthy = self.desk.failure is None and not self._failed()
         if healthy:
-            await self.dispatcher.drained()
-            await self.desk.quiet()
+            # A report may come between the last send's end and its commit, so look again.
+            while self.desk.failure is None and not self.desk.is_quiet:
+                await self.dispatcher.drained()
+                await self.desk.quiet()
         await self.abandon()
-        if healthy:
+        if healthy and self.desk.failure is None:
             await self.desk.snapshot()
         await self.broker.close()
         await self.journal.close()
@@ -151,11 +159,24 @@ class OrderEngine:
         if task.cancelled() or self.stopped is None or self.stopped.done():
             return
         self.desk.accepting = False
-        error = task.exception() or self.desk.failure
+        error = task.exception()
+        if self.desk.failure is not None and (error is None or isinstance(error, StoreUnavailable)):
+            self._stand_still()
+            return
         if error is None:
             error = AssertionError(f"the task {task.get_name()} ended by itself")
         log.error("task_failed", task=task.get_name(), error=str(error))
         self.stopped.set_exception(error)
+
+    def _stand_still(self) -> None:
+        """The store has failed: do nothing more, and go on telling everyone why (S002-72, F-81, F-82)."""
+        log.error(
+            "store_failed",
+            error=str(self.desk.failure),
+            next_step="free or mend the disk, then start again; nothing acknowledged is lost",
+        )
+        for task in self._tasks.values():
+            task.cancel()
 
     async def _connect(self) -> None:
         failures = 0
@@ -243,6 +264,9 @@ class OrderEngine:
     async def hear(self, report: BrokerReport) -> None:
         """Take in one notice (EMS-03). A number nobody knows yet is parked, bounded, until it is mapped."""
         if isinstance(report, FillNotice | OrderReport):
+            if report.account_id not in self.desk.policy.accounts:
+                log.warning("foreign_account_notice", account_id=report.account_id)  # F-34: not ours to book
+                return
             await self._fetch_closed(report)
         decision = await self.desk.execute(HearReport(report=report))
         if decision.park and isinstance(report, FillNotice | OrderReport):
@@ -257,30 +281,28 @@ class OrderEngine:
 
     def _park(self, report: FillNotice | OrderReport) -> None:
         self.reconciler.ask()  # the reply may come; if not, the history knows
-        if self._parked_count >= PARKED_MAX:
-            log.warning(
-                "parked_notice_dropped", broker_order_no=report.ref.number, next_step="asking for a history"
-            )
-            return
-        self._parked_count += 1
-        self._parked.setdefault((report.account_id, report.ref), []).append(report)
+        dropped = self.parking.park(report, self.clock.now_ns())
+        if dropped:
+            log.warning("parked_notices_dropped", count=dropped, next_step="a history is asked for")
 
     def _on_commit(self, entries: Sequence[Entry]) -> None:
         """A number that has just become known lets its parked notices go on."""
         self.publisher.wake()
+        for listener in self.listeners:
+            listener(entries)
         for entry in entries:
-            event = entry.record.event
-            if entry.order is not None and isinstance(event, OrderSent):
-                self._unpark(entry.order.account_id, event.ref)
-
-    def _unpark(self, account_id: AccountId, ref: BrokerRef) -> None:
-        for report in self._parked.pop((account_id, ref), []):
-            self._parked_count -= 1
-            self.desk.post(HearReport(report=report))
+            if entry.order is not None and entry.new_ref is not None:
+                for report in self.parking.take(entry.order.account_id, entry.new_ref):
+                    self.desk.post(HearReport(report=report))
 
     # ---- time ---------------------------------------------------------------------------------
 
     async def _watch_time(self) -> None:
+        """Look when something is due, and once a second: every delay of ours is a second at least."""
         while True:
             self.desk.tick()
-            await self.clock.sleep(TICK_S)
+            now_ns = self.clock.now_ns()
+            self.parking.forget(now_ns)
+            due_ns = self.desk.next_deadline_ns()
+            wait_s = TICK_S if due_ns is None else (due_ns - now_ns) / NS
+            await self.clock.sleep(min(max(wait_s, TICK_MIN_S), TICK_S))

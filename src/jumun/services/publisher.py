@@ -32,6 +32,8 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish for ever."""
+        if self._bus is not None:
+            await self._journal.outbox_done(self._sink, 0)  # make the sink known: nothing it needs is dropped
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -41,6 +41,7 @@ class Reconciler:
         self._asked = asyncio.Event()
         self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
         self.rounds = 0  # complete studies so far
+        self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
 
     def ask(self) -> None:
         """Something is open to question: study soon."""
@@ -82,6 +83,7 @@ class Reconciler:
                 decisions.append(await self._desk.execute(command))
             decisions.append(await self._study_balance(account_id))
         self.rounds += 1
+        self.studied_ns = self._desk.clock.monotonic_ns()
         return decisions
 
     async def _study_balance(self, account_id: AccountId) -> Decision:

@@ -292,19 +292,25 @@ async def run_exchange(
         if ledger is not None:
             ledger.sync()
         await server.start(host, port)
+        # Before the announcement: whoever reads it may send the signal in the next instant.
+        stopped = _stop_signal()
         announce(_ready_line(server, ledger, config))
-        await _until_told(server, config)
+        await _until(stopped, server, config)
         await server.stop()
     finally:
         if ledger is not None:
             ledger.close()
 
 
-async def _until_told(server: ExchangeServer, config: ExchangeConfig) -> None:
+def _stop_signal() -> asyncio.Event:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stopped.set)
+    return stopped
+
+
+async def _until(stopped: asyncio.Event, server: ExchangeServer, config: ExchangeConfig) -> None:
     async with asyncio.TaskGroup() as tasks:
         children = [
             tasks.create_task(server.run(), name="exchange-commit"),

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+import msgspec
+
 from jumun.brokers.paper import FaultPlan, FaultyLink, Link, LocalLink, PaperBroker, SocketLink, paper_traits
 from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.market import Market
@@ -108,8 +110,8 @@ class House(ABC):
         await self.broker.close()
         await self._close_exchange()
 
-    def a_broker(self, link: Link) -> PaperBroker:
-        return PaperBroker(link, paper_traits(), self.clock, answer_timeout_s=WAIT_S)
+    def a_broker(self, link: Link, *, answer_timeout_s: float = WAIT_S) -> PaperBroker:
+        return PaperBroker(link, paper_traits(), self.clock, answer_timeout_s=answer_timeout_s)
 
     def print_price(
         self, price: Decimal, volume: Decimal = Decimal(0), quote: Decimal = Decimal(500)
@@ -208,7 +210,7 @@ class SocketHouse(House):
     async def cut(self) -> None:
         await self._close_exchange()
         async with asyncio.timeout(WAIT_S):
-            while self._socket.is_up:
+            while self._socket.is_up:  # noqa: ASYNC110  # each turn lets the loop notice the hang-up
                 await asyncio.sleep(0)
 
     async def mend(self) -> None:
@@ -295,6 +297,11 @@ def cancel_of(accepted: Accepted) -> Cancel:
     """The same cancel, by another client."""
     ref = accepted.ref
     return Cancel(account_id=ACCOUNT, trade_date=ref.trade_date, branch=ref.branch, number=ref.number)
+
+
+def only(fault: str) -> FaultPlan:
+    """A plan in which one fault always strikes."""
+    return msgspec.structs.replace(NO_FAULTS, **{fault: 1.0})
 
 
 def yes() -> bool:

@@ -42,7 +42,7 @@ async def test_b02_a_limit_away_from_the_market_rests(house: House) -> None:
     async with running(house):
         await accepted(house, a_request(price=PRICE - 1_000))
         (order,) = (await house.broker.history(ACCOUNT, TODAY)).orders
-        assert (order.state, order.qty_filled) == (BrokerState.WORKING, 0)
+        assert (order.state, order.qty_filled) == (BrokerState.WORKING, Decimal(0))
 
 
 async def test_b03_a_market_order_takes_from_the_quotes(house: House) -> None:
@@ -59,11 +59,11 @@ async def test_b04_a_big_order_fills_in_part_and_the_rest_waits(house: House) ->
         await accepted(house, a_request(price=PRICE + 100))
         reports = await house.heard.until(lambda all_: any(isinstance(r, FillNotice) for r in all_))
         (fill,) = (r for r in reports if isinstance(r, FillNotice))
-        assert (fill.qty, fill.qty_cumulative) == (4, 4)
+        assert (fill.qty, fill.qty_cumulative) == (Decimal(4), Decimal(4))
         house.print_price(PRICE + 100, volume=Decimal(3))
         reports = await house.heard.until(lambda all_: sum(isinstance(r, FillNotice) for r in all_) == 2)
         (order,) = (await house.broker.history(ACCOUNT, TODAY)).orders
-        assert (order.state, order.qty_filled) == (BrokerState.WORKING, 7)
+        assert (order.state, order.qty_filled) == (BrokerState.WORKING, Decimal(7))
         assert order.amount_filled == 7 * (PRICE + 100)
 
 
@@ -76,7 +76,7 @@ async def test_b05_a_working_order_can_be_cancelled(house: House) -> None:
         assert outcome.report.state is BrokerState.CANCELLED
         house.print_price(PRICE - 1_000, volume=Decimal(100))
         (listed,) = (await house.broker.history(ACCOUNT, TODAY)).orders
-        assert (listed.state, listed.qty_filled) == (BrokerState.CANCELLED, 0)
+        assert (listed.state, listed.qty_filled) == (BrokerState.CANCELLED, Decimal(0))
 
 
 @pytest.mark.req("I-18", "F-46")

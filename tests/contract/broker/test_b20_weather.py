@@ -33,6 +33,7 @@ from tests.contract.broker.houses import (
     a_request,
     accepted,
     cancel_of,
+    only,
     yes,
 )
 from tests.contract.broker.running import running
@@ -55,7 +56,7 @@ async def test_b21_an_answer_lost_after_acceptance_is_unknown_and_the_history_sh
     house: House, fault: str
 ) -> None:
     async with running(house):
-        house.faults.become(FaultPlan(**{fault: 1.0}))
+        house.faults.become(only(fault))
         outcome = await house.broker.submit(a_request(), yes)
         house.faults.become(NO_FAULTS)
         assert isinstance(outcome, Unknown)
@@ -66,8 +67,7 @@ async def test_b21_an_answer_lost_after_acceptance_is_unknown_and_the_history_sh
 @pytest.mark.req("F-03", "F-18")
 async def test_b22_silence_ends_as_unknown_after_the_bound(house: House) -> None:
     async with running(house):
-        impatient = house.a_broker(house.faults)
-        impatient._client._answer_timeout_s = 0.02
+        impatient = house.a_broker(house.faults, answer_timeout_s=0.02)
         house.faults.become(FaultPlan(reply_lost=1.0))
         outcome = await impatient.submit(a_request(), yes)
         assert isinstance(outcome, Unknown)
@@ -78,7 +78,7 @@ async def test_b22_silence_ends_as_unknown_after_the_bound(house: House) -> None
 @pytest.mark.parametrize("fault", ["request_lost", "refused"])
 async def test_b23_a_request_that_never_arrived_is_in_no_history(house: House, fault: str) -> None:
     async with running(house):
-        house.faults.become(FaultPlan(**{fault: 1.0}))
+        house.faults.become(only(fault))
         outcome = await house.broker.submit(a_request(), yes)
         house.faults.become(NO_FAULTS)
         assert not isinstance(outcome, Accepted | NotSent)
@@ -192,7 +192,7 @@ async def test_b32_a_request_arrives_although_its_sender_was_cancelled() -> None
         house.faults.plan = FaultPlan(latency_ms_min=1, latency_ms_max=1)
         sending = asyncio.create_task(house.broker.submit(a_request(), yes))
         async with asyncio.timeout(10):
-            while not house.faults._tasks:
+            while not house.faults.on_the_way:  # noqa: ASYNC110  # each turn lets the sender go on
                 await asyncio.sleep(0)
         sending.cancel()
         await house.faults.arrive()

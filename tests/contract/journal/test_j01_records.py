@@ -225,6 +225,17 @@ async def test_j12_messages_wait_in_order_until_every_sink_has_them(store: Store
     await journal.close()
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 127, 128, 129, 300])
+async def test_j14_a_batch_of_any_size_is_written_whole_and_in_order(store: Store, size: int) -> None:
+    journal = await started(store)
+    entries = [an_entry(seq) for seq in range(1, size + 1)]
+    await journal.append(entries)
+    assert await tail_of(journal) == [entry.record for entry in entries]
+    assert await journal.orders_of_user(USER, size + 1) == [entry.order for entry in reversed(entries)]
+    assert len(await journal.outbox_after(0, size + 1)) == size
+    await journal.close()
+
+
 async def test_j13_a_cursor_never_goes_back(store: Store) -> None:
     journal = await started(store)
     await journal.append([an_entry(1), an_entry(2)])

@@ -114,9 +114,10 @@ async def test_j48_an_altered_record_before_the_snapshot_is_found_by_verifying_a
 async def test_j49_a_journal_cut_before_its_snapshot_is_refused(store: Store) -> None:
     await written(store, 4, 4)
     store.remove_newest_record()
-    with pytest.raises(TornJournal, match="record 4") as caught:
+    store.remove_newest_record()
+    with pytest.raises(TornJournal, match="record 3") as caught:
         await store.journal().start()
-    assert caught.value.record == 4
+    assert caught.value.record == 3, "the first one that is missing"
 
 
 @pytest.mark.req("I-26")

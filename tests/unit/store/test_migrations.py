@@ -1,5 +1,6 @@
 """The schema goes forward: fresh, step by step, interrupted, edited, newer."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from tests.unit.store.stocked import raw, stock
 
 SHIPPED = shipped_migrations()
 NEXT = Migration(
-    version=SHIPPED[-1].version + 1, name="9999_next", sql="CREATE TABLE later (id INTEGER); SELECT 1; CREATE TABLE last (id INTEGER);"
-)  # fmt: skip
+    version=SHIPPED[-1].version + 1,
+    name="9999_next",
+    sql="CREATE TABLE later (id INTEGER); SELECT 1; CREATE TABLE last (id INTEGER);",
+)
 
 
 def schema_of(path: Path) -> set[tuple[object, ...]]:
@@ -88,7 +91,7 @@ async def test_an_edited_migration_is_refused(tmp_path: Path) -> None:
 def test_a_step_that_fails_is_undone_and_the_steps_before_it_stay(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     broken = msgspec.structs.replace(NEXT, sql="CREATE TABLE later (id INTEGER); CREATE TABEL last (id);")
-    with pytest.raises(StoreUnavailable, match="9999_next failed .* and was undone"):
+    with pytest.raises(StoreUnavailable, match=r"9999_next failed .* and was undone"):
         upgrade(path, migrations=[*SHIPPED, broken])
     assert "later" not in {name for _, name, _ in schema_of(path)}
     assert upgrade(path, migrations=[*SHIPPED, NEXT]) == [NEXT]
@@ -103,7 +106,8 @@ from jumun.store.sqlite.schema import shipped_migrations
 
 apsw.connection_hooks.append(lambda connection: connection.create_scalar_function("die", lambda: os._exit(9)))
 shipped = shipped_migrations()
-dying = Migration(version=shipped[-1].version + 1, name="9999_next", sql="CREATE TABLE later (id INTEGER); SELECT die();")
+sql = "CREATE TABLE later (id INTEGER); SELECT die();"
+dying = Migration(version=shipped[-1].version + 1, name="9999_next", sql=sql)
 upgrade(Path(sys.argv[1]), migrations=[*shipped, dying])
 """
 
@@ -140,7 +144,5 @@ def test_a_migration_that_is_not_sql_of_ours_leaves_no_open_file(tmp_path: Path)
 
 
 def _with_source() -> dict[str, str]:
-    import os
-
     source = Path(sys.modules["jumun.store.sqlite"].__file__ or "").parents[3]
     return {**os.environ, "PYTHONPATH": str(source)}

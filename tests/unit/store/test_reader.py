@@ -8,8 +8,17 @@ import pytest
 from jumun.model.errors import BadInput, StoreUnavailable, UnknownOrder
 from jumun.model.orders import OrderStatus
 from jumun.store.sqlite import open_reader
-from jumun.testing.builders import ACCOUNT, START_NS, a_message, a_position, an_order
-from tests.unit.store.stocked import one_of_everything, stock
+from jumun.testing.builders import (
+    ACCOUNT,
+    START_NS,
+    a_fill,
+    a_fill_entry,
+    a_message,
+    a_position,
+    an_entry,
+    an_order,
+)
+from tests.unit.store.stocked import one_of_everything, raw, stock
 
 
 @pytest.fixture
@@ -68,6 +77,19 @@ def test_positions_and_cash_are_exact(path: Path) -> None:
         assert reader.ledger(account_id="nobody") == []
 
 
+@pytest.mark.req("C-6")
+def test_cash_is_added_without_floating_point(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    order = an_order(1)
+    entries = [an_entry(1, order)]
+    for seq, amount in enumerate(("0.1", "0.2", "123456789012345678.00000001"), 2):
+        fill = a_fill(order, seq, qty=Decimal(1), price=Decimal(1), amount=Decimal(amount))
+        entries.append(a_fill_entry(seq, order, fill))
+    stock(path, entries)
+    with open_reader(path) as reader:
+        assert reader.cash() == {(ACCOUNT, "KRW"): Decimal("-123456789012345678.30000001")}
+
+
 def test_the_newest_record_the_counts_and_the_outbox_can_be_read(path: Path) -> None:
     with open_reader(path) as reader:
         assert reader.newest() == (12, START_NS + 12_000_000)
@@ -78,6 +100,13 @@ def test_the_newest_record_the_counts_and_the_outbox_can_be_read(path: Path) -> 
         waiting = reader.outbox_after(0, 2)
         assert [message for _, message in waiting] == [a_message(1), a_message(4)]
         assert [len(step) for step in reader.records(2)] == [10]
+
+
+@pytest.mark.req("F-84")
+def test_a_damaged_order_row_is_a_sentence_that_says_what_to_do(path: Path) -> None:
+    raw(path).execute("UPDATE orders SET body = x'7b7d' WHERE status = 'NEW'")
+    with open_reader(path) as reader, pytest.raises(StoreUnavailable, match="run `jumun db rebuild`"):
+        reader.order(an_order(5).order_id)
 
 
 def test_an_empty_store_reads_as_empty(tmp_path: Path) -> None:

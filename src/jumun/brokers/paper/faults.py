@@ -104,6 +104,11 @@ class FaultyLink:
         """The inner link's and the plan's together."""
         return self._link.worst_case_ns + self.plan.worst_case_ns
 
+    @property
+    def on_the_way(self) -> int:
+        """How many requests and notices have not arrived yet."""
+        return len(self._tasks)
+
     def become(self, plan: FaultPlan) -> None:
         """Go on with another plan, for example the empty one when the faults stop (I-58).
 
@@ -193,7 +198,7 @@ class FaultyLink:
         return told
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work, name="faulty-link-transit")
         self._tasks.add(task)
         task.add_done_callback(self._landed)
         return task

@@ -24,6 +24,8 @@ SELECT {fills} FROM fills WHERE (?1 IS NULL OR account_id = ?1) AND (?2 IS NULL 
 ORDER BY journal_seq DESC LIMIT ?3;
 -- name: story_of
 SELECT seq, body FROM journal WHERE order_id = ? ORDER BY seq;
+-- name: newest_of_type. Walks back from the newest record.
+SELECT seq, body FROM journal WHERE type = ? ORDER BY seq DESC LIMIT 1;
 -- name: tail
 SELECT seq, body, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?;
 -- name: positions

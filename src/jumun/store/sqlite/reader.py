@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from jumun.model.errors import BadInput, UnknownOrder
+import msgspec
+
+from jumun.model.errors import BadInput, StoreUnavailable, UnknownOrder
 from jumun.model.fills import Fill, LedgerRow
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId, UserId
 from jumun.model.journal import Message, Record
@@ -105,7 +107,7 @@ class Reader:
             raise UnknownOrder(f"no order id begins with {prefix!r}; list them with `jumun orders`")
         if len(found) > 1:
             raise BadInput(f"several order ids begin with {prefix!r}; give more of the id")
-        return rows.decode_order(found[0][0])
+        return self._decoded(found[0][0])
 
     def orders_of_user(self, user_id: UserId, limit: int, before: str | None = None) -> list[Order]:
         """Return a user's newest orders, newest first; older than order `before`, which must exist."""
@@ -115,9 +117,7 @@ class Reader:
             if found is None:
                 raise UnknownOrder(f"no order has id {before!r}; page from an order of the list before")
             edge = found[0]
-        return [
-            rows.decode_order(row[0]) for row in self._all("orders_of_user", user_id, edge, max(limit, 0))
-        ]
+        return [self._decoded(row[0]) for row in self._all("orders_of_user", user_id, edge, max(limit, 0))]
 
     def orders(
         self,
@@ -129,7 +129,7 @@ class Reader:
     ) -> list[Order]:
         """Return the newest orders that pass every given filter, newest first."""
         found = self._all("orders_like", account_id, symbol, status, max(limit, 0))
-        return [rows.decode_order(row[0]) for row in found]
+        return [self._decoded(row[0]) for row in found]
 
     # ---- fills, books, history ----------------------------------------------------------------
 
@@ -162,6 +162,11 @@ class Reader:
         """Return every record about an order, oldest first."""
         found = self._all("story_of", order_id)
         return [decoded(str(self._path), seq, body) for seq, body in found]
+
+    def newest_of_type(self, event_type: str) -> Record | None:
+        """Return the newest record whose event has this tag, or None; quick where one is recent."""
+        found = self._one("newest_of_type", event_type)
+        return decoded(str(self._path), *found) if found is not None else None
 
     def records(self, after_seq: int) -> Iterator[list[Record]]:
         """Yield the verified records after `after_seq` in lists of a bounded length."""
@@ -205,7 +210,15 @@ class Reader:
 
     def _order(self, query: str, *values: object) -> Order | None:
         found = self._one(query, *values)
-        return rows.decode_order(found[0]) if found is not None else None
+        return self._decoded(found[0]) if found is not None else None
+
+    def _decoded(self, body: bytes) -> Order:
+        try:
+            return rows.decode_order(body)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise StoreUnavailable(
+                f"a row of orders in {self._path} cannot be read ({error}); run `jumun db rebuild`"
+            ) from error
 
     def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:
         found = self._all(query, *values)

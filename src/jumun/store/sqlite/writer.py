@@ -38,6 +38,8 @@ class Writer:
         self._failed: str | None = None
         self.seq = 0
         self._hash = GENESIS
+        self._published = 0  # what every known sink has
+        self._pruned = 0
         with translated(path, "being opened"):
             self._connection = open_writer(path)
             try:
@@ -53,6 +55,7 @@ class Writer:
             found = self._newest_snapshot(newest)
             check = ChainCheck(str(self._path), *((found[0].seq, found[1]) if found else (0, GENESIS)))
             verify_on(self._connection, check, newest)
+            self._published = self._read_published()
         self.seq, self._hash = check.seq, check.hash
         return found[0] if found else None
 
@@ -113,20 +116,36 @@ class Writer:
             " ON CONFLICT (sink) DO UPDATE SET seq = max(seq, excluded.seq)",
             (sink, seq),
         )
+        self._published = self._read_published()
         self._prune_outbox()
 
+    def _read_published(self) -> int:
+        published: int = self._connection.execute("SELECT coalesce(min(seq), 0) FROM outbox_cursor").get
+        return published
+
     def _prune_outbox(self) -> None:
-        """Delete what every sink has published. With no sink yet, nothing is deleted."""
+        """Delete what every sink has published, a bounded part at a time; nothing while there is no sink."""
+        if self._pruned >= self._published:
+            return
         self._connection.execute(
-            "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox"
-            " WHERE seq <= (SELECT min(seq) FROM outbox_cursor) ORDER BY seq LIMIT ?)",
-            (PRUNED_AT_ONCE,),
+            "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE seq <= ? ORDER BY seq LIMIT ?)",
+            (self._published, PRUNED_AT_ONCE),
         )
+        if self._connection.changes() < PRUNED_AT_ONCE:
+            self._pruned = self._published
 
     def _commit(self, doing: str, write: Callable[[], None]) -> None:
-        """Run `write` in a transaction. A refused row leaves the journal usable; anything else ends it."""
+        """Run `write` in a transaction. A refused row, or a store held by others, leaves the journal usable;
+        anything else ends it.
+        """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError as error:  # nothing was begun: the next try may find the store free (F-85)
+            raise unavailable(self._path, doing, error) from error
+        except apsw.Error as error:
+            self._failed = f"{doing} failed before ({error})"
+            raise unavailable(self._path, doing, error) from error
+        try:
             write()
             self._connection.execute("COMMIT")
         except apsw.ConstraintError as error:
@@ -145,6 +164,7 @@ class Writer:
             return
         try:
             self._connection.execute("ROLLBACK")
+            self._published, self._pruned = self._read_published(), 0
         except apsw.Error as error:
             self._failed = f"{doing} could not be undone ({error})"
             raise unavailable(self._path, "undoing a batch", error) from error

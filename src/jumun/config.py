@@ -1,0 +1,380 @@
+"""Settings: what they are called, what they may be, and where each came from.
+
+One name for one setting: `OMS_GRPC_PORT` in the environment is `oms_grpc_port` in the TOML file. The
+environment wins over the file, the file over the default. A name nobody knows refuses the start (F-103):
+a misspelt limit would otherwise be no limit at all.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from jumun.model.errors import ConfigError
+from jumun.model.money import BadNumber, Currency, to_decimal
+
+CONFIG_VARIABLE: Final = "OMS_CONFIG"
+DEFAULT_FILE: Final = Path("jumun.toml")
+OURS: Final = "OMS_"  # every variable that begins so must be one of ours
+MASK: Final = "********"
+_SECRET = re.compile(r"password|secret|token|app_key|private", re.IGNORECASE)
+_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)?", re.ASCII)
+_UNIT_S: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+
+
+class Environment(StrEnum):
+    """Which world the orders reach. `paper` and `live` arrive with the brokers that have them."""
+
+    SIM = "sim"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Sessions(StrEnum):
+    """When the simulated market trades."""
+
+    OPEN = "open"
+    CALENDAR = "calendar"
+
+
+class UnknownPolicy(StrEnum):
+    """What happens to an order of which two complete histories know nothing (DESIGN, Never twice 4)."""
+
+    HOLD = "hold"
+    RESEND_ONCE = "resend_once"
+
+
+def _exact(value: object) -> Decimal:
+    try:
+        return to_decimal(value, field="it")
+    except BadNumber as error:
+        raise ValueError(str(error)) from error
+
+
+def _seconds(value: object) -> Decimal:
+    """Read `30`, `30s`, `500ms`, `1m` or `1h` as seconds."""
+    match = _DURATION.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
+    if match is None or isinstance(value, bool):
+        raise ValueError("it is no time; write seconds, or a number with ms, s, m or h")
+    return Decimal(match["number"]) * _UNIT_S[match["unit"] or "s"]
+
+
+def _whole_seconds(value: object) -> int:
+    seconds = _seconds(value)
+    if seconds != seconds.to_integral_value():
+        raise ValueError("it must be whole seconds")
+    return int(seconds)
+
+
+def _by_currency(value: object) -> object:
+    """Read `KRW=10000000,USD=10000`; a bare number is won and leaves the other currencies as they were."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        text = str(value)
+        pairs = [part.partition("=") for part in text.split(",")] if "=" in text else [("KRW", "=", text)]
+        value = {key.strip(): amount.strip() for key, _, amount in pairs}
+    if not isinstance(value, Mapping):
+        raise ValueError("it is no list of amounts; write KRW=10000000,USD=10000")
+    return {**DEFAULT_ORDER_VALUE, **value}
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _pairs(value: object) -> object:
+    """Read `momentum=80,value=110`."""
+    if not isinstance(value, str):
+        return value
+    return {
+        key.strip(): number for key, _, number in (part.partition("=") for part in value.split(",") if part)
+    }
+
+
+DEFAULT_ORDER_VALUE: Final = {"KRW": Decimal(10_000_000), "USD": Decimal(10_000)}
+Exact = Annotated[Decimal, BeforeValidator(_exact)]
+Positive = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
+Seconds = Annotated[Decimal, BeforeValidator(_seconds), Field(gt=0)]
+WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class AccountSettings(BaseModel):
+    """One trading account. Permissions that are not given are not there (I-53)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    base_currency: Currency = Currency.KRW
+    users: tuple[str, ...] = Field(default=("demo",), min_length=1)
+    may_buy: bool = False
+    may_sell: bool = False
+    exclusive: bool = True
+    cost_plans: dict[str, str] = {"KRX": "kis-bankis", "US": "kis-us"}
+    opening_cash: dict[Currency, Exact] = {}
+
+
+SIM_ACCOUNT: Final = AccountSettings(
+    account_id="SIM-001",
+    may_buy=True,
+    may_sell=True,
+    opening_cash={Currency.KRW: Decimal(100_000_000), Currency.USD: Decimal(100_000)},
+)
+
+
+def _field(default: Any, text: str, example: str, **rules: Any) -> Any:
+    return Field(default=default, description=text, examples=[example], **rules)
+
+
+class Settings(BaseSettings):
+    """Every setting. Field names are the names in the file; in capitals, those of the environment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    oms_environment: Environment = _field(
+        Environment.SIM, "Which world orders reach: sim, paper or live.", "sim"
+    )
+    oms_broker: str = _field(
+        "paper", "Which broker: paper, the simulated exchange.", "paper", pattern="^paper$"
+    )
+    oms_exchange: str = _field(
+        "",
+        "Where the simulated exchange is: empty for one inside the service, or host:port of `jumun simulate exchange`.",
+        "127.0.0.1:7600",
+        pattern=r"^$|^[A-Za-z0-9.\-]+:[0-9]{1,5}$",
+    )
+    oms_sim_sessions: Sessions = _field(
+        Sessions.OPEN,
+        "When the simulated market trades: open (around the clock, which no real market does) or calendar.",
+        "open",
+    )
+    oms_sim_pace: Exact = _field(
+        Decimal(2),
+        "GENERATED prices a second of the exchange inside the service; 0 for none.",
+        "2",
+        ge=0,
+        le=1000,
+    )
+    oms_sim_seed: int = _field(1, "Which GENERATED prices: the same number gives the same walk.", "1")
+    oms_store: str = _field("sqlite", "Where the journal is kept: sqlite.", "sqlite")
+    oms_store_path: Path = _field(
+        Path("var/jumun.db"), "The store's file; its folder is made where missing.", "var/jumun.db"
+    )
+    oms_bus: str = _field("memory", "Where events go: memory.", "memory")
+    oms_host: str = _field(
+        "127.0.0.1",
+        "The address gRPC and HTTP listen on. There is no log-in: keep it on this machine.",
+        "127.0.0.1",
+    )
+    oms_grpc_port: Port = _field(50051, "Port of gRPC; 0 takes a free one.", "50051")
+    oms_http_port: Port = _field(8083, "Port of /healthz, /readyz and /metrics; 0 takes a free one.", "8083")
+    server_shutdown_timeout: Seconds = _field("30s", "How long a stop may wait for what is in flight.", "30s")
+    server_read_timeout: Seconds = _field("10s", "How long an idle HTTP connection is kept.", "10s")
+    server_write_timeout: Seconds = _field(
+        "10s", "How long a stop waits for HTTP replies that are being written.", "10s"
+    )
+    log_level: Annotated[str, BeforeValidator(_lower)] = _field(
+        "info", "debug, info, warn or error.", "info", pattern="^(debug|info|warn|error)$"
+    )
+    log_format: str = _field(
+        "",
+        "json or console; empty: console on a terminal, json elsewhere.",
+        "json",
+        pattern="^(json|console|)$",
+    )
+    log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
+    oms_unknown_order_policy: UnknownPolicy | None = _field(
+        None,
+        "What to do with an order that provably never arrived: hold or resend_once. Empty: hold in live, else resend_once.",
+        "resend_once",
+    )
+    max_order_value: Annotated[dict[Currency, Positive], NoDecode, BeforeValidator(_by_currency)] = _field(
+        DEFAULT_ORDER_VALUE, "Largest value of one order, by currency.", "KRW=10000000,USD=10000"
+    )
+    max_position_count: int = _field(10, "Most symbols one account may hold or buy.", "10", gt=0)
+    max_position_size: Positive = _field(Decimal(1_000_000), "Most shares of one symbol.", "1000000")
+    order_timeout: WholeSeconds = _field("300s", "Life of an order that names no time in force.", "300s")
+    max_queue_size: int = _field(1000, "Most orders that may wait to be sent.", "1000", gt=0, le=100_000)
+    max_concurrent_orders: int = _field(10, "Most sends in flight.", "10", gt=0, le=1000)
+    priority_timeout: WholeSeconds = _field("300s", "Longest wait in the queue.", "300s")
+    strategy_priorities: Annotated[dict[str, int], NoDecode, BeforeValidator(_pairs)] = _field(
+        {}, "Queue priority by strategy; lower goes first, 100 is usual.", "momentum=80"
+    )
+    accounts: Annotated[tuple[AccountSettings, ...], NoDecode] = _field(
+        (SIM_ACCOUNT,),
+        "The trading accounts; only in the file, as [[accounts]].",
+        "[[accounts]]",
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _one_account_each(self) -> Self:
+        names = [account.account_id for account in self.accounts]
+        if len(names) != len(set(names)):
+            raise ValueError("accounts: an account_id is given twice; keep one")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the TOML file; nothing else is read."""
+        return env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def unknown_order_policy(self) -> UnknownPolicy:
+        """The policy, with its default by environment: absence is proof in a simulation, not in live."""
+        if self.oms_unknown_order_policy is not None:
+            return self.oms_unknown_order_policy
+        live = self.oms_environment is Environment.LIVE
+        return UnknownPolicy.HOLD if live else UnknownPolicy.RESEND_ONCE
+
+    @property
+    def exchange_ledger_path(self) -> Path:
+        """The ledger of the exchange inside the service, beside the store, so that both restart together."""
+        return self.oms_store_path.with_name(self.oms_store_path.name + ".exchange")
+
+    def account(self, account_id: str) -> AccountSettings | None:
+        """Return an account's settings, or None."""
+        return next((entry for entry in self.accounts if entry.account_id == account_id), None)
+
+
+class Loaded:
+    """The settings and where each came from: `default`, `environment`, or the file's name."""
+
+    def __init__(self, settings: Settings, sources: dict[str, str]) -> None:
+        self.settings = settings
+        self.sources = sources
+
+
+def load() -> Loaded:
+    """Read the environment and the file it names. Raises ConfigError with the key and a working value."""
+    path = _file_of(os.environ)
+    given = _read(path) if path is not None else {}
+    _refuse_unknown(os.environ, given, path)
+    settings = _validated(path)
+    _refuse_unbuilt(settings)
+    in_environment = {name.lower() for name in os.environ}
+    sources = {}
+    for name in Settings.model_fields:
+        in_file = f"file {path}" if name in given else "default"
+        sources[name] = "environment" if name in in_environment else in_file
+    return Loaded(settings, sources)
+
+
+def shown(name: str, value: object) -> object:
+    """Return a setting as people and programs may see it; a secret is only said to be set."""
+    if _SECRET.search(name):
+        return MASK if value else ""
+    if isinstance(value, BaseModel):
+        return {key: shown(key, getattr(value, key)) for key in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {str(key): shown(str(key), item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [shown(name, item) for item in value]
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value) if isinstance(value, Path | StrEnum) else value
+
+
+def _file_of(environ: Mapping[str, str]) -> Path | None:
+    named = environ.get(CONFIG_VARIABLE)
+    if named is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    path = Path(named)
+    if not path.is_file():
+        raise ConfigError(
+            f"{CONFIG_VARIABLE} names {named!r}, which is no file; write it or unset {CONFIG_VARIABLE}"
+        )
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); make it a readable TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML ({error}); a line looks like oms_grpc_port = 50051") from error
+
+
+def _refuse_unknown(environ: Mapping[str, str], given: Mapping[str, Any], path: Path | None) -> None:
+    known = set(Settings.model_fields)
+    for name in sorted(given):
+        if name not in known:
+            raise ConfigError(f"{path}: {name!r} is no setting{_meant(name, known)}")
+    ours = {name.upper() for name in known} | {CONFIG_VARIABLE}
+    for name in sorted(environ):
+        if name.upper().startswith(OURS) and name.upper() not in ours:
+            raise ConfigError(f"{name} is no setting{_meant(name.upper(), ours)}")
+
+
+def _meant(name: str, known: set[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else "; `jumun config show` lists them all, remove it"
+
+
+def _validated(path: Path | None) -> Settings:
+    class Bound(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return Bound()
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = [str(part) for part in first["loc"]]
+    message = first["msg"].removeprefix("Value error, ")
+    if not place:
+        return message
+    field = Settings.model_fields.get(place[0].lower())
+    name = ".".join([place[0].upper(), *place[1:]])
+    example = field.examples[0] if field is not None and field.examples else ""
+    given = first.get("input")
+    was = (
+        MASK
+        if _SECRET.search(name)
+        else repr(given)
+        if isinstance(given, str | int | float)
+        else "what is given"
+    )
+    advice = f"; a working value is {example}" if example else ""
+    return f"{name} cannot be {was}: {message[:1].lower()}{message[1:]}{advice}"
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    """What is planned is refused by name, so that nobody believes it is there."""
+    if settings.oms_store != "sqlite":
+        raise ConfigError(
+            f"OMS_STORE cannot be {settings.oms_store!r}: postgres arrives with the milestone `service`; use sqlite"
+        )
+    if settings.oms_bus != "memory":
+        raise ConfigError(
+            f"OMS_BUS cannot be {settings.oms_bus!r}: redis and kafka arrive with the milestone `service`; use memory"
+        )
+    if settings.oms_environment is not Environment.SIM:
+        raise ConfigError(
+            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only, and the real "
+            "brokers arrive with the milestones `kis` and `ibkr`; use sim"
+        )

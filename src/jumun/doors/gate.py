@@ -1,0 +1,70 @@
+"""What every door of one service shares: the engine, who may use it, and whether it takes requests yet."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from jumun.model.errors import OrderDenied
+from jumun.model.reasons import Reason
+from jumun.services.intake import Intake
+from jumun.services.order_engine import OrderEngine
+
+NOT_YET: Final = "the service has not finished its start; try again when /readyz says so"
+STOPPING: Final = "the service is stopping; try again after its next start"
+_Answer = TypeVar("_Answer")
+
+
+class Gate:
+    """Closed until recovery is done and again from the stop on; app opens and closes it."""
+
+    def __init__(self, engine: OrderEngine, intake: Intake, *, environment: str, prices: str) -> None:
+        self.engine = engine
+        self.intake = intake
+        self.environment = environment
+        self.prices = prices  # what the prices are, for people
+        self.version = ""
+        self.store = ""
+        self.started_ns = 0
+        self._why_closed: str | None = NOT_YET
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def open(self) -> None:
+        """Recovery is done: requests may come."""
+        self._why_closed = None
+
+    def close(self) -> None:
+        """Stop taking requests; those inside go on."""
+        self._why_closed = STOPPING
+
+    def require_open(self) -> None:
+        """Raise OrderDenied NOT_READY while requests are not taken: the book may be half loaded."""
+        if self._why_closed is not None:
+            raise OrderDenied(self._why_closed, reason=Reason.NOT_READY)
+
+    def unready(self) -> str | None:
+        """Return why new orders are not taken, or None when they are."""
+        if self._why_closed is not None:
+            return self._why_closed
+        desk = self.engine.desk
+        if desk.failure is not None:
+            return f"{desk.failure.code}: {desk.failure}"
+        if desk.book.halt is not None:
+            return f"HALTED: {desk.book.halt.reason}: {desk.book.halt.text}"
+        return None if desk.accepting else "the desk does not take new orders; its log says why"
+
+    async def whole(self, work: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """Await `work` to its end even when the caller goes away: a client that leaves stops no order."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)  # bounded by the calls a door takes at once
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def drained(self) -> None:
+        """Wait until no request is inside."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller may be gone; whoever is there gets it from the shield

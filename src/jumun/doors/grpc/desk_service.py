@@ -1,0 +1,189 @@
+"""jumun.desk.v1.Desk: what the command line asks of the running service. All numbers are text."""
+
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import grpc
+
+from jumun.doors.gate import Gate
+from jumun.doors.grpc.gen import desk_pb2 as pb
+from jumun.doors.grpc.gen.desk_pb2_grpc import DeskServicer
+from jumun.doors.grpc.server import refuse
+from jumun.model.errors import BadInput, OmsError
+from jumun.model.orders import Order, OrderType, Side, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.services.intake import Asked, choice, instant_ns, name, number, optional_number
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class DeskService(DeskServicer):  # type: ignore[misc]  # written by protoc, which writes untyped code
+    """Submit, cancel, reconcile, status, halt, resume."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.OrderReply:
+        """Make an order, once."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            intent = gate.intake.intent(self._asked(request))
+            decision = await gate.whole(gate.engine.submit(intent))
+            denial = decision.denial
+            if decision.order is None:
+                assert denial is not None, "a decision without an order says why"
+                return pb.OrderReply(denied=True, reason=denial.reason.value, text=denial.text)
+            reply = _reply(decision.order, existing=decision.existing, mismatch=decision.mismatch)
+            if denial is not None:
+                reply.denied, reply.reason, reply.text = True, denial.reason.value, denial.text
+            return reply
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.OrderReply:
+        """Ask for a cancel."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            user = gate.intake.any_user(request.user_id)
+            order = await gate.engine.find(name(request.order_id, "order_id"), user)
+            decision = await gate.whole(gate.engine.cancel(order.order_id, user or order.created_by))
+            reply = _reply(decision.order or order)
+            if decision.denial is not None:
+                reply.denied, reply.reason, reply.text = (
+                    True,
+                    decision.denial.reason.value,
+                    decision.denial.text,
+                )
+            return reply
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def Reconcile(self, request: pb.ReconcileRequest, context: Context) -> pb.ReconcileReply:
+        """One complete look at the broker, now."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            decisions = await gate.whole(gate.engine.reconciler.study())
+        except OmsError as error:
+            return await refuse(context, error)
+        return pb.ReconcileReply(
+            studies=gate.engine.reconciler.rounds,
+            unknown=len(gate.engine.desk.book.unknown),
+            differences=[
+                pb.Difference(subject=subject, ours=_text(ours), theirs=_text(theirs))
+                for decision in decisions
+                for subject, ours, theirs in decision.differences
+            ],
+        )
+
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusReply:
+        """How the service is; answers also while it starts or stops."""
+        return self._status()
+
+    async def Halt(self, request: pb.HaltRequest, context: Context) -> pb.StatusReply:
+        """Stop new orders, durably."""
+        try:
+            self._gate.require_open()
+            await self._gate.whole(self._gate.engine.halt(_reason_text(request.text)))
+        except OmsError as error:
+            return await refuse(context, error)
+        return self._status()
+
+    async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.StatusReply:
+        """Allow new orders again; a resume is somebody's decision and carries the name."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            by = name(request.by, "by")
+            user = gate.intake.any_user(by)
+            assert user is not None, "a named user is itself"
+            await gate.whole(gate.engine.resume(user, _reason_text(request.text)))
+        except OmsError as error:
+            return await refuse(context, error)
+        return self._status()
+
+    def _asked(self, request: pb.SubmitRequest) -> Asked:
+        now_ns = self._gate.engine.clock.now_ns()
+        signal_ts = instant_ns(request.signal_ts, "signal_ts") if request.signal_ts else now_ns
+        if not request.signal_ts and not request.client_order_id:
+            raise BadInput(
+                "signal_ts and client_order_id are both missing, so a repeat would be a second order; give one",
+                reason=Reason.BAD_TIME,
+            )
+        return Asked(
+            symbol=request.symbol,
+            side=choice(Side, request.side, "side", Reason.UNKNOWN_SIDE),
+            order_type=choice(OrderType, request.order_type, "order_type"),
+            qty=number(request.quantity, "quantity"),
+            price=optional_number(request.price, "price"),
+            stop_price=optional_number(request.stop_price, "stop_price"),
+            time_in_force=choice(TimeInForce, request.time_in_force, "time_in_force")
+            if request.time_in_force
+            else None,
+            account_id=request.account_id,
+            user_id=request.user_id,
+            client_order_id=request.client_order_id,
+            strategy_id=request.strategy_id,
+            strategy_version=request.strategy_version,
+            signal_ts_ns=signal_ts,
+            leg=request.leg,
+        )
+
+    def _status(self) -> pb.StatusReply:
+        gate, engine = self._gate, self._gate.engine
+        desk, book, studied_ns = engine.desk, engine.desk.book, engine.reconciler.studied_ns
+        age_s = "" if studied_ns is None else f"{(engine.clock.monotonic_ns() - studied_ns) / 1e9:.1f}"
+        return pb.StatusReply(
+            environment=gate.environment,
+            version=gate.version,
+            store=gate.store,
+            process=os.getpid(),
+            accepting=gate.unready() is None,
+            halted="" if book.halt is None else f"{book.halt.reason}: {book.halt.text}",
+            failure="" if desk.failure is None else f"{desk.failure.code}: {desk.failure}",
+            open_orders=len(book.open),
+            waiting=len(book.waiting),
+            sending=desk.sending,
+            unknown=len(book.unknown),
+            records=book.seq,
+            studies=engine.reconciler.rounds,
+            study_age_s=age_s,
+            started=datetime.fromtimestamp(gate.started_ns / 1e9, UTC).isoformat(timespec="seconds"),
+            prices=gate.prices,
+        )
+
+
+def _reply(order: Order, *, existing: bool = False, mismatch: bool = False) -> pb.OrderReply:
+    return pb.OrderReply(
+        order_id=order.order_id,
+        client_order_id=order.client_order_id or "",
+        account_id=order.account_id,
+        symbol=order.symbol,
+        side=order.side.value,
+        order_type=order.order_type.value,
+        quantity=_text(order.qty),
+        price="" if order.price is None else _text(order.price),
+        price_raw="" if order.price_raw is None else _text(order.price_raw),
+        status=order.status.value,
+        reason="" if order.reason is None else order.reason.value,
+        text=order.reason_text,
+        filled_quantity=_text(order.qty_filled),
+        filled_amount=_text(order.amount_filled),
+        currency=order.currency.value,
+        existing=existing,
+        mismatch=mismatch,
+        cancel_requested=order.cancel_requested_ns is not None,
+    )
+
+
+def _reason_text(text: str) -> str:
+    if not text.strip():
+        raise BadInput("the reason is missing; say why in a few words, it is written down")
+    return name(text, "text")
+
+
+def _text(value: Decimal) -> str:
+    return f"{value:f}"

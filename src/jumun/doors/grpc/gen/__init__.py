@@ -1,0 +1,1 @@
+"""Written by protoc from proto/; `make proto` writes it again."""

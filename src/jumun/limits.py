@@ -1,0 +1,34 @@
+"""Bounds of the doors and the program around the desk, each with its reason (STYLE 17).
+
+The limits a user sets (queue size, order value, …) are settings, in config.py. These are not: they protect
+the process from its callers.
+"""
+
+from typing import Final
+
+# gRPC
+MESSAGE_BYTES_MAX: Final = 64 * 1024  # an order is below 1 KiB; a larger request is a mistake or an attack
+REPLY_BYTES_MAX: Final = 4 * 1024 * 1024  # a full page of orders is below 1 MiB
+RPCS_MAX: Final = 4_096  # calls at once; each holds a few KiB, and the queue takes 1,000 orders
+STREAM_PENDING_MAX: Final = 256  # orders of one stream that wait for their answers
+PAGE_DEFAULT: Final = 100
+PAGE_MAX: Final = 500  # orders in one GetUserOrders reply
+TEXT_MAX: Final = 200  # characters in any text field of a request; the longest column is shorter
+DEADLINE_S: Final = 30.0  # what the command line waits for an answer; a commit takes milliseconds
+
+# HTTP
+HTTP_CONNECTIONS_MAX: Final = 128  # a few monitors and people
+HTTP_BACKLOG: Final = 128
+
+# The command line
+LIST_MAX: Final = 10_000  # rows one command prints at most
+PREFIX_MIN: Final = 4  # characters of an order id that are worth looking up
+
+# The background of the service
+MARK_INTERVAL_S: Final = 30.0  # how often positions are valued: 2,880 records a day at most
+VERIFY_STEP: Final = 2_000  # old records checked at a time, some tens of milliseconds of a thread
+VERIFY_PAUSE_S: Final = 0.1  # between two steps: live orders come first
+LOG_TEXT_MAX: Final = 2_000  # characters of one value in a log line
+
+assert PAGE_DEFAULT <= PAGE_MAX, "the default page must be a page that may be asked for"
+assert STREAM_PENDING_MAX <= RPCS_MAX, "one stream must not hold more than the whole door"

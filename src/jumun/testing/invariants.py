@@ -1,0 +1,69 @@
+"""The invariants a simulated day checks, how often it did, and how a break is told.
+
+The ids and sentences are those of trading_controls.md section 5, in our own words.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from jumun.testing.trace import Trace
+
+NS: Final = 1_000_000_000
+
+# The invariants that every day must have checked at least once, whatever its seed drew.
+ALWAYS: Final = (
+    "I-01 I-02 I-04 I-05 I-06 I-07 I-08 I-09 I-11 I-12 I-13 I-15 I-16 I-17 I-20 I-21 I-22 I-23 I-24 I-26 I-28 "
+    "I-29 I-30 I-32 I-33 I-34 I-35 I-38 I-40 I-41 I-43 I-45 I-47 I-48 I-49 I-57 I-58 I-62 I-64"
+).split()
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. The message is all a person needs to see it happen again."""
+
+    def __init__(self, *, seed: int, step: int, elapsed_ns: int, invariant: str, text: str, tail: list[str]) -> None:
+        self.seed = seed
+        self.invariant = invariant
+        self.text = text
+        lines = "\n  ".join(tail)
+        super().__init__(
+            f"{invariant} does not hold: {text}\n"
+            f"seed {seed}, step {step}, {elapsed_ns / NS:.6f} s into the day; "
+            f"replay it: jumun simulate day --seed {seed}\n"
+            f"the last steps:\n  {lines}"
+        )
+
+
+class Checks:
+    """Counts each check, so that a check that never ran is seen, and the rare states that were reached."""
+
+    def __init__(self, seed: int, trace: Trace, elapsed_ns: Callable[[], int]) -> None:
+        self.seed = seed
+        self.trace = trace
+        self.counts: dict[str, int] = {}
+        self.reached: dict[str, int] = {}
+        self._elapsed_ns = elapsed_ns
+
+    def that(self, invariant: str, holds: bool, text: str, *details: object) -> None:
+        """Count a check; raise Violation when it does not hold. `text` is formatted only then."""
+        self.counts[invariant] = self.counts.get(invariant, 0) + 1
+        if not holds:
+            self.fail(invariant, text.format(*details))
+
+    def fail(self, invariant: str, text: str) -> None:
+        """Raise Violation."""
+        raise Violation(
+            seed=self.seed,
+            step=self.trace.steps,
+            elapsed_ns=self._elapsed_ns(),
+            invariant=invariant,
+            text=text,
+            tail=self.trace.tail(),
+        )
+
+    def reach(self, state: str) -> None:
+        """Count a rare state."""
+        self.reached[state] = self.reached.get(state, 0) + 1
+
+    def step(self, what: str) -> None:
+        """Add a line to the trace."""
+        self.trace.add(self._elapsed_ns(), what)

@@ -1,0 +1,230 @@
+"""Identity of fills, inboxes that overflow, sockets that talk nonsense."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from random import Random
+
+import msgspec
+import pytest
+
+from jumun.brokers.paper import FillIdentity, LocalLink, PaperBroker, SocketLink, paper_traits
+from jumun.brokers.paper.link import AnswerLost, Gap, Garbled, Inbox, LinkNotice, NothingSent, always
+from jumun.brokers.paper.parse import fill_notice
+from jumun.exchange.protocol import AskQuotes, Call, Command, Hello, Subscribe
+from jumun.exchange.records import Execution
+from jumun.exchange.sample_world import sample_world
+from jumun.model.errors import BrokerUnavailable
+from jumun.model.ids import ExecutionId
+from jumun.model.money import Currency
+from jumun.model.orders import OrderType, Side
+from jumun.model.reports import CancelAccepted, FillNotice
+from jumun.simulators.exchange_process import ExchangeServer
+from tests.contract.broker.houses import (
+    ACCOUNT,
+    PRICE,
+    SYMBOL,
+    TODAY,
+    WAIT_S,
+    LocalHouse,
+    ManualClock,
+    a_cancel,
+    a_request,
+    accepted,
+    yes,
+)
+from tests.contract.broker.running import running
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def an_execution(execution_id: str, cumulative: int, ts_ns: int) -> Execution:
+    return Execution(
+        execution_id=execution_id,
+        account_id=ACCOUNT,
+        trade_date=TODAY,
+        branch="91252",
+        number="0000000001",
+        symbol=SYMBOL,
+        currency=Currency.KRW,
+        side=Side.BUY,
+        qty=Decimal(5),
+        price=PRICE,
+        qty_cumulative=Decimal(cumulative),
+        amount_cumulative=cumulative * PRICE,
+        cash_change=-5 * PRICE,
+        qty_change=Decimal(5),
+        settlement_date="2025-06-18",
+        ts_ns=ts_ns,
+    )
+
+
+@pytest.mark.req("F-30", "I-12")
+def test_two_genuine_twins_look_the_same_only_where_the_broker_gives_no_identity() -> None:
+    first, twin = an_execution("E1", 5, 1_000_000_000), an_execution("E2", 10, 1_900_000_000)
+    nameless = [fill_notice(execution, FillIdentity.NONE) for execution in (first, twin)]
+    assert nameless[0] == nameless[1]
+    assert nameless[0].ts_event_ns == 1_000_000_000
+    assert "E1" not in nameless[0].raw
+    counted = [fill_notice(execution, FillIdentity.CUMULATIVE) for execution in (first, twin)]
+    assert [n.execution_id for n in counted] == [None, None]
+    assert [n.qty_cumulative for n in counted] == [5, 10]
+    named = [fill_notice(execution, FillIdentity.EXECUTION_ID) for execution in (first, twin)]
+    assert [(n.execution_id, n.qty_cumulative) for n in named] == [
+        (ExecutionId("E1"), None),
+        (ExecutionId("E2"), None),
+    ]
+
+
+async def test_a_broker_may_answer_a_cancel_without_proof() -> None:
+    async with running(LocalHouse()) as house:
+        shy = PaperBroker(house.faults, paper_traits(), house.clock, cancel_proves=False)
+        order = await accepted(house, a_request(price=PRICE - 1_000))
+        outcome = await shy.cancel(a_cancel(order))
+        assert isinstance(outcome, CancelAccepted)
+        assert outcome.report is None
+
+
+async def test_our_reference_comes_back_only_where_the_broker_carries_it() -> None:
+    async with running(LocalHouse()) as house:
+        request = a_request(price=PRICE - 1_000, reference="ref-1")
+        await house.broker.submit(request, yes)
+        carrying = PaperBroker(house.faults, paper_traits(carries_reference=True), house.clock)
+        await carrying.submit(request, yes)
+        orders = (await carrying.history(ACCOUNT, TODAY)).orders
+        assert [order.reference for order in orders] == [None, "ref-1"]
+
+
+async def test_prints_become_quotes_of_the_broker() -> None:
+    async with running(LocalHouse()) as house:
+        house.print_price(PRICE + 500)
+        await accepted(house, a_request(order_type=OrderType.MARKET))
+        await house.heard.until(lambda all_: any(isinstance(r, FillNotice) for r in all_))
+        quote = house.broker.quote(SYMBOL)
+        assert quote is not None
+        assert (quote.last, quote.base) == (PRICE + 500, PRICE)
+        assert house.broker.quote("999999") is None
+
+
+async def _all_of(inbox: Inbox) -> list[LinkNotice]:
+    return [notice async for notice in inbox.read()]
+
+
+@pytest.mark.req("F-32", "I-61")
+async def test_notices_nobody_reads_become_one_gap() -> None:
+    inbox = Inbox(size_max=3)
+    for number in range(4):
+        inbox.put(Garbled(str(number), ""))
+    inbox.close()
+    notices = await _all_of(inbox)
+    assert isinstance(notices[0], Gap)
+    assert notices[1:] == [Garbled("3", "")]
+
+
+async def test_a_link_must_be_opened_first_and_can_be_opened_again() -> None:
+    clock = ManualClock()
+    link = LocalLink(LocalHouse().market, clock)
+    with pytest.raises(NothingSent, match="connect first"):
+        await link.call(AskQuotes(), always)
+    await link.open()
+    await link.open()
+    await link.call(AskQuotes(), always)
+    await link.close()
+    assert await _collect(link) == []
+    await link.open()
+    await link.close()
+    assert await _collect(link) == [Gap("connected again")]
+
+
+async def _collect(link: LocalLink) -> list[LinkNotice]:
+    return [notice async for notice in link.notices()]
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.req("F-01")
+async def test_nobody_listening_is_a_sentence_and_not_a_traceback() -> None:
+    link = SocketLink("127.0.0.1", _free_port(), random=Random(1))
+    broker = PaperBroker(link, paper_traits(), ManualClock())
+    with pytest.raises(BrokerUnavailable, match="no exchange answers at"):
+        await broker.connect()
+    with pytest.raises(NothingSent):
+        await link.call(AskQuotes(), always)
+    await broker.close()
+
+
+async def _with_server(handler: Handler, check: Callable[[SocketLink], Awaitable[None]]) -> None:
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    link = SocketLink("127.0.0.1", server.sockets[0].getsockname()[1], random=Random(1))
+    await link.open()
+    try:
+        await check(link)
+    finally:
+        await link.close()
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.req("F-02", "F-16")
+async def test_a_connection_that_dies_under_a_request_leaves_it_unknown() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for _ in range(3):  # hello, subscribe, the call
+                await reader.readline()
+        finally:
+            writer.transport.abort()
+
+    async def check(link: SocketLink) -> None:
+        with pytest.raises(AnswerLost):
+            await asyncio.wait_for(link.call(AskQuotes(), always), WAIT_S)
+
+    await _with_server(hang_up, check)
+
+
+@pytest.mark.req("F-27", "F-28")
+async def test_nonsense_on_the_line_is_kept_and_shown() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\xff\xfe not json\n")
+        try:
+            await reader.read()
+        finally:
+            writer.transport.abort()
+
+    async def check(link: SocketLink) -> None:
+        async with asyncio.timeout(WAIT_S):
+            async for notice in link.notices():
+                assert isinstance(notice, Garbled)
+                assert "not json" in notice.raw
+                return
+
+    await _with_server(babble, check)
+
+
+async def test_the_exchange_answers_nonsense_with_a_sentence_and_goes_on() -> None:
+    house = LocalHouse()
+    server = ExchangeServer(house.market, None, house.clock.now_ns)
+    await server.start("127.0.0.1", 0)
+    committing = asyncio.create_task(server.run())
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(b"nonsense\n" + b'{"id": 7, "call": {"method": "burn"}}\n')
+    calls: tuple[Command, ...] = (Hello(client="test"), Subscribe())
+    for number, call in enumerate(calls):
+        writer.write(msgspec.json.encode(Call(number, call)) + b"\n")
+    lines = [await asyncio.wait_for(reader.readline(), WAIT_S) for _ in range(4)]
+    told = [msgspec.json.decode(line) for line in lines]
+    assert [(line["id"], line["answer"]["answer"]) for line in told] == [
+        (-1, "refused"),
+        (7, "refused"),
+        (0, "welcome"),
+        (1, "done"),
+    ]
+    assert told[2]["answer"]["exchange"] == sample_world().name
+    writer.close()
+    committing.cancel()
+    await asyncio.wait([committing])
+    await server.stop()

@@ -1,0 +1,433 @@
+"""The engine on the simulated market, in virtual time: one intent, one order, whatever happens."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, orders_of, until
+
+from jumun.model.errors import BadInput, OrderDenied, StoreUnavailable, UnknownOrder
+from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.model.reports import FillNotice
+
+S = 1_000_000_000
+
+
+@pytest.mark.req("S000-1", "S000-6", "S000-19", "S000-54", "S000-55", "S000-58", "S000-62", "S002-21", "S002-57")
+def test_an_intent_becomes_one_order_and_its_fill_becomes_a_position() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        decision = await engine.submit(an_intent(9))
+        assert decision.order is not None
+        assert decision.order.status is OrderStatus.NEW
+        await until(lambda: not engine.desk.book.open)
+        order = await engine.find(decision.order.order_id)
+        assert order.status is OrderStatus.FILLED
+        position = engine.get_position("005930", ACCOUNT)
+        assert position is not None
+        assert position.qty == 10 == stage.market.balance_of(ACCOUNT).holdings["005930"]
+        assert engine.desk.book.cash[ACCOUNT, "KRW"] == stage.market.balance_of(ACCOUNT).cash["KRW"]
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-08", "S002-22", "S002-53", "S002-70", "F-13", "S000-116")
+def test_fifty_identical_intents_at_once_are_one_order_one_send_and_fifty_equal_answers() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        answers = await asyncio.gather(*(engine.submit(an_intent()) for _ in range(50)))
+        await until(lambda: not engine.desk.book.open)
+        assert len({answer.order.order_id for answer in answers if answer.order}) == 1
+        assert len(stage.broker.sends) == 1
+        assert sum(not answer.existing for answer in answers) == 1
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("C-4")
+def test_the_same_signal_with_another_quantity_returns_the_first_order_flagged() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        first = await engine.submit(an_intent())
+        again = await engine.submit(an_intent(qty=Decimal(7)))
+        assert again.mismatch
+        assert again.order is not None
+        assert first.order is not None
+        assert again.order.order_id == first.order.order_id
+        assert Flag.MISMATCH in again.order.flags
+        assert len(stage.broker.sends) == 1
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-15", "S000-97")
+def test_twelve_orders_leave_at_most_ten_at_a_time() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        await asyncio.gather(*(engine.submit(an_intent(number)) for number in range(12)))
+        await until(lambda: not engine.desk.book.open)
+        assert len(stage.broker.sends) == 12
+        assert stage.broker.in_flight_most == 10
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-03")
+def test_orders_that_look_alike_are_sent_one_after_the_other() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        alike = [an_intent(number, qty=Decimal(5)) for number in range(6)]
+        await asyncio.gather(*(engine.submit(intent) for intent in alike))
+        await until(lambda: not engine.desk.book.open)
+        assert len(stage.broker.sends) == 6
+        assert stage.broker.in_flight_most == 1
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-40", "S000-38", "S000-39")
+def test_a_market_sell_goes_before_the_limit_buys_that_came_first() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        await engine.submit(an_intent(20))
+        await until(lambda: not engine.desk.book.open)
+        stage.broker.sends.clear()
+        buys = [an_intent(number) for number in range(3)]
+        sell = an_intent(9, side=Side.SELL, order_type=OrderType.MARKET, price=None, qty=Decimal(1))
+        await asyncio.gather(*(engine.submit(intent) for intent in [*buys, sell]))
+        await until(lambda: not engine.desk.book.open)
+        sides = [request.side for _, request in stage.broker.sends]
+        assert sides.index(Side.SELL) == 1, "the first buy had the only slot; the sell comes next"
+        await engine.stop()
+
+    on_stage(play, max_concurrent_orders=1)
+
+
+@pytest.mark.req("S002-49", "S002-51", "S002-52", "F-01", "I-07")
+def test_a_send_that_never_left_is_tried_again_after_1_2_and_4_seconds_and_then_ends() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.not_sent = 99
+        decision = await engine.submit(an_intent())
+        assert decision.order is not None
+        await until(lambda: not engine.desk.book.open)
+        times = [when for when, _ in stage.broker.sends]
+        waits = [round((later - earlier) / S) for earlier, later in zip(times, times[1:], strict=False)]
+        assert waits == [1, 2, 4]
+        order = await engine.find(decision.order.order_id)
+        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.NOT_SENT)
+        assert not stage.market.arrivals
+        assert engine.desk.book.cash_free(ACCOUNT, "KRW") == Decimal(100_000_000)
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-03", "I-15", "S002-50", "S002-60", "S002-61", "C-15")
+def test_a_lost_reply_is_asked_for_and_never_sent_again() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.lose_reply = 1
+        decision = await engine.submit(an_intent())
+        assert decision.order is not None
+        await until(lambda: engine.desk.book.unknown)
+        await until(lambda: not engine.desk.book.open)
+        assert len(stage.broker.sends) == 1 == len(stage.market.arrivals)
+        assert (await engine.find(decision.order.order_id)).status is OrderStatus.FILLED
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-45", "I-53")
+def test_a_halt_between_the_check_and_the_write_stops_the_send() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+
+        def halt_now() -> None:
+            asyncio.get_running_loop().create_task(engine.halt("test"))
+
+        stage.broker.before_write = halt_now
+        stage.broker.delay_s = 0.0
+        await engine.submit(an_intent())
+        stage.broker.before_write = lambda: None
+        await engine.halt("test")
+        with_halt = await engine.submit(an_intent(1))
+        assert with_halt.denial is not None
+        assert with_halt.denial.reason is Reason.HALTED
+        await engine.resume(USER, "looked into it")
+        assert (await engine.submit(an_intent(1))).denial is None
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-98", "S000-16", "C-38")
+def test_an_order_that_waited_300_seconds_expires_with_an_event() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.delay_s = 9.0
+        first = await engine.submit(an_intent(0, time_in_force=TimeInForce.DAY))
+        await engine.halt("nothing leaves")
+        assert first.order is not None
+        stage.broker.not_sent = 1
+        await until(lambda: not engine.desk.book.open, 400.0)
+        order = await engine.find(first.order.order_id)
+        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.EXPIRED)
+        age_s = (order.updated_ns - order.created_ns) / S
+        assert 300 <= age_s <= 302
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-94", "C-14")
+def test_a_resting_signal_order_is_cancelled_after_its_timeout_and_a_day_order_is_not() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        low = Decimal(50_000)
+        signal = await engine.submit(an_intent(0, price=low))
+        day = await engine.submit(an_intent(1, price=low, time_in_force=TimeInForce.DAY))
+        assert signal.order is not None
+        assert day.order is not None
+        await until(lambda: signal.order.order_id not in engine.desk.book.open, 400.0)
+        ended = await engine.find(signal.order.order_id)
+        assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, Reason.ORDER_TIMEOUT)
+        assert (await engine.find(day.order.order_id)).status is OrderStatus.ACCEPTED
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S002-39", "S002-40", "S002-41", "S002-43", "I-49")
+def test_a_cancel_ends_a_resting_order_and_frees_its_cash() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        decision = await engine.submit(an_intent(0, price=Decimal(50_000), time_in_force=TimeInForce.DAY))
+        assert decision.order is not None
+        order_id = decision.order.order_id
+        await until(lambda: engine.desk.book.open[order_id].status is OrderStatus.ACCEPTED)
+        await engine.cancel(order_id, USER)
+        await until(lambda: not engine.desk.book.open)
+        assert (await engine.find(order_id)).reason is Reason.CANCELLED_BY_USER
+        assert engine.desk.book.cash_free(ACCOUNT, "KRW") == Decimal(100_000_000)
+        again = await engine.cancel(order_id, USER)
+        assert again.denial is not None
+        assert again.denial.reason is Reason.ALREADY_FINAL
+        with pytest.raises(UnknownOrder):
+            await engine.cancel("no-such-order", USER)  # type: ignore[arg-type]
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-17", "S000-89", "F-66", "F-67", "I-23", "S002-9")
+def test_a_restart_finds_the_open_orders_and_can_cancel_them() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        decision = await engine.submit(an_intent(0, price=Decimal(50_000), time_in_force=TimeInForce.DAY))
+        assert decision.order is not None
+        await until(lambda: not engine.desk.sending)
+        await engine.abandon()
+        await engine.journal.close()
+        stage.broker = stage.new_broker()
+        second = stage.engine()
+        await second.start()
+        await second.cancel(decision.order.order_id, USER)
+        await until(lambda: not second.desk.book.open)
+        assert len(stage.market.arrivals) == 1
+        await second.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-68", "F-69", "I-07", "I-13", "C-2")
+def test_a_crash_after_the_send_is_an_unknown_outcome_that_the_history_settles() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.lose_reply = 1
+        stage.broker.delay_s = 0.0
+        decision = await engine.submit(an_intent())
+        assert decision.order is not None
+        await until(lambda: stage.market.arrivals)
+        await engine.abandon()
+        await engine.journal.close()
+        stage.broker = stage.new_broker()
+        second = stage.engine()
+        await second.start()
+        await until(lambda: not second.desk.book.open)
+        assert (await second.find(decision.order.order_id)).status is OrderStatus.FILLED
+        assert len(stage.market.arrivals) == 1
+        await second.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S002-72", "F-81", "F-82", "F-66", "I-22")
+def test_a_failed_store_refuses_new_orders_with_a_reason_and_sends_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.disk.fail_next = StoreUnavailable("disk full; free some space")
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            await engine.submit(an_intent())
+        with pytest.raises(StoreUnavailable) as refused:
+            await engine.submit(an_intent(1))
+        assert refused.value.reason is Reason.STORE_UNAVAILABLE
+        assert not stage.broker.sends
+        status = await engine.get_engine_status()
+        assert status["accepting"] is False
+        assert "disk full" in str(status["failure"])
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-65", "F-75")
+def test_a_report_that_breaks_our_code_stops_the_engine_instead_of_being_swallowed() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+
+        async def broken(report: object) -> None:
+            raise ZeroDivisionError("a defect")
+
+        engine.hear = broken  # type: ignore[assignment, method-assign]
+        await engine.submit(an_intent())
+        assert engine.stopped is not None
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(engine.stopped, 10)
+        with pytest.raises(OrderDenied) as refused:
+            await engine.submit(an_intent(1))
+        assert refused.value.reason is Reason.NOT_READY
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-90", "I-62")
+def test_a_clock_that_steps_back_an_hour_stops_new_orders_until_it_is_right_again() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.clock.offset_ns = -3_600 * S
+        with pytest.raises(OrderDenied) as refused:
+            await engine.submit(an_intent())
+        assert refused.value.reason is Reason.CLOCK_JUMPED
+        stage.clock.offset_ns = 0
+        assert (await engine.submit(an_intent())).denial is None
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-25", "I-24")
+def test_a_start_reads_the_snapshot_and_only_the_records_after_it() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine(snapshot_every=50)
+        await engine.start()
+        for number in range(40):
+            await engine.submit(an_intent(number))
+            await until(lambda: not engine.desk.book.open)
+        image = engine.desk.book.image()
+        await engine.abandon()
+        await engine.journal.close()
+        stage.broker = stage.new_broker()
+        second = stage.engine()
+        folded = await second.desk.load()
+        assert folded < 60 < image.seq
+        assert second.desk.book.image() == image
+        await second.journal.close()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-21", "F-22")
+def test_a_fill_for_a_number_nobody_knows_yet_waits_for_the_reply() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.delay_s = 0.0
+        heard: list[FillNotice] = []
+        original = engine.hear
+
+        async def first(report: object) -> None:
+            if isinstance(report, FillNotice):
+                heard.append(report)
+            else:
+                await original(report)  # type: ignore[arg-type]
+
+        engine.hear = first  # type: ignore[assignment, method-assign]
+        await engine.submit(an_intent(0, price=Decimal(50_000)))
+        await until(lambda: not engine.desk.sending)
+        [order] = orders_of(engine)
+        unknown = FillNotice(
+            account_id=ACCOUNT,
+            ref=order.refs[0].__class__(trade_date="2025-05-26", branch="00001", number="0000999999"),  # type: ignore[arg-type]
+            symbol="005930",
+            side=Side.BUY,
+            qty=Decimal(1),
+            price=Decimal(50_000),
+            ts_event_ns=START_NS,
+        )
+        await original(unknown)
+        assert len(engine.parking) == 1
+        assert order.qty_filled == 0
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-4", "S000-34", "S000-35", "S000-64", "S000-36", "F-96")
+def test_a_trading_signal_event_becomes_an_order_and_a_malformed_one_only_a_reason() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        signal = {
+            "symbol": "005930",
+            "side": "BUY",
+            "quantity": 3,
+            "price": 58_100.0,
+            "order_type": "LIMIT",
+            "strategy_id": "ma",
+            "strategy_version": "ma-1",
+            "account_id": "SIM-001",
+            "signal_ts": "2025-05-26T09:00:00+09:00",
+        }
+        decision = await engine.handle_signal({"signal": signal}, "demo")
+        assert decision.order is not None
+        bad = [
+            {**signal, "side": "HOLD"},
+            {**signal, "quantity": float("nan")},
+            {**signal, "signal_ts": "2025-05-26T09:00:00"},
+            {**signal, "quantitty": 3},
+            {key: value for key, value in signal.items() if key != "symbol"},
+            None,
+        ]
+        for data in bad:
+            with pytest.raises(BadInput):
+                await engine.handle_signal({"signal": data}, "demo")
+        assert len(orders_of(engine)) == 1
+        await engine.stop()
+
+    on_stage(play)
