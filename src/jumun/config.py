@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     )
     oms_exchange: str = _field(
         "",
-        "Where the simulated exchange is: empty for one inside the service, or host:port of `jumun simulate exchange`.",
+        "Where the exchange is: empty for one inside the service, or host:port of `jumun simulate exchange`.",
         "127.0.0.1:7600",
         pattern=r"^$|^[A-Za-z0-9.\-]+:[0-9]{1,5}$",
     )
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
         "open",
     )
     oms_sim_pace: Exact = _field(
-        Decimal(2),
+        Decimal(1),
         "GENERATED prices a second of the exchange inside the service; 0 for none.",
         "2",
         ge=0,
@@ -198,7 +198,7 @@ class Settings(BaseSettings):
     log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
     oms_unknown_order_policy: UnknownPolicy | None = _field(
         None,
-        "What to do with an order that provably never arrived: hold or resend_once. Empty: hold in live, else resend_once.",
+        "After proof that an order never arrived: hold or resend_once; unset: hold in live, else resend_once.",
         "resend_once",
     )
     max_order_value: Annotated[dict[Currency, Positive], NoDecode, BeforeValidator(_by_currency)] = _field(
@@ -367,14 +367,14 @@ def _refuse_unbuilt(settings: Settings) -> None:
     """What is planned is refused by name, so that nobody believes it is there."""
     if settings.oms_store != "sqlite":
         raise ConfigError(
-            f"OMS_STORE cannot be {settings.oms_store!r}: postgres arrives with the milestone `service`; use sqlite"
+            f"OMS_STORE cannot be {settings.oms_store!r}: postgres arrives with milestone `service`; use sqlite"
         )
     if settings.oms_bus != "memory":
         raise ConfigError(
-            f"OMS_BUS cannot be {settings.oms_bus!r}: redis and kafka arrive with the milestone `service`; use memory"
+            f"OMS_BUS cannot be {settings.oms_bus!r}: redis, kafka arrive with milestone `service`; use memory"
         )
     if settings.oms_environment is not Environment.SIM:
         raise ConfigError(
-            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only, and the real "
-            "brokers arrive with the milestones `kis` and `ibkr`; use sim"
+            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: real brokers arrive with milestones "
+            "`kis` and `ibkr`, and the broker paper runs in sim only; use sim"
         )

@@ -29,7 +29,7 @@ class SystemClock:
 
 
 class SystemIds:
-    """ports.IdSource with the system's chance. Ids of one source only grow, also when the clock steps back."""
+    """ports.IdSource with the system's chance. Ids of one source only grow, whatever the clock does."""
 
     def __init__(self) -> None:
         self._ms = -1

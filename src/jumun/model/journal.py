@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     new_ref: BrokerRef | None = None  # a row for broker_order_map
     fill: Fill | None = None
     ledger: tuple[LedgerRow, ...] = ()
-    position: Position | None = None  # after the event
+    positions: tuple[Position, ...] = ()  # those that changed, after the event
     messages: tuple[Message, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""The exchange in this process with a durable ledger: what it answered survives a kill, as a real one's would.
+"""The exchange in this process with a durable ledger: what it answered survives a kill, as a real one's does.
 
 Every change is written and synced before its answer and its notices go out. Whoever waits for the disk shares
 one sync. `is_idle` tells the driver that nothing is on its way, so that time may move.
@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
-from jumun.brokers.paper.link import AnswerLost, LinkNotice, NothingSent
+from jumun.brokers.paper.link import LinkNotice, NothingSent
 from jumun.exchange.ledger_file import LedgerFile, perform
 from jumun.exchange.market import Market
 from jumun.exchange.protocol import Advance, Answer, Change, Command, Refused
 from jumun.exchange.records import MarketEvent
-from jumun.exchange.service import answer, is_change, public_events
+from jumun.exchange.service import CHANGES, answer, public_events
+from jumun.model.errors import OmsError
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
 
@@ -26,6 +27,7 @@ class LedgerLink:
 
     def __init__(self, market: Market, ledger: LedgerFile, clock: Clock) -> None:
         self.market = market
+        self.failure: OmsError | None = None
         self._ledger = ledger
         self._clock = clock
         self._writing = asyncio.Lock()
@@ -61,7 +63,7 @@ class LedgerLink:
             raise NothingSent("not connected; connect first")
         if not permit():
             raise NothingSent("sending was not permitted in the last step")
-        if not is_change(command):
+        if not isinstance(command, CHANGES):
             return answer(self.market, command, self._clock.now_ns())
         told, events = self._perform(command)
         await self._finish(events)
@@ -105,9 +107,9 @@ class LedgerLink:
         self._undelivered += 1
         try:
             await self._sync()
-        except asyncio.CancelledError:
-            # The caller gave up; what happened has happened, and its notices go out all the same.
-            raise AnswerLost("the call was given up while the exchange wrote it down") from None
+        except OmsError as error:
+            self.failure = error  # nothing of it may be told: the exchange has stopped
+            raise
         finally:
             self._calls -= 1
             asyncio.get_running_loop().call_soon(self._deliver, events)
@@ -126,5 +128,7 @@ class LedgerLink:
 
     def _deliver(self, events: list[MarketEvent]) -> None:
         self._undelivered -= 1
+        if self.failure is not None:
+            return
         self._inbox.extend(public_events(events, EVERYBODY))
         self._filled.set()

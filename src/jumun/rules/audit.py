@@ -20,10 +20,10 @@ from jumun.rules.audit_facts import (
     Place,
     Traded,
 )
-from jumun.rules.audit_money import check_money
+from jumun.rules.audit_money import check_money, check_reserved
 from jumun.rules.audit_orders import Stories, check_orders, stories_of
 
-__all__ = ["AuditFacts", "AuditReport", "ExchangeFacts", "Traded", "audit"]
+__all__ = ["AuditFacts", "AuditReport", "Checks", "ExchangeFacts", "Traded", "audit", "check_reserved"]
 
 ZERO: Final = Decimal(0)
 

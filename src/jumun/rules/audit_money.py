@@ -4,7 +4,7 @@ Average cost in exact fractions: what a sale takes out of the cost basis is roun
 and the last share takes the rest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -71,7 +71,9 @@ def check_money(facts: AuditFacts, stories: Stories, checks: Checks) -> None:
         ours, told = sums.cash.get(place, ZERO), facts.cash.get(place, ZERO)
         checks.expect("I-30", ours == told, "cash of {} {} is {}; recomputed {}", *place, told, ours)
     _check_double_entry(sums, facts, checks)
-    _check_reserved(facts, checks)
+    if facts.cash_reserved is not None and facts.shares_reserved is not None:
+        held: dict[Place, Decimal] = {(p.account_id, p.symbol): p.qty for p in facts.positions}
+        check_reserved(facts.orders, held, facts.cash_reserved, facts.shares_reserved, checks)
 
 
 def take_out(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:
@@ -223,27 +225,27 @@ def _currency_of(symbol: str, facts: AuditFacts) -> str:
     return facts.instruments.get(symbol).currency.value if symbol in facts.instruments else ""
 
 
-def _check_reserved(facts: AuditFacts, checks: Checks) -> None:
+def check_reserved(
+    orders: Iterable[Order],
+    held: Mapping[Place, Decimal],
+    cash_reserved: Mapping[Place, Decimal],
+    shares_reserved: Mapping[Place, Decimal],
+    checks: Checks,
+) -> None:
     """What the book holds back is what its executable orders can still cost, and nothing else."""
-    if facts.cash_reserved is None or facts.shares_reserved is None:
-        return
     cash: dict[Place, Decimal] = {}
     shares: dict[Place, Decimal] = {}
-    for order in facts.orders:
+    for order in orders:
         if order.status.is_final:
             continue
         if order.side is Side.BUY:
             _add(cash, (order.account_id, order.currency.value), _still_costs(order))
         else:
             _add(shares, (order.account_id, order.symbol), max(order.qty - order.qty_filled, ZERO))
-    for invariant, ours, told in (
-        ("I-33", cash, facts.cash_reserved),
-        ("I-34", shares, facts.shares_reserved),
-    ):
+    for invariant, ours, told in (("I-33", cash, cash_reserved), ("I-34", shares, shares_reserved)):
         for place in sorted({*ours, *told}):
             due, kept = ours.get(place, ZERO), told.get(place, ZERO)
             checks.expect(invariant, due == kept, "{} {} reserves {}; open orders need {}", *place, kept, due)
-    held: dict[Place, Decimal] = {(p.account_id, p.symbol): p.qty for p in facts.positions}
     for place, reserved in shares.items():
         enough = reserved <= held.get(place, ZERO)
         checks.expect("I-34", enough, "{} {}: open sells of {} exceed the shares held", *place, reserved)

@@ -66,7 +66,7 @@ class Applied(msgspec.Struct, frozen=True):
 
     before: Order | None = None
     after: Order | None = None
-    position: Position | None = None
+    positions: tuple[Position, ...] = ()
 
 
 class Book:
@@ -145,9 +145,9 @@ class Book:
                 return self._apply_order(event, record.ts_ns)
             case OpeningBooked():
                 self.openings[event.document] = None
-                return Applied(position=self._post(event.rows))
+                return Applied(positions=self._post(event.rows))
             case MarksRecorded():
-                self._mark(event, record.ts_ns)
+                return Applied(positions=self._mark(event, record.ts_ns))
             case TradingHalted():
                 self.halt = Halt(event.reason, event.text)
             case TradingResumed():
@@ -168,16 +168,13 @@ class Book:
 
     def _apply_order(self, event: OrderEvent, ts_ns: int) -> Applied:
         before = self.order(event.order_id)
-        position = None
-        rows = getattr(event, "ledger", ())
-        if rows:
-            position = self._post(rows)
+        positions = self._post(getattr(event, "ledger", ()))
         if before is None and not hasattr(event, "order"):
             # A late fill of an order closed before the snapshot: the money counts, the order is not here.
-            return Applied(position=position)
+            return Applied(positions=positions)
         after = evolve(before, event, ts_ns)  # type: ignore[arg-type]  # OrderEvent is the union's base
         self._replace(before, after)
-        return Applied(before, after, position)
+        return Applied(before, after, positions)
 
     def _replace(self, before: Order | None, after: Order) -> None:
         self._reserve(before, after)
@@ -258,30 +255,30 @@ class Book:
         for ref in order.refs:
             self.refs.pop((order.account_id, ref), None)
 
-    def _post(self, rows: tuple[LedgerRow, ...]) -> Position | None:
-        """Post ledger rows of one account to cash and positions; return the last position touched."""
-        position = None
-        by_symbol: dict[str, list[LedgerRow]] = {}
+    def _post(self, rows: tuple[LedgerRow, ...]) -> tuple[Position, ...]:
+        """Post ledger rows to cash and positions; return the positions that changed."""
+        by_place: dict[PositionKey, list[LedgerRow]] = {}
         for row in rows:
             key = (row.account_id, row.currency.value)
             change = cash_change((row,))
             if change or key not in self.cash:
                 self.cash[key] = self.cash.get(key, ZERO) + change
             if row.symbol:
-                by_symbol.setdefault(row.symbol, []).append(row)
-        for symbol, its_rows in by_symbol.items():
-            place = (its_rows[0].account_id, symbol)
-            held = self.position(*place, its_rows[0].currency.value)
-            position = apply_rows(held, its_rows)
-            self.positions[place] = position
+                by_place.setdefault((row.account_id, row.symbol), []).append(row)
+        for place, its_rows in by_place.items():
+            self.positions[place] = apply_rows(self.position(*place, its_rows[0].currency.value), its_rows)
             self._occupy(place)
-        return position
+        return tuple(self.positions[place] for place in by_place)
 
-    def _mark(self, event: MarksRecorded, ts_ns: int) -> None:
+    def _mark(self, event: MarksRecorded, ts_ns: int) -> tuple[Position, ...]:
+        marked = []
         for place, position in self.positions.items():
             price = event.marks.get(place[1])
             if price is not None:
-                self.positions[place] = msgspec.structs.replace(position, mark=price, mark_ts_ns=ts_ns)
+                marked.append(msgspec.structs.replace(position, mark=price, mark_ts_ns=ts_ns))
+        for position in marked:
+            self.positions[position.account_id, position.symbol] = position
+        return tuple(marked)
 
     # ---- snapshots ----------------------------------------------------------------------------
 

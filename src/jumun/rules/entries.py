@@ -49,7 +49,7 @@ def entry_of(record: Record, applied: Applied, environment: str) -> Entry:
         new_ref=_new_ref(event, applied),
         fill=event.fill if isinstance(event, FillBooked) else None,
         ledger=rows,
-        position=applied.position,
+        positions=applied.positions,
         messages=messages_of(record, applied, transition, environment),
     )
 

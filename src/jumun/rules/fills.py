@@ -2,10 +2,11 @@
 
 Two witnesses are joined. The broker's cumulative figure (a query, or a notice that carries it) is the
 truth about how much traded; it only grows. Notices without a cumulative figure are counted by identity:
-the execution id, or second, price and quantity where there is none. A notice is booked only while
-everything booked so far is explained by notices; otherwise it may describe shares that a cumulative
-figure already booked, so the cumulative figure decides. Both are monotone, so no duplication, delay or
-order of arrival changes where they end (I-09, I-12, F-20, F-21, F-30).
+the execution id, or second, price and quantity where there is none. A notice is booked only while every
+share booked so far came from a notice. Once a cumulative figure has booked some, a notice may describe
+those, at another price than the shares still missing, so from then on only cumulative figures book. Both
+are monotone, so no duplication, delay or order of arrival changes where they end (I-09, I-12, F-20, F-21,
+F-30).
 """
 
 from decimal import Decimal

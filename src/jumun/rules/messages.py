@@ -10,6 +10,7 @@ from jumun.model.events import (
     BreakFound,
     FillBooked,
     IntentDenied,
+    MarksRecorded,
     OrderCancelled,
     OrderDenied,
     OrderRejected,
@@ -39,8 +40,8 @@ def messages_of(
     parts = _parts(record, applied)
     if transition is not None and applied.after is not None:
         parts.append(("order_status_changed", _status(applied.after, transition)))
-    if applied.position is not None:
-        parts.append(("position_updated", _position(applied.position)))
+    if not isinstance(record.event, MarksRecorded):  # a new price is no new position
+        parts += [("position_updated", _position(position)) for position in applied.positions]
     account_id = _account(record, applied)
     return tuple(
         Message(
@@ -154,8 +155,8 @@ def _position(position: Position) -> dict[str, object]:
 def _account(record: Record, applied: Applied) -> str:
     if applied.after is not None:
         return applied.after.account_id
-    if applied.position is not None:
-        return applied.position.account_id
+    if applied.positions:
+        return applied.positions[0].account_id
     event = record.event
     if isinstance(event, BreakFound):
         return event.account_id

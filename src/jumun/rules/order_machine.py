@@ -143,7 +143,10 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
             return replace(order, attempt_open=False, retry_at_ns=event.retry_at_ns)
         case OrderSent():
             refs = order.refs if event.ref in order.refs else (*order.refs, event.ref)
-            return replace(order, attempt_open=False, absent_ns=None, reason=None, reason_text="", refs=refs)
+            found = replace(order, attempt_open=False, absent_ns=None, refs=refs)
+            if order.status.is_final:
+                return found  # a number that comes too late does not erase why the order ended
+            return replace(found, reason=None, reason_text="")
         case OrderAccepted():
             return replace(order, attempt_open=False, reason=None, reason_text="")
         case OrderRejected():
@@ -158,9 +161,8 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
         case OrderFlagged():
             return replace(order, flags=with_flag(order.flags, event.flag))
         case NoticeCounted():
-            return replace(
-                order, qty_noticed=order.qty_noticed + event.qty, notices=(*order.notices, event.identity)
-            )
+            # Not added to `qty_noticed`: whose shares it explained is a guess, and its price may differ.
+            return replace(order, notices=(*order.notices, event.identity))
         case FillBooked():
             return _with_fill(order, event)
         case CancelRequested():

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from jumun.model.errors import OrderDenied
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import PRICE_DIGITS, PRICE_SCALE, QTY_DIGITS, QTY_SCALE, fits_scale
 from jumun.model.orders import OrderType, Side, TimeInForce
@@ -17,7 +18,7 @@ from jumun.model.positions import Account
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.bands import PriceBand, price_band
-from jumun.rules.policy import Denial, Facts, Policy
+from jumun.rules.policy import SECOND_NS, Denial, Facts, Policy, Quote
 from jumun.rules.sessions import Phase, phase_at
 from jumun.rules.ticks import round_to_tick_safe
 
@@ -65,6 +66,12 @@ def validate(intent: ApprovedOrderIntent, policy: Policy, facts: Facts) -> Valid
     price = _effective_price(intent, instrument, band, day)
     if isinstance(price, Denial):
         return price
+    if price is None and quote is not None and _is_old(quote, policy, facts):
+        return Denial(
+            Reason.NO_REFERENCE_PRICE,
+            f"the price of {intent.symbol} is older than {policy.limits.quote_age_max_s} s, too old for a "
+            f"{intent.order_type} order; wait for a new one or give a limit",
+        )
     worst = _worst_price(intent, price, band, last, policy)
     if isinstance(worst, Denial):
         return worst
@@ -97,6 +104,12 @@ def _kind(
         return Denial(
             Reason.KIND_NOT_SUPPORTED,
             f"{intent.order_type} {tif} at {instrument.venue} is not taken by this broker; use LIMIT DAY",
+        )
+    if intent.stop_price is not None:
+        # A SubmitRequest has no place for it: sent without, the order would trade at once (C-11).
+        return Denial(
+            Reason.PRICE_NOT_ALLOWED,
+            f"a stop price ({intent.stop_price}) cannot be sent to this broker; leave it out",
         )
     if intent.order_type in PRICED:
         if intent.price is None:
@@ -143,9 +156,10 @@ def _effective_price(
     """Round toward safety, then hold it against the daily limits (P-05, I-57)."""
     if intent.order_type not in PRICED or intent.price is None:
         return None
-    price = round_to_tick_safe(instrument, intent.price, day, side_is_buy=intent.side is Side.BUY)
-    if price <= ZERO:
-        return Denial(Reason.PRICE_NOT_POSITIVE, f"price {intent.price} is below the first tick; raise it")
+    try:
+        price = round_to_tick_safe(instrument, intent.price, day, side_is_buy=intent.side is Side.BUY)
+    except OrderDenied as error:  # below the first tick, or no tick table for that day
+        return Denial(error.reason, str(error))
     if not fits_scale(price, PRICE_SCALE, PRICE_DIGITS):
         return Denial(Reason.BAD_NUMBER, f"price {price} of {intent.symbol} has too many digits; shorten it")
     if band is not None and not band.contains(price):
@@ -175,6 +189,11 @@ def _worst_price(
         Reason.NO_REFERENCE_PRICE,
         f"a {intent.order_type} order in {intent.symbol} needs a known price to be valued; load prices first",
     )
+
+
+def _is_old(quote: Quote, policy: Policy, facts: Facts) -> bool:
+    age_max_ns = policy.limits.quote_age_max_s * SECOND_NS
+    return 0 < age_max_ns < facts.now_ns - quote.ts_ns
 
 
 def _usable(price: Decimal | None) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
+import structlog
 
 from jumun.model.commands import Command, ConcludeSubmit, SendNext, SubmitOrder, Tick
 from jumun.model.errors import OmsError, OrderDenied, StoreUnavailable
@@ -33,6 +34,8 @@ from jumun.services.order_queue import OrderQueue
 CLOCK_BACK_MAX_NS: Final = 1_000_000_000  # a larger step back stops new orders until time catches up (F-90)
 PENDING_MAX: Final = 20_000  # decided but not yet durable; above it new orders are refused (F-86, I-61)
 SNAPSHOT_EVERY: Final = 10_000  # records between snapshots: start-up reads at most this many, and a little
+
+log = structlog.get_logger()
 
 _image_encoder = msgspec.json.Encoder(order="deterministic")
 _image_decoder = msgspec.json.Decoder(BookImage)
@@ -291,13 +294,20 @@ class Desk:
         await self.snapshot()
 
     async def snapshot(self) -> None:
-        """Keep a snapshot of the book as it is durable now, so that the next start is short."""
+        """Keep a snapshot of the book as it is durable now, so that the next start is short.
+
+        When it cannot be written, no record is harmed: the next start only takes longer.
+        """
         assert not self._batch.entries, "a snapshot must hold only what is durable"
         seq = self.book.seq
         if seq == self._snapshot_seq:
             return
         self._snapshot_seq = seq
-        await self._journal.save_snapshot(Snapshot(seq=seq, body=_image_encoder.encode(self.book.image())))
+        try:
+            body = _image_encoder.encode(self.book.image())
+            await self._journal.save_snapshot(Snapshot(seq=seq, body=body))
+        except OmsError as error:
+            log.warning("snapshot_not_kept", error=str(error), next_step="look at the disk")
 
 
 def _nobody(_: object) -> None:

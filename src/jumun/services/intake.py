@@ -58,8 +58,7 @@ class Intake:
         user_id = self.user(account, asked.user_id)
         if not asked.client_order_id and not asked.strategy_id:
             raise BadInput(
-                "a request needs an id of its own or a strategy_id, or it could not be told from another one; "
-                "give one",
+                "the request has no id of its own and no strategy_id to tell it from another one; give one",
                 reason=Reason.BAD_INPUT,
             )
         strategy_id = name(asked.strategy_id or MANUAL, "strategy_id")

@@ -90,6 +90,7 @@ class ExchangeServer:
         self._wake = asyncio.Event()
         self._roomy = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._failure: BaseException | None = None
         self.address = ("", 0)
 
     async def start(self, host: str, port: int) -> None:
@@ -108,6 +109,8 @@ class ExchangeServer:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._failure is not None:
+                raise self._failure
             outbox, self._outbox = self._outbox, []
             data = self._ledger.take() if self._ledger is not None else b""
             if data:
@@ -153,6 +156,7 @@ class ExchangeServer:
         assert task is not None
         self._clients[id(client)] = client
         self._handlers.add(task)
+        task.add_done_callback(self._connection_ended)
         try:
             while line := await reader.readline():
                 await self._roomy.wait()
@@ -164,6 +168,11 @@ class ExchangeServer:
             self._clients.pop(id(client), None)
             self._handlers.discard(task)
             writer.close()
+
+    def _connection_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = failure  # a bug: an oracle that is wrong once must not go on (I-65)
+            self._wake.set()
 
     def _take_line(self, client: _Client, line: bytes) -> None:
         try:

@@ -81,6 +81,14 @@ def check_numbers(entries: Sequence[Entry], newest: int) -> None:
             )
 
 
+def unwritable(error: UnicodeEncodeError) -> BatchRefused:
+    """Text with half a surrogate pair (from a reply decoded wrongly) has no bytes; nothing was written."""
+    return BatchRefused(
+        f"the batch holds text that is not Unicode ({error.reason} at {error.start}); "
+        "nothing was written: let the adapter replace such characters"
+    )
+
+
 def refuse_snapshot_ahead(snapshot: Snapshot, newest: int) -> None:
     """A snapshot speaks of records; one of records that do not exist would hide a loss."""
     if not 1 <= snapshot.seq <= newest:

@@ -23,6 +23,7 @@ from jumun.store.chain import (
     refuse_snapshot_ahead,
     seal,
     torn,
+    unwritable,
 )
 from jumun.store.memory_disk import (
     Batch,
@@ -75,7 +76,10 @@ class MemoryJournal:
         async with self._one_commit:
             self._refuse_unless_writable()
             check_numbers(entries, len(self.disk.records))
-            batch = Batch(entries, self._hash)
+            try:
+                batch = Batch(entries, self._hash)
+            except UnicodeEncodeError as error:
+                raise unwritable(error) from error
             self._check_rows(entries)
             self._fail_if_told()
             self.disk.unsynced = batch

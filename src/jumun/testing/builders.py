@@ -209,7 +209,7 @@ def a_fill_entry(seq: int, order: Order, fill: Fill, position: Position | None =
         order=order,
         fill=fill,
         ledger=rows,
-        position=position,
+        positions=() if position is None else (position,),
     )
 
 

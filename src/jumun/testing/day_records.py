@@ -37,7 +37,7 @@ from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.journal import GENESIS, Record, chain_hash, decode_record
 from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerState, SubmitRequest
+from jumun.model.reports import SubmitRequest
 from jumun.rules.book import Book
 from jumun.rules.order_machine import ImpossibleTransition
 from jumun.store.memory_disk import StoredRecord
@@ -59,7 +59,9 @@ class RecordChecks:
         market: Market,
         elapsed_ns: Callable[[], int],
         *,
-        order_timeout_s: int,
+        timeout_s: int,
+        queue_timeout_s: int,
+        slack_ns: int,
         visible_after_ns: int,
     ) -> None:
         self.book = Book(recent_max=1_000_000)
@@ -70,11 +72,11 @@ class RecordChecks:
         self.created_ns: dict[str, int] = {}  # virtual instants
         self.cash: dict[tuple[str, str], Decimal] = {}
         self.shares: dict[tuple[str, str], Decimal] = {}
-        self.in_recovery = False
         self._checks = checks
         self._market = market
         self._elapsed_ns = elapsed_ns
-        self._order_timeout_ns = order_timeout_s * NS
+        self._timeout_ns = timeout_s * NS - slack_ns
+        self._queue_timeout_ns = queue_timeout_s * NS - slack_ns
         self._visible_after_ns = visible_after_ns
         self._attempt_ns: dict[tuple[str, int], int] = {}
         self._mapped: dict[tuple[str, str, str], str] = {}
@@ -120,13 +122,17 @@ class RecordChecks:
 
     def _change(self, event: OrderEvent, before: Order, after: Order) -> None:
         that, name = self._checks.that, after.order_id
-        that("I-16", may_follow(before.status, after.status), "{}: {} to {}", name, before.status, after.status)
+        that(
+            "I-16", may_follow(before.status, after.status), "{}: {} to {}", name, before.status, after.status
+        )
         that("I-06", after.qty_filled >= before.qty_filled, "{} lost filled shares", name)
         that("I-06", after.amount_filled >= before.amount_filled, "{} lost filled money", name)
         that("I-01", ZERO <= after.qty_filled <= after.qty, "{}: {} of {}", name, after.qty_filled, after.qty)
         that("I-02", after.qty == after.qty_filled + after.qty_left, "{} lost shares", name)
         if before.status.is_final:
-            that("I-17", after.status is before.status, "{} left {} for {}", name, before.status, after.status)
+            that(
+                "I-17", after.status is before.status, "{} left {} for {}", name, before.status, after.status
+            )
         if before.is_unknown:
             known = after.is_unknown or isinstance(event, EVIDENCE)
             that("I-15", known, "{} left UNKNOWN by {}", name, type(event).__name__)
@@ -156,7 +162,7 @@ class RecordChecks:
                 self._map(after)
             case CancelRequested():
                 if event.reason is Reason.ORDER_TIMEOUT:
-                    self._lived_long_enough(after)
+                    self._lived_long_enough(after, self._timeout_ns)
             case OrderUnknown() | UnknownNotFound() | NoticeCounted() | OrderFlagged():
                 self._rare(event)
             case OrderCreated() | SendIntended() | CancelAnswered() | CancelIntended():
@@ -178,7 +184,9 @@ class RecordChecks:
         self._map(after)
         theirs = self._market.orders.get(_key_of(after))
         claimed = theirs is not None and theirs.tag.split("/")[0] == after.order_id
-        self._checks.that("I-11", claimed, "{} claims {}, which is {}", after.order_id, event.ref.number, theirs)
+        self._checks.that(
+            "I-11", claimed, "{} claims {}, which is {}", after.order_id, event.ref.number, theirs
+        )
         if event.evidence != "reply":
             self._checks.reach("unknown order found in the history")
         if after.status in (OrderStatus.PART_FILLED, OrderStatus.FILLED):
@@ -198,7 +206,7 @@ class RecordChecks:
             self._checks.reach("cancelled with a part filled")
         waited = event.reason is Reason.EXPIRED and not after.refs and not after.attempt
         if waited and event.text.startswith("it waited too long"):
-            self._lived_long_enough(after)
+            self._lived_long_enough(after, min(self._timeout_ns, self._queue_timeout_ns))
 
     def _ended(self, after: Order, evidence: str) -> None:
         """An end needs evidence, and the exchange must agree that nothing of it can execute (I-49)."""
@@ -220,9 +228,9 @@ class RecordChecks:
         arrived = [order.key for order in self.oracle_orders(order_id) if order.tag == tag]
         self._checks.that("I-07", not arrived, "{} was called not received but is {}", tag, arrived)
 
-    def _lived_long_enough(self, after: Order) -> None:
+    def _lived_long_enough(self, after: Order, least_ns: int) -> None:
         age = self._elapsed_ns() - self.created_ns[after.order_id]
-        enough = age >= self._order_timeout_ns - NS
+        enough = age >= least_ns
         self._checks.that("I-62", enough, "{} timed out at the age of {} ns", after.order_id, age)
 
     # ---- fills ------------------------------------------------------------------------------------------
@@ -343,8 +351,3 @@ def _cost(row: LedgerRow) -> Decimal:
     if row.kind not in (LedgerKind.FEE, LedgerKind.TAX):
         return ZERO
     return row.amount if row.credit is LedgerAccount.CASH else -row.amount
-
-
-def is_over(state: BrokerState) -> bool:
-    """Whether the exchange has ended the order."""
-    return state is not BrokerState.WORKING

@@ -22,7 +22,9 @@ NS: Final = 1_000_000_000
 MS: Final = 1_000_000
 # Sessions are moved together and shortened by the operator's override file, so that one hour of virtual time
 # holds both markets. Nothing of a Korean day is left after 18:00 then.
-OPEN, CLOSE, EVENING_END: Final = time(16, 30), time(17, 30), time(18, 0)
+OPEN: Final = time(16, 30)
+CLOSE: Final = time(17, 30)
+EVENING_END: Final = time(18, 0)
 STORM_S: Final = 600  # how long orders keep coming
 PHASES: Final = {"open": time(16, 24), "middle": time(16, 45), "close": time(17, 22)}
 # The day and the session after it. The second is the last of its year at KRX: its trades settle in the next

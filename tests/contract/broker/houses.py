@@ -85,6 +85,7 @@ class House(ABC):
 
     def __init__(self) -> None:
         self.clock = ManualClock()
+        self.bare: Link
         self.faults: FaultyLink
         self.broker: PaperBroker
         self.heard: Heard
@@ -100,7 +101,8 @@ class House(ABC):
             )
         )
         self.print_price(PRICE)
-        self.faults = FaultyLink(self._link(), NO_FAULTS, Random(1), self.clock)
+        self.bare = self._link()
+        self.faults = FaultyLink(self.bare, NO_FAULTS, Random(1), self.clock)
         self.broker = self.a_broker(self.faults)
         await self.broker.connect()
         self.heard = Heard(self.broker)

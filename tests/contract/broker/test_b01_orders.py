@@ -130,6 +130,7 @@ async def test_b09_a_kind_the_broker_does_not_take_never_leaves(house: House) ->
 async def test_b10_an_order_without_permit_never_leaves(house: House) -> None:
     async with running(house):
         assert isinstance(await house.broker.submit(a_request(), no), NotSent)
+        assert isinstance(await house.a_broker(house.bare).submit(a_request(), no), NotSent)
         assert house.arrivals == []
 
 

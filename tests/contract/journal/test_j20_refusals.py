@@ -204,3 +204,14 @@ async def test_j32_history_of_an_order_that_does_not_exist_is_refused(store: Sto
         await journal.append([orphan])
     await assert_untouched(journal, 0)
     await journal.close()
+
+
+async def test_j33_text_that_has_no_bytes_refuses_the_batch_and_the_journal_goes_on(store: Store) -> None:
+    journal = await started(store)
+    broken = an_order(1, reason_text="half a pair: \ud800")
+    for entry in (an_entry(1, broken), msgspec.structs.replace(an_entry(1), order=broken)):
+        with pytest.raises(BatchRefused, match="not Unicode"):
+            await journal.append([entry])
+    await assert_untouched(journal, 0)
+    await journal.append([an_entry(1)])
+    await journal.close()

@@ -1,4 +1,4 @@
-"""J-40 to J-51: starting from a snapshot, and refusing what was torn, altered or cut (I-26)."""
+"""J-40 to J-52: starting from a snapshot, and refusing what was torn, altered or cut (I-26)."""
 
 import pytest
 

@@ -1,5 +1,6 @@
 """The exchange's ledger: what was written leads to the same market again, and nothing altered is believed."""
 
+import hashlib
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jumun.exchange.ledger_file import LedgerFile, perform
+from jumun.exchange.ledger_file import FIRST_CHAIN, LedgerFile, perform
 from jumun.exchange.market import Market
 from jumun.exchange.protocol import Advance, Cancel, Change, OpenAccount, SetBase, Step, Submit
 from jumun.exchange.sample_world import sample_world
@@ -139,6 +140,22 @@ def test_an_altered_record_is_named_and_stops_the_start(tmp_path: Path, record: 
     with pytest.raises(TornJournal, match=f"record {record} was altered") as caught:
         LedgerFile.open(path, WORLD)
     assert caught.value.record == record
+
+
+@pytest.mark.req("I-26")
+def test_a_ledger_that_leads_elsewhere_than_it_says_is_refused_even_with_a_valid_chain(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger"
+    play(path, SOME_DAY)
+    chain, lines = FIRST_CHAIN, list[bytes]()
+    for line in path.read_bytes().splitlines():
+        body = line.partition(b" ")[2].replace(b'"qty_cumulative":"20"', b'"qty_cumulative":"21"')
+        chain = hashlib.sha256(chain.encode() + body).hexdigest()
+        lines.append(chain.encode() + b" " + body + b"\n")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(TornJournal, match="record 3 leads elsewhere"):
+        LedgerFile.open(path, WORLD)
 
 
 @pytest.mark.req("F-88")

@@ -87,17 +87,18 @@ def test_a_market_buy_holds_back_cash_at_the_upper_limit_and_fees() -> None:
 @pytest.mark.req("I-04", "I-30")
 def test_a_sale_in_parts_costs_what_the_whole_order_costs() -> None:
     market = a_market()
-    taken(market.submit(order(Side.SELL, qty=3, price=58_000), NOON_NS))
+    taken(market.submit(order(Side.SELL, qty=3, price=61_000), NOON_NS))
     for volume in (1, 1, 1):
-        market.step(SYMBOL, PRICE, D(volume), NOON_NS)
+        market.step(SYMBOL, D(61_000), D(volume), NOON_NS)
     paid: dict[str, Decimal] = {}
     for execution in market.executions:
         for kind, amount in execution.costs.items():
             paid[kind] = paid.get(kind, D(0)) + amount
-    # 174,000 won, June 2025: brokerage 24.45 -> 24, no transaction tax, rural tax 0.15 % = 261
-    assert paid == {"BROKERAGE": 24, "RURAL_TAX": 261}
+    # 183,000 won, June 2025: brokerage 25.72 -> 26, no transaction tax, rural tax 274.5 -> 274.
+    # Fill by fill it would be 3 x 9 and 3 x 91.
+    assert paid == {"BROKERAGE": 26, "RURAL_TAX": 274}
     change = market.balance_of(ACCOUNT).cash["KRW"] - D(10_000_000_000)
-    assert change == 174_000 - 24 - 261
+    assert change == 183_000 - 26 - 274
     assert {execution.settlement_date for execution in market.executions} == {"2025-06-18"}
 
 

@@ -17,6 +17,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "model": frozenset(),
     "limits": frozenset(),
     "config": frozenset({"model", "limits"}),
+    "system": frozenset({"model"}),  # the real clock and real chance
     "rules": frozenset({"model"}),
     "ports": frozenset({"model"}),
     "services": frozenset({"rules", "ports", "model", "limits"}),
@@ -36,7 +37,7 @@ EXTRA: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
     ("brokers/paper/", frozenset({"exchange"}), "the paper broker is one face of the simulated market"),
     ("doors/cli/", frozenset({"app"}), "`jumun serve` starts the program, and only app builds it"),
 )
-ANYTHING: Final = frozenset({"app", "__init__", "__main__"})  # they put the parts together
+ANYTHING: Final = frozenset({"app", "daemon", "__init__", "__main__"})  # they put the parts together
 
 FIX: Final = {
     "model": "model imports nothing of ours: move the noun into model, or the verb into rules",

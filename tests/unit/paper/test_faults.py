@@ -18,6 +18,8 @@ from tests.contract.broker.houses import (
     PRICE,
     SYMBOL,
     TODAY,
+    WAIT_S,
+    Heard,
     LocalHouse,
     ManualClock,
     a_cancel,
@@ -109,6 +111,7 @@ async def test_without_a_plan_nothing_strikes() -> None:
         ("reply_lost", Unknown, 1),
         ("reply_reset", Unknown, 1),
         ("server_error", Unknown, 1),
+        ("reset_early", Unknown, 1),
         ("reply_garbled", Unknown, 1),
         ("reply_late", Accepted, 1),
     ],
@@ -120,6 +123,7 @@ async def test_each_fault_ends_as_it_should_and_only_what_was_sent_arrives(
         house.faults.become(only(fault))
         broker = house.a_broker(house.faults, answer_timeout_s=0.02)
         assert isinstance(await broker.submit(a_request(), yes), outcome)
+        await house.faults.arrive()
         assert len(house.arrivals) == arrived
         assert house.faults.struck[fault] == 1
 
@@ -179,6 +183,27 @@ async def test_late_notices_are_overtaken_and_none_is_lost() -> None:
         numbers = [report.ref.number for report in reports]  # type: ignore[union-attr]
         assert sorted(numbers) == [f"{number:010d}" for number in range(1, 41)]
         assert numbers != sorted(numbers)
+
+
+@pytest.mark.req("F-68", "F-19")
+async def test_after_a_crash_what_was_written_arrives_and_the_next_life_starts_with_a_gap() -> None:
+    async with running(LocalHouse()) as house:
+        house.faults.plan = FaultPlan(latency_ms_min=1, latency_ms_max=1)
+        sending = asyncio.create_task(house.broker.submit(a_request(price=PRICE - 1_000), yes))
+        async with asyncio.timeout(WAIT_S):
+            while not house.faults.on_the_way:  # noqa: ASYNC110  # each turn lets the sender go on
+                await asyncio.sleep(0)
+        sending.cancel()
+        closing = asyncio.create_task(house.faults.close())
+        await asyncio.sleep(0)
+        assert isinstance(await house.broker.submit(a_request(order_id="order-2"), yes), NotSent)
+        await house.faults.open()
+        await closing
+        assert [arrival.order.tag for arrival in house.arrivals] == ["order-1/1"]
+        next_life = Heard(house.broker)
+        reports = await next_life.until(lambda all_: len(all_) == 2)
+        assert [type(report).__name__ for report in reports] == ["StreamGap", "OrderReport"]
+        await next_life.stop()
 
 
 @pytest.mark.req("F-35")

@@ -12,14 +12,15 @@ import pytest
 from jumun.brokers.paper import FillIdentity, LocalLink, PaperBroker, SocketLink, paper_traits
 from jumun.brokers.paper.link import AnswerLost, Gap, Garbled, Inbox, LinkNotice, NothingSent, always
 from jumun.brokers.paper.parse import fill_notice
-from jumun.exchange.protocol import AskQuotes, Call, Command, Hello, Subscribe
-from jumun.exchange.records import Execution
+from jumun.exchange.protocol import Answer, AskQuotes, Call, Command, Hello, HistoryPage, Subscribe
+from jumun.exchange.records import Execution, OrderRecord
 from jumun.exchange.sample_world import sample_world
 from jumun.model.errors import BrokerUnavailable
 from jumun.model.ids import ExecutionId
 from jumun.model.money import Currency
 from jumun.model.orders import OrderType, Side
 from jumun.model.reports import CancelAccepted, FillNotice
+from jumun.ports.broker import SendPermit
 from jumun.simulators.exchange_process import ExchangeServer
 from tests.contract.broker.houses import (
     ACCOUNT,
@@ -32,6 +33,7 @@ from tests.contract.broker.houses import (
     a_cancel,
     a_request,
     accepted,
+    an_order,
     yes,
 )
 from tests.contract.broker.running import running
@@ -141,6 +143,52 @@ async def _collect(link: LocalLink) -> list[LinkNotice]:
     return [notice async for notice in link.notices()]
 
 
+class Pages(LocalLink):
+    """Answers questions about the history with pages written in advance."""
+
+    def __init__(self, pages: list[HistoryPage]) -> None:
+        super().__init__(LocalHouse().market, ManualClock())
+        self._pages = pages
+
+    async def call(self, command: Command, permit: SendPermit) -> Answer:
+        permit()
+        return self._pages.pop(0)
+
+
+def a_page(total: int, start: int, numbers: range) -> HistoryPage:
+    market = LocalHouse().market
+    market.open_account(ACCOUNT, cash={"KRW": Decimal(10**9)}, now_ns=1_750_000_000 * 10**9)
+    first = market.submit(an_order(), 1_750_000_000 * 10**9)
+    assert isinstance(first, OrderRecord)
+    orders = tuple(msgspec.structs.replace(first, number=f"{number:010d}") for number in numbers)
+    return HistoryPage(total=total, start=start, orders=orders)
+
+
+@pytest.mark.req("F-36", "F-40", "I-39")
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [(5, 0, range(1, 4)), (5, 3, range(4, 4))],  # stops before its own total
+        [(5, 0, range(1, 4)), (5, 4, range(5, 6))],  # a page in between is missing
+        [(6, 0, range(1, 4)), (6, 3, range(3, 6))],  # an order twice
+        [(3, 0, range(1, 5))],  # more orders than it says there are
+        [(2, 0, range(0))],  # empty rows under a total
+    ],
+)
+async def test_pages_that_do_not_fit_together_are_no_history(pages: list[tuple[int, int, range]]) -> None:
+    link = Pages([a_page(*page) for page in pages])
+    broker = PaperBroker(link, paper_traits(), ManualClock())
+    with pytest.raises(BrokerUnavailable, match="nothing is concluded"):
+        await broker.history(ACCOUNT, TODAY)
+
+
+async def test_pages_that_grow_while_they_are_read_are_read_to_the_new_end() -> None:
+    link = Pages([a_page(3, 0, range(1, 4)), a_page(5, 3, range(4, 6))])
+    link._pages[0] = msgspec.structs.replace(link._pages[0], total=4)
+    broker = PaperBroker(link, paper_traits(), ManualClock())
+    assert len((await broker.history(ACCOUNT, TODAY)).orders) == 5
+
+
 def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -203,6 +251,23 @@ async def test_nonsense_on_the_line_is_kept_and_shown() -> None:
                 return
 
     await _with_server(babble, check)
+
+
+@pytest.mark.req("I-65")
+async def test_a_bug_in_the_exchange_ends_the_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = LocalHouse()
+    server = ExchangeServer(house.market, None, house.clock.now_ns)
+    await server.start("127.0.0.1", 0)
+    committing = asyncio.create_task(server.run())
+    monkeypatch.setattr(house.market, "advance", lambda now_ns: 1 // 0)
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(msgspec.json.encode(Call(1, AskQuotes())) + b"\n")
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(committing, WAIT_S)
+    assert await asyncio.wait_for(reader.read(), WAIT_S) == b""
+    writer.close()
+    await server.stop()
 
 
 async def test_the_exchange_answers_nonsense_with_a_sentence_and_goes_on() -> None:

@@ -23,6 +23,7 @@ STORM = FaultPlan(
     request_vanishes=0.05,
     reply_lost=0.05,
     reply_reset=0.05,
+    reset_early=0.1,
     server_error=0.05,
     reply_garbled=0.05,
     reply_late=0.1,
@@ -73,6 +74,7 @@ async def storm(seed: int) -> Day:
     async with asyncio.TaskGroup() as senders:
         for number in range(150):
             senders.create_task(send(number), name=f"sender-{number:03}")
+    await link.arrive()
     await broker.close()
     day.struck = link.struck
     return day

@@ -207,8 +207,9 @@ def test_a_resting_signal_order_is_cancelled_after_its_timeout_and_a_day_order_i
         day = await engine.submit(an_intent(1, price=low, time_in_force=TimeInForce.DAY))
         assert signal.order is not None
         assert day.order is not None
-        await until(lambda: signal.order.order_id not in engine.desk.book.open, 400.0)
-        ended = await engine.find(signal.order.order_id)
+        signal_id = signal.order.order_id
+        await until(lambda: signal_id not in engine.desk.book.open, 400.0)
+        ended = await engine.find(signal_id)
         assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, Reason.ORDER_TIMEOUT)
         assert (await engine.find(day.order.order_id)).status is OrderStatus.ACCEPTED
         await engine.stop()
@@ -312,7 +313,7 @@ def test_a_report_that_breaks_our_code_stops_the_engine_instead_of_being_swallow
         async def broken(report: object) -> None:
             raise ZeroDivisionError("a defect")
 
-        engine.hear = broken  # type: ignore[assignment, method-assign]
+        engine.hear = broken  # type: ignore[method-assign]
         await engine.submit(an_intent())
         assert engine.stopped is not None
         with pytest.raises(ZeroDivisionError):
@@ -377,7 +378,7 @@ def test_a_fill_for_a_number_nobody_knows_yet_waits_for_the_reply() -> None:
             else:
                 await original(report)  # type: ignore[arg-type]
 
-        engine.hear = first  # type: ignore[assignment, method-assign]
+        engine.hear = first  # type: ignore[method-assign]
         await engine.submit(an_intent(0, price=Decimal(50_000)))
         await until(lambda: not engine.desk.sending)
         [order] = orders_of(engine)

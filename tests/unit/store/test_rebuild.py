@@ -8,10 +8,11 @@ import pytest
 
 from jumun.model.errors import StoreLocked, StoreUnavailable, TornJournal
 from jumun.model.journal import Entry, Record
+from jumun.rules import entries as desk
 from jumun.store.sqlite import SqliteJournal, rebuild, verify_store
 from jumun.store.sqlite.rebuild import PROJECTED
 from jumun.testing.builders import an_entry
-from tests.unit.store.stocked import entries_of, raw, stock
+from tests.unit.store.stocked import entries_of, one_of_everything, raw, stock
 
 
 @pytest.fixture
@@ -52,6 +53,18 @@ def test_a_rebuild_puts_damaged_tables_right_and_keeps_the_triggers(path: Path) 
     with pytest.raises(apsw.ConstraintError):
         raw(path).execute("DELETE FROM fills")
     assert verify_store(path) == 12
+
+
+@pytest.mark.req("I-24", "I-28")
+def test_the_desks_own_fold_rebuilds_what_the_desk_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    records = [entry.record for entry in one_of_everything()]
+    stock(path, list(desk.entries_of(records, "sim")))
+    before = everything(path)
+    assert len(before["orders"]) == 5
+    assert len(before["fills"]) == 2
+    assert rebuild(path, lambda records: desk.entries_of(records, "sim")) == len(records)
+    assert everything(path) == before
 
 
 async def test_the_journal_goes_on_after_a_rebuild(path: Path) -> None:

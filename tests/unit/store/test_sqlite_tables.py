@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from jumun.model.orders import OrderStatus
+from jumun.rules import order_machine
 from jumun.store.sqlite.connect import open_readonly, open_writer
 from jumun.store.transitions import FOLLOWERS, may_follow
 from jumun.testing.builders import an_order
@@ -99,6 +100,15 @@ def test_every_pair_of_statuses_is_allowed_or_refused_as_the_table_says(path: Pa
         expected = before is after or after.value in PART_2[before.value].split()
         assert allowed is expected, f"{before} to {after}"
         assert may_follow(before, after) is expected, f"{before} to {after}"
+
+
+@pytest.mark.req("C-1", "I-16")
+def test_no_step_of_the_order_machine_is_refused_by_the_store() -> None:
+    for (before, event), after in order_machine.NEXT.items():
+        assert may_follow(before, after), f"{before} to {after} by {event.__name__}"
+    for table in (order_machine.AFTER_PART_FILL, order_machine.AFTER_LAST_FILL):
+        for before, after in table.items():
+            assert may_follow(before, after), f"a fill of a {before} order"
 
 
 @pytest.mark.req("C-1")

@@ -47,6 +47,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     request_vanishes: float = 0.0  # F-04 written, never arrives, silence
     reply_lost: float = 0.0  # F-03 carried out, silence
     reply_reset: float = 0.0  # F-02 carried out, the connection is reset
+    reset_early: float = 0.0  # F-02 the connection is reset at once, and the request still arrives
     server_error: float = 0.0  # F-06 carried out, answered with a 5xx
     reply_garbled: float = 0.0  # F-08 carried out, answered with half a body
     reply_late: float = 0.0  # F-05 carried out, answered late, perhaps after the caller gave up
@@ -122,22 +123,30 @@ class FaultyLink:
         """Connect; raises NothingSent during an outage."""
         if self._is_down:
             raise NothingSent("the line is down; try again")
-        await self._link.open()
-        if not self._open:
+        if self._open:
+            await self._link.open()
+        else:
+            # What the inner stream collected while nobody listened is lost; its reopening says so with a Gap.
+            await self._link.close()
+            await self._link.open()
             self._open = True
             self._inbox = Inbox()
             self._pump = asyncio.create_task(self._carry_notices(), name="faulty-link-notices")
             self._pump.add_done_callback(self._pump_ended)
 
     async def close(self) -> None:
-        """Hang up; requests that were written still arrive."""
+        """Hang up at once; then wait until what was written has arrived, and close the inner link too.
+
+        Who must not wait, because it plays a crash, runs this in a task of its own.
+        """
         self._open = False
         self._inbox.close()
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.cancel()
         await self.arrive()
-        await self._link.close()
+        if not self._open:  # else somebody connected again meanwhile
+            await self._link.close()
 
     async def arrive(self) -> None:
         """Wait until everything on its way has arrived."""
@@ -176,6 +185,9 @@ class FaultyLink:
             raise AnswerLost("the connection was reset")
         if self._strikes("request_vanishes"):
             return await _silence()
+        if self._strikes("reset_early"):
+            self._set_off(command)
+            raise AnswerLost("the connection was reset while the request was under way")
         if isinstance(command, Submit) and self._strikes("refused"):
             await self._latency()
             return Refused(code=REFUSED_CODE, text="refused by the fault plan; nothing was entered")
@@ -192,10 +204,12 @@ class FaultyLink:
         return told
 
     async def _on_its_way(self, command: Command) -> Answer:
-        task = self._start(self._travel(command, self._draw_latency(), self._draw_latency()))
         # The shield lets the request arrive although its sender stopped waiting.
-        told: Answer = await asyncio.shield(task)
+        told: Answer = await asyncio.shield(self._set_off(command))
         return told
+
+    def _set_off(self, command: Command) -> asyncio.Task[Any]:
+        return self._start(self._travel(command, self._draw_latency(), self._draw_latency()))
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work, name="faulty-link-transit")

@@ -9,7 +9,7 @@ import grpc
 from jumun.doors.gate import Gate
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.doors.grpc.gen.desk_pb2_grpc import DeskServicer
-from jumun.doors.grpc.server import refuse
+from jumun.doors.grpc.status import refuse
 from jumun.model.errors import BadInput, OmsError
 from jumun.model.orders import Order, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
@@ -18,7 +18,7 @@ from jumun.services.intake import Asked, choice, instant_ns, name, number, optio
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class DeskService(DeskServicer):  # type: ignore[misc]  # written by protoc, which writes untyped code
+class DeskService(DeskServicer):
     """Submit, cancel, reconcile, status, halt, resume."""
 
     def __init__(self, gate: Gate) -> None:
@@ -110,7 +110,7 @@ class DeskService(DeskServicer):  # type: ignore[misc]  # written by protoc, whi
         signal_ts = instant_ns(request.signal_ts, "signal_ts") if request.signal_ts else now_ns
         if not request.signal_ts and not request.client_order_id:
             raise BadInput(
-                "signal_ts and client_order_id are both missing, so a repeat would be a second order; give one",
+                "signal_ts and client_order_id are both missing: a repeat would be a second order; give one",
                 reason=Reason.BAD_TIME,
             )
         return Asked(

@@ -2,26 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 import grpc
-import structlog
 
 from jumun.doors.gate import Gate
 from jumun.doors.grpc import translate
 from jumun.doors.grpc.gen import order_pb2 as pb
 from jumun.doors.grpc.gen.order_pb2_grpc import OrderServiceServicer
-from jumun.doors.grpc.server import refuse
+from jumun.doors.grpc.status import refuse
 from jumun.limits import PAGE_DEFAULT, PAGE_MAX, STREAM_PENDING_MAX
 from jumun.model.errors import BadInput, OmsError, OrderDenied, UnknownOrder
 from jumun.model.ids import UserId
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 
+CANCEL_ASKED: Final = "a cancel is on its way; the order can still fill until it is confirmed"
 Context = grpc.aio.ServicerContext[object, object]
-log = structlog.get_logger()
 
 
-class OrderService(OrderServiceServicer):  # type: ignore[misc]  # written by protoc, which writes untyped code
+class OrderService(OrderServiceServicer):
     """The four unary calls of specification 004 and the stream of its public proto."""
 
     def __init__(self, gate: Gate) -> None:
@@ -49,11 +49,7 @@ class OrderService(OrderServiceServicer):  # type: ignore[misc]  # written by pr
             if decision.denial is not None:
                 raise OrderDenied(decision.denial.text, reason=decision.denial.reason)
             now = decision.order or order
-            asked = (
-                ""
-                if now.status.is_final
-                else "a cancel is on its way; the order can still fill until it is confirmed"
-            )
+            asked = "" if now.status.is_final else CANCEL_ASKED
             return translate.response_of(now, request_id=request.order_id, message=asked)
         except OmsError as error:
             return await refuse(context, error)
@@ -84,19 +80,22 @@ class OrderService(OrderServiceServicer):  # type: ignore[misc]  # written by pr
         Requests are taken while earlier ones commit, a bounded number at a time, so that one stream fills a
         group commit.
         """
-        answers: asyncio.Queue[asyncio.Task[pb.OrderResponse] | None] = asyncio.Queue(STREAM_PENDING_MAX)
+        answers: asyncio.Queue[asyncio.Task[pb.OrderResponse] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(STREAM_PENDING_MAX)  # what bounds the queue
 
         async def take() -> None:
             try:
                 async for request in requests:
-                    await answers.put(asyncio.create_task(self._create_or_refuse(request)))
+                    await room.acquire()
+                    answers.put_nowait(asyncio.create_task(self._create_or_refuse(request)))
             finally:
-                await answers.put(None)
+                answers.put_nowait(None)
 
         taking = asyncio.create_task(take(), name="order-stream")
         try:
             while (answer := await answers.get()) is not None:
                 yield await answer
+                room.release()
             await taking
         finally:
             taking.cancel()

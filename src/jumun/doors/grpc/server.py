@@ -1,16 +1,14 @@
 """The server: where it listens, what it bounds, health and reflection."""
 
-from typing import Final, NoReturn
+from typing import Final
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from jumun.doors.grpc.gen import desk_pb2, desk_pb2_grpc, order_pb2, order_pb2_grpc
-from jumun.doors.grpc.status import CODE_OF, REASON_KEY, sentence
 from jumun.limits import MESSAGE_BYTES_MAX, REPLY_BYTES_MAX, RPCS_MAX
-from jumun.model.errors import ConfigError, OmsError
+from jumun.model.errors import ConfigError
 
 OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # two services on one port would share the callers between two books
@@ -23,17 +21,11 @@ SERVICES: Final = (
 )
 
 
-async def refuse(context: "grpc.aio.ServicerContext[object, object]", error: OmsError) -> NoReturn:
-    """End a call with the status, the sentence and the reason code of an error."""
-    await context.abort(CODE_OF[error.reason], sentence(error), ((REASON_KEY, error.code),))
-    raise AssertionError("abort raises")
-
-
 class GrpcDoor:
     """One listening server. `start` before the engine starts: callers are told that it is not ready yet."""
 
     def __init__(self, order_service: object, desk_service: object) -> None:
-        self._health = health_aio.HealthServicer()
+        self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=RPCS_MAX)
         order_pb2_grpc.add_OrderServiceServicer_to_server(order_service, self._server)  # type: ignore[no-untyped-call]
         desk_pb2_grpc.add_DeskServicer_to_server(desk_service, self._server)  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Reason codes as gRPC status codes. Total: a reason without a code stops a test, not a caller."""
 
-from typing import Final
+from typing import Final, NoReturn
 
 import grpc
 
@@ -77,3 +77,9 @@ CODE_OF: Final = {reason: code for code, reasons in _CODES.items() for reason in
 def sentence(error: OmsError) -> str:
     """Return what a person is told: the reason code first."""
     return f"{error.code}: {error}"
+
+
+async def refuse(context: "grpc.aio.ServicerContext[object, object]", error: OmsError) -> NoReturn:
+    """End a call with the status, the sentence and the reason code of an error."""
+    await context.abort(CODE_OF[error.reason], sentence(error), ((REASON_KEY, error.code),))
+    raise AssertionError("abort raises")

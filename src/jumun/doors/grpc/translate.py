@@ -37,7 +37,7 @@ def asked_of(request: pb.OrderRequest) -> Asked:
     given = optional_number(request.price_text, "price_text")
     indicated = _price(request)
     side = _side(request, given if given is not None else indicated)
-    # A market order carries no price. A worker of the public proto sends the last one along: not ours to send.
+    # A market order carries no price; a worker of the public proto may give one as an indication.
     price = given if order_type is OrderType.MARKET or given is not None else indicated
     client_id, leg = _names(request)
     return Asked(
@@ -114,7 +114,8 @@ def refusal_of(request: pb.OrderRequest, error: OmsError) -> pb.OrderResponse:
 def message_of(order: Order) -> str:
     """Return the sentence that goes with a status: why it ended, or that its outcome is unknown."""
     if order.is_unknown:
-        return f"UNKNOWN: {order.reason_text or 'no answer came'}; the broker is being asked, do not send it again"
+        text = order.reason_text or "no answer came"
+        return f"UNKNOWN: {text}; the broker is being asked, do not send it again"
     if order.reason is None:
         return ""
     return f"{order.reason.value}: {order.reason_text}" if order.reason_text else order.reason.value
@@ -150,14 +151,14 @@ def _side(request: pb.OrderRequest, price: Decimal | None) -> Side:
     if request.side_choice == pb.SIDE_UNSPECIFIED:
         if request.side == pb.BUY and (price is None or price <= 0):
             raise BadInput(
-                "side and price are both zero, as if they were forgotten; set side_choice, or give a price above zero",
+                "side and price are both zero, as if forgotten; set side_choice, or give a price above zero",
                 reason=Reason.UNKNOWN_SIDE,
             )
         return SIDES[request.side]
     chosen = CHOSEN_SIDES.get(request.side_choice)
     if chosen is None or (request.side == pb.SELL and chosen is not Side.SELL):
         raise BadInput(
-            f"side_choice {request.side_choice} is not in the list or contradicts side; use SIDE_BUY or SIDE_SELL",
+            f"side_choice {request.side_choice} is unknown or contradicts side; use SIDE_BUY or SIDE_SELL",
             reason=Reason.UNKNOWN_SIDE,
         )
     return chosen

@@ -29,8 +29,7 @@ def write_projection(connection: apsw.Connection, entries: Sequence[Entry]) -> N
             fills.append(rows.fill_row(entry.fill, record.seq))
         for line, row in enumerate(entry.ledger):
             ledger.append(rows.ledger_row(row, record.seq, line))
-        if entry.position is not None:
-            position = entry.position
+        for position in entry.positions:
             positions[position.account_id, position.symbol] = rows.position_row(position, record.seq)
     tables.HISTORY.insert(connection, history)
     tables.BROKER_ORDER_MAP.insert(connection, refs)

@@ -10,7 +10,15 @@ from jumun.model.errors import StoreUnavailable
 from jumun.model.journal import GENESIS, Entry, chain_hash, encode_record
 from jumun.model.reasons import Reason
 from jumun.ports.journal import Snapshot
-from jumun.store.chain import SNAPSHOTS_KEPT, ChainCheck, check_numbers, refuse_snapshot_ahead, seal, torn
+from jumun.store.chain import (
+    SNAPSHOTS_KEPT,
+    ChainCheck,
+    check_numbers,
+    refuse_snapshot_ahead,
+    seal,
+    torn,
+    unwritable,
+)
 from jumun.store.errors import BatchRefused
 from jumun.store.sqlite import rows, schema, tables
 from jumun.store.sqlite.connect import open_writer, translated, unavailable
@@ -61,6 +69,12 @@ class Writer:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write a batch in one transaction and sync it. See ports.Journal.append."""
+        try:
+            self._append(entries)
+        except UnicodeEncodeError as error:
+            raise unwritable(error) from error
+
+    def _append(self, entries: Sequence[Entry]) -> None:
         self._refuse_if_failed()
         check_numbers(entries, self.seq)
         hash_, journal = self._hash, []

@@ -1,0 +1,287 @@
+"""The composition root: builds the parts from the settings and runs the service. It may import everything.
+
+Imports of one job stand inside its function: `jumun orders` must not pay for a gRPC server.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jumun.config import Sessions, Settings
+from jumun.model.commands import BookOpening
+from jumun.model.errors import ConfigError, StoreUnavailable
+from jumun.model.events import MarksRecorded
+from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.ids import AccountId, OrderId, UserId
+from jumun.model.instruments import InstrumentMaster, Venue
+from jumun.model.orders import Order, OrderStatus
+from jumun.model.positions import Account
+from jumun.rules.cost_tables import PLANS
+from jumun.rules.policy import Limits, Policy
+from jumun.rules.sessions import trade_date_of
+from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
+from jumun.services.views import BookView, book_view
+
+if TYPE_CHECKING:
+    from jumun.exchange.world import World
+    from jumun.ports.broker import Broker, BrokerTraits
+    from jumun.ports.journal import Journal
+    from jumun.ports.outside import Prices
+    from jumun.services.order_engine import OrderEngine
+    from jumun.store.sqlite import Migration, Reader
+
+STORE_FOLDER_MODE: Final = 0o700  # the books are nobody else's business
+GENERATED: Final = "GENERATED prices of the simulated exchange"
+
+# ---- values from settings ---------------------------------------------------------------------------
+
+
+def overrides_of(settings: Settings) -> Overrides:
+    """Return the calendar: the real one, or the simulated market that trades around the clock."""
+    return ALWAYS_OPEN if settings.oms_sim_sessions is Sessions.OPEN else NO_OVERRIDES
+
+
+def world_of(settings: Settings) -> "World":
+    """Return the simulated market."""
+    from jumun.exchange.sample_world import sample_world
+
+    return sample_world(overrides_of(settings))
+
+
+def accounts_of(settings: Settings) -> dict[AccountId, Account]:
+    """Return the accounts; raises ConfigError for a cost plan that does not exist."""
+    accounts = {}
+    for entry in settings.accounts:
+        for venue, plan in entry.cost_plans.items():
+            if plan not in PLANS or venue not in Venue.__members__:
+                raise ConfigError(
+                    f"ACCOUNTS {entry.account_id}: cost plan {venue} = {plan!r} does not exist; "
+                    f"use one of {', '.join(PLANS)} for one of {', '.join(Venue.__members__)}"
+                )
+        account_id = AccountId(entry.account_id)
+        accounts[account_id] = Account(
+            account_id=account_id,
+            base_currency=entry.base_currency,
+            users=tuple(UserId(user) for user in entry.users),
+            may_buy=entry.may_buy,
+            may_sell=entry.may_sell,
+            exclusive=entry.exclusive,
+            cost_plans=dict(entry.cost_plans),
+        )
+    return accounts
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits of the desk."""
+    return Limits(
+        max_order_value={currency.value: amount for currency, amount in settings.max_order_value.items()},
+        max_position_count=settings.max_position_count,
+        max_position_size=settings.max_position_size,
+        max_queue_size=settings.max_queue_size,
+        max_concurrent_orders=settings.max_concurrent_orders,
+        order_timeout_s=settings.order_timeout,
+        priority_timeout_s=settings.priority_timeout,
+    )
+
+
+def policy_of(settings: Settings, traits: "BrokerTraits") -> Policy:
+    """Return everything fixed for the life of a desk; raises ConfigError."""
+    world = world_of(settings)
+    return Policy(
+        environment=settings.oms_environment.value,
+        instruments=InstrumentMaster(world.instruments),
+        accounts=accounts_of(settings),
+        cost_plans=dict(PLANS),
+        sessions=world.overrides,
+        limits=limits_of(settings),
+        kinds=traits.kinds,
+        carries_reference=traits.carries_reference,
+        unknown_order_policy=settings.unknown_order_policy.value,
+        visible_after_ns=traits.visible_after_ns,
+        settles_after_ns=traits.settles_after_ns,
+    )
+
+
+def openings_of(settings: Settings, now_ns: int) -> tuple[BookOpening, ...]:
+    """Return the opening cash of each account, booked once by its document's name."""
+    day = trade_date_of(Venue.KRX, now_ns, overrides_of(settings)).isoformat()
+    openings = []
+    for entry in settings.accounts:
+        document = f"opening:{entry.account_id}"
+        rows = tuple(
+            LedgerRow(
+                kind=LedgerKind.OPENING,
+                account_id=AccountId(entry.account_id),
+                currency=currency,
+                amount=amount,
+                debit=LedgerAccount.CASH,
+                credit=LedgerAccount.OUTSIDE,
+                trade_date=day,
+                settlement_date=day,
+                note=document,
+            )
+            for currency, amount in entry.opening_cash.items()
+            if amount
+        )
+        if rows:
+            openings.append(BookOpening(account_id=AccountId(entry.account_id), rows=rows, document=document))
+    return tuple(openings)
+
+
+# ---- the engine -------------------------------------------------------------------------------------
+
+
+def build_engine(
+    settings: Settings, broker: "Broker", prices: "Prices", journal: "Journal | None" = None
+) -> "OrderEngine":
+    """Return an engine that is not started, on the store of the settings unless a journal is given."""
+    from jumun.services.order_engine import OrderEngine
+    from jumun.services.order_queue import OrderQueue
+    from jumun.store.sqlite import SqliteJournal
+    from jumun.system import SystemClock, SystemIds
+
+    clock, limits = SystemClock(), limits_of(settings)
+    return OrderEngine(
+        broker_client=broker,
+        journal=journal or SqliteJournal(settings.oms_store_path, label="`jumun serve`"),
+        policy=policy_of(settings, broker.traits),
+        clock=clock,
+        ids=SystemIds(),
+        prices=prices,
+        order_queue=OrderQueue(
+            limits.max_queue_size,
+            limits.max_concurrent_orders,
+            limits.priority_timeout_s,
+            settings.strategy_priorities,
+        ),
+        openings=openings_of(settings, clock.now_ns()),
+    )
+
+
+def serve(settings: Settings) -> int:
+    """Run the service until it is told to stop; return the exit code."""
+    import asyncio
+
+    from jumun.daemon import Daemon
+
+    prepare_folder(settings.oms_store_path)
+    return asyncio.run(Daemon(settings).run())
+
+
+def prepare_folder(store: Path) -> None:
+    """Make the store's folder, for its owner only; raises StoreUnavailable with what to do."""
+    try:
+        store.parent.mkdir(mode=STORE_FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the folder {store.parent} cannot be made ({error.strerror}); set OMS_STORE_PATH to another place"
+        ) from error
+
+
+def require_free(store: Path) -> None:
+    """Raise StoreLocked, naming who writes the store, before anything else is opened."""
+    import time
+
+    from jumun.store.sqlite.lock import WriterLock
+
+    WriterLock.take(store, "`jumun serve`, starting", time.time_ns()).release()
+
+
+# ---- reading, with or without the service -----------------------------------------------------------
+
+
+def open_books(settings: Settings) -> "Reader":
+    """Open the store read-only; raises StoreUnavailable where there is none."""
+    from jumun.store.sqlite import open_reader
+
+    return open_reader(settings.oms_store_path)
+
+
+def find_order(reader: "Reader", settings: Settings, name: str) -> Order:
+    """Return an order by its id, a unique beginning of it, or the id its user gave it; raises UnknownOrder."""
+    order = reader.order(OrderId(name))
+    users = dict.fromkeys(user for account in settings.accounts for user in account.users)
+    for user in users:
+        order = order or reader.order_by_client_id(UserId(user), name)
+    return order or reader.order_by_prefix(name)
+
+
+def open_orders(
+    reader: "Reader", limit: int, *, account_id: str | None = None, symbol: str | None = None
+) -> list[Order]:
+    """Return the newest orders that can still execute, newest first."""
+    found: list[Order] = []
+    for status in OrderStatus:
+        if not status.is_final:
+            found += reader.orders(account_id=account_id, symbol=symbol, status=status, limit=limit)
+    return sorted(found, key=lambda order: order.created_ns, reverse=True)[:limit]
+
+
+def read_book(reader: "Reader", account_id: str | None, open_max: int) -> BookView:
+    """Return positions, cash and results as the store holds them."""
+    newest = reader.newest_of_type("marks_recorded")
+    event = newest.event if newest is not None else None
+    marks = event if isinstance(event, MarksRecorded) else None
+    cash = {key: amount for key, amount in reader.cash().items() if account_id in (None, key[0])}
+    return book_view(
+        records=reader.newest_seq(),
+        positions=reader.positions(account_id),
+        cash=cash,
+        open_orders=open_orders(reader, open_max, account_id=account_id),
+        marks=marks.marks if marks is not None else {},
+        marks_source=marks.source if marks is not None else "",
+        marks_ts_ns=newest.ts_ns if newest is not None else None,
+    )
+
+
+# ---- keeping the store ------------------------------------------------------------------------------
+
+
+def db_upgrade(settings: Settings) -> "list[Migration]":
+    """Bring the store to the newest schema; creates a fresh one."""
+    from jumun.store.sqlite import upgrade
+
+    prepare_folder(settings.oms_store_path)
+    return upgrade(settings.oms_store_path)
+
+
+def db_verify(settings: Settings, progress: Callable[[int], None] | None) -> int:
+    """Check every record; return how many. Reads only."""
+    from jumun.store.sqlite import verify_store
+
+    return verify_store(settings.oms_store_path, progress)
+
+
+def db_rebuild(settings: Settings) -> int:
+    """Make the tables again from the journal; return how many records were folded."""
+    from jumun.rules.entries import entries_of
+    from jumun.store.sqlite import rebuild
+
+    environment = settings.oms_environment.value
+    return rebuild(settings.oms_store_path, lambda records: entries_of(records, environment))
+
+
+# ---- runs of their own ------------------------------------------------------------------------------
+
+
+def run_exchange(
+    settings: Settings, *, host: str, port: int, ledger: Path | None, pace: Decimal, seed: int
+) -> int:
+    """Run the simulated exchange as a program of its own until it is told to stop."""
+    import asyncio
+
+    from jumun.exchange.protocol import OpenAccount
+    from jumun.simulators.exchange_process import ExchangeConfig
+    from jumun.simulators.exchange_process import run_exchange as run
+
+    accounts = tuple(
+        OpenAccount(
+            account_id=entry.account_id,
+            cash={currency.value: amount for currency, amount in entry.opening_cash.items()},
+        )
+        for entry in settings.accounts
+    )
+    config = ExchangeConfig(world=world_of(settings), pace=float(pace), seed=seed, accounts=accounts)
+    asyncio.run(run(host, port, ledger, config, announce=lambda line: print(line, flush=True)))
+    return 0

@@ -1,0 +1,281 @@
+"""`jumun serve` as a process: the order in which things start and stop, and what signals mean."""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Coroutine
+from importlib.metadata import version
+from random import Random
+from typing import Any, Final
+
+import structlog
+
+from jumun import app
+from jumun.brokers.paper import PaperBroker, SocketLink, paper_traits
+from jumun.config import Settings
+from jumun.doors.gate import Gate
+from jumun.doors.grpc.desk_service import DeskService
+from jumun.doors.grpc.order_service import OrderService
+from jumun.doors.grpc.server import GrpcDoor
+from jumun.doors.http.metrics import Metrics
+from jumun.doors.http.server import HttpDoor
+from jumun.exchange.ledger_file import LedgerFile
+from jumun.exchange.protocol import OpenAccount, Refused
+from jumun.model.errors import BrokerUnavailable, OmsError
+from jumun.ports.broker import BrokerTraits
+from jumun.ports.outside import Clock
+from jumun.services.intake import Intake
+from jumun.services.marks import Marker
+from jumun.services.order_engine import OrderEngine
+from jumun.simulators.exchange_process import HOST, ExchangeServer, PriceDriver
+from jumun.system import SystemClock
+
+HEALTH_LOOK_S: Final = 0.5  # how late a health check may learn of a halt
+CLOCK_LOOK_S: Final = 0.5  # how late the inner exchange may notice an expiry
+
+log = structlog.get_logger()
+
+
+class SimBroker(PaperBroker):
+    """The paper broker of the service: it opens the accounts with the cash that the books open with."""
+
+    def __init__(
+        self, link: SocketLink, traits: BrokerTraits, clock: Clock, accounts: tuple[OpenAccount, ...]
+    ) -> None:
+        super().__init__(link, traits, clock)
+        self._socket = link
+        self._to_open = accounts
+
+    async def connect(self) -> None:
+        """Connect, and open each account where it is not open yet; raises BrokerUnavailable."""
+        await super().connect()
+        for account in self._to_open:
+            told = await self._socket.call(account, lambda: True)
+            if isinstance(told, Refused):
+                raise BrokerUnavailable(f"the exchange does not open {account.account_id}: {told.text}")
+
+
+class InnerExchange:
+    """The simulated exchange inside the service, on a loopback port of its own, with its ledger on disk.
+
+    It is reached like the one of another process, so that nothing is told to the desk before it is durable.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        world = app.world_of(settings)
+        self._ledger, market = LedgerFile.open(settings.exchange_ledger_path, world)
+        self._server = ExchangeServer(market, self._ledger, SystemClock().now_ns)
+        self._driver = PriceDriver(self._server, settings.oms_sim_seed)
+        self._pace = float(settings.oms_sim_pace)
+        self._symbols = len(world.instruments)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> tuple[str, int]:
+        """Listen on a free port and return the address."""
+        await self._server.start(HOST, 0)
+        self._server.pass_time()
+        if self._pace:
+            for _ in range(self._symbols):  # every symbol has a price from the first moment
+                self._driver.step()
+        self.tasks = [
+            asyncio.create_task(self._server.run(), name="exchange-commit"),
+            asyncio.create_task(self._pass_time(), name="exchange-time"),
+        ]
+        if self._pace:
+            self.tasks.append(asyncio.create_task(self._drive(), name="exchange-prices"))
+        host, port = self._server.address
+        return host, port
+
+    async def stop(self) -> None:
+        """Make everything durable and hang up."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+        await self._server.stop()
+        self._ledger.close()
+
+    async def _pass_time(self) -> None:
+        while True:
+            self._server.pass_time()
+            await asyncio.sleep(CLOCK_LOOK_S)
+
+    async def _drive(self) -> None:
+        while True:
+            await asyncio.sleep(1 / self._pace)
+            self._driver.step()
+
+
+class Daemon:
+    """One run of the service. `run` returns the exit code."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self._started = False
+        self._exchange: InnerExchange | None = None
+        self._background: list[asyncio.Task[None]] = []
+
+    async def run(self) -> int:
+        """Start, serve until told to stop or until something fails, stop. Raises OmsError for a failed start."""
+        settings = self._settings
+        app.require_free(settings.oms_store_path)
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._told)
+        engine, broker = await self._build()
+        gate = Gate(
+            engine,
+            Intake(engine.desk.policy.accounts),
+            environment=settings.oms_environment.value,
+            prices=app.GENERATED,
+        )
+        gate.version, gate.started_ns = version("jumun"), engine.clock.now_ns()
+        gate.store = str(settings.oms_store_path)
+        grpc_door, http_door = GrpcDoor(OrderService(gate), DeskService(gate)), HttpDoor(gate, Metrics(gate))
+        code = 1
+        try:
+            await grpc_door.start(settings.oms_host, settings.oms_grpc_port)
+            await http_door.start(
+                settings.oms_host,
+                settings.oms_http_port,
+                idle_s=settings.server_read_timeout,
+                write_s=settings.server_write_timeout,
+            )
+            log.info(
+                "doors_opened", host=settings.oms_host, grpc_port=grpc_door.port, http_port=http_door.port
+            )
+            self._warn_when_open()
+            if await self._start(engine):
+                gate.open()
+                await grpc_door.set_serving(serving=gate.unready() is None)
+                self._spawn("marks", Marker(engine, broker, app.GENERATED).run())
+                self._spawn("health", self._tell_health(gate, grpc_door))
+                gc.freeze()  # what exists now lives as long as the process
+                log.info("service_ready", grpc_port=grpc_door.port, http_port=http_door.port, pid=os.getpid())
+            code = await self._until_told(engine)
+        finally:
+            gate.close()
+            code = max(code, await self._end(engine, gate, grpc_door, http_door))
+        log.info("service_stopped", exit_code=code)
+        return code
+
+    async def _build(self) -> tuple[OrderEngine, SimBroker]:
+        settings = self._settings
+        if settings.oms_exchange:
+            host, _, port_text = settings.oms_exchange.rpartition(":")
+            port = int(port_text)
+        else:
+            self._exchange = InnerExchange(settings)
+            host, port = await self._exchange.start()
+        link = SocketLink(
+            host, port, random=Random(os.urandom(8)), accounts=tuple(a.account_id for a in settings.accounts)
+        )
+        openings = tuple(
+            OpenAccount(
+                account_id=entry.account_id,
+                cash={currency.value: amount for currency, amount in entry.opening_cash.items()},
+            )
+            for entry in settings.accounts
+        )
+        broker = SimBroker(link, paper_traits(), SystemClock(), openings)
+        return app.build_engine(settings, broker, broker), broker
+
+    async def _start(self, engine: OrderEngine) -> bool:
+        """Start the engine; False when a stop was asked for first. The broker may keep it waiting for long."""
+        starting = asyncio.create_task(engine.start(), name="start")
+        await self._first_of([starting, *self._failing(engine)])
+        if starting.done():
+            await starting
+            self._started = True
+            return True
+        starting.cancel()
+        await asyncio.wait([starting])
+        return False
+
+    async def _until_told(self, engine: OrderEngine) -> int:
+        await self._first_of(self._failing(engine))
+        if self._stop.is_set():
+            return 0
+        for failing in self._failing(engine):
+            if failing.done() and not failing.cancelled():
+                error = failing.exception()
+                name = failing.get_name() if isinstance(failing, asyncio.Task) else "engine"
+                log.error(
+                    "service_failed",
+                    part=name,
+                    error=f"{type(error).__name__}: {error}",
+                    next_step="start it again: the start recovers; keep this log",
+                )
+        return 1
+
+    async def _first_of(self, others: list[asyncio.Future[None]]) -> None:
+        """Wait until a stop is asked for or one of the others ends."""
+        told: asyncio.Future[bool] = asyncio.ensure_future(self._stop.wait())
+        waiting: list[asyncio.Future[Any]] = [told, *others]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+
+    def _failing(self, engine: OrderEngine) -> list[asyncio.Future[None]]:
+        """What must never end by itself."""
+        inner = self._exchange.tasks if self._exchange is not None else []
+        stopped = [engine.stopped] if engine.stopped is not None else []
+        return [*inner, *self._background, *stopped]
+
+    async def _end(self, engine: OrderEngine, gate: Gate, grpc_door: GrpcDoor, http_door: HttpDoor) -> int:
+        """Drain and close within SERVER_SHUTDOWN_TIMEOUT; what is left open is asked for at the next start."""
+        limit_s = float(self._settings.server_shutdown_timeout)
+        code = 0
+        for task in self._background:
+            task.cancel()
+        try:
+            async with asyncio.timeout(limit_s):
+                await grpc_door.stop(limit_s)
+                await gate.drained()
+                await (engine.stop() if self._started else self._give_up(engine))
+        except TimeoutError:
+            log.error(
+                "stop_timed_out",
+                waited_s=limit_s,
+                next_step="start it again: the broker is asked for what was in flight",
+            )
+            code = 1
+            await self._give_up(engine)
+        except OmsError as error:
+            log.error("stop_failed", error=str(error), next_step="start it again: the start recovers")
+            code = 1
+            await engine.journal.close()
+        if self._exchange is not None:
+            await self._exchange.stop()
+        await http_door.stop()
+        return code
+
+    async def _give_up(self, engine: OrderEngine) -> None:
+        await engine.abandon()
+        await engine.broker.close()
+        await engine.journal.close()
+
+    async def _tell_health(self, gate: Gate, door: GrpcDoor) -> None:
+        while True:
+            await door.set_serving(serving=gate.unready() is None)
+            await asyncio.sleep(HEALTH_LOOK_S)
+
+    def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
+        self._background.append(asyncio.get_running_loop().create_task(work, name=name))
+
+    def _told(self) -> None:
+        """The first signal asks for a stop, the second one gets it at once."""
+        self._signals += 1
+        if self._signals > 1:
+            os._exit(1)
+        log.info("stop_asked", next_step="a second signal ends the process at once")
+        self._stop.set()
+
+    def _warn_when_open(self) -> None:
+        host = self._settings.oms_host
+        if not host.startswith("127.") and host not in ("localhost", "::1"):
+            log.warning(
+                "doors_open_to_all", host=host, next_step="set OMS_HOST=127.0.0.1: there is no log-in"
+            )

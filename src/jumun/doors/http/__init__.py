@@ -1,0 +1,1 @@
+"""The HTTP door: is it up, is it ready, what does it measure."""

@@ -1,0 +1,175 @@
+"""`jumun demo` and `jumun replay`: build the timeline, drive it, audit the books, say what happened."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from jumun.exchange.prices import GENERATED
+from jumun.exchange.sample_world import BASES
+from jumun.exchange.world import World
+from jumun.model.errors import ConfigError, OmsError
+from jumun.model.ids import AccountId, UserId
+from jumun.model.signals import TradingSignal
+from jumun.replay.books import examine
+from jumun.replay.driver import drive
+from jumun.replay.generated import ACCOUNT, demo_instruments, demo_timeline
+from jumun.replay.inputs import read_master, read_prices, read_signals
+from jumun.replay.options import OPENING_CASH, DemoOptions, ReplayOptions
+from jumun.replay.report import Bar, print_summary, say
+from jumun.replay.rig import ACCOUNTS_MAX, Rig, world_of
+from jumun.replay.summary import Notes, Summary, summary_of
+from jumun.replay.timeline import Timeline, lay_bars
+
+FAILED: Final = 1
+DEMO_USER: Final = UserId("demo")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A replay that is ready to run."""
+
+    title: str
+    store: Path
+    world: World
+    timeline: Timeline
+    accounts: tuple[AccountId, ...]
+    user: UserId
+    opening_cash: dict[str, Decimal]
+    seed: str
+    notes: Notes
+    json: bool
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demonstration and print its books; return the exit code."""
+    return _command(lambda: _demo_plan(options))
+
+
+def run_replay(options: ReplayOptions) -> int:
+    """Replay bars and signals from files and print the books; return the exit code."""
+    return _command(lambda: _replay_plan(options))
+
+
+def _command(planned: Callable[[], Plan]) -> int:
+    _quiet_logs()
+    try:
+        plan = planned()
+        summary = asyncio.run(run(plan))
+    except OmsError as error:
+        say(f"{error.code}: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        say("STOPPED: nothing that was accepted is lost; run the same command again to go on")
+        return FAILED
+    print_summary(summary, json=plan.json)
+    return 0 if summary.ok else FAILED
+
+
+async def run(plan: Plan) -> Summary:
+    """Run a plan on its store; a second run finds everything done. Raises OmsError."""
+    moments = plan.timeline.moments()
+    if not moments:
+        raise ConfigError("there is nothing to replay: no usable price and no usable signal; give both")
+    started_s = time.perf_counter()
+    rig = Rig(
+        store=plan.store,
+        world=plan.world,
+        accounts=plan.accounts,
+        user=plan.user,
+        opening_cash=plan.opening_cash,
+        first_ns=moments[0].ts_ns,
+        seed=plan.seed,
+    )
+    try:
+        await rig.start()
+        with Bar(plan.title, shown=not plan.json) as bar:
+            outcome = await drive(rig, moments, plan.user, bar.show)
+        seconds = time.perf_counter() - started_s
+        books, report = await examine(rig, plan.store)
+    finally:
+        await rig.close()
+    return summary_of(
+        title=plan.title,
+        store=str(plan.store),
+        notes=plan.notes,
+        outcome=outcome,
+        books=books,
+        report=report,
+        resumed=rig.records_before > 0,
+        seconds=seconds,
+    )
+
+
+def _demo_plan(options: DemoOptions) -> Plan:
+    timeline = demo_timeline(options)
+    instruments = demo_instruments(options.symbols)
+    sizes = f"{options.sessions} sessions, {options.symbols} symbols, {options.signals} signals"
+    made_of = f"seed {options.seed}, {sizes}"
+    return Plan(
+        title=f"{GENERATED} prices and signals ({made_of})",
+        store=options.store,
+        world=world_of(f"{GENERATED} demo: {made_of}", instruments, BASES),
+        timeline=timeline,
+        accounts=(ACCOUNT,),
+        user=DEMO_USER,
+        opening_cash=dict(OPENING_CASH),
+        seed=f"demo/{options.seed}",
+        notes=Notes(symbols=len(instruments), sessions=timeline.sessions, prints=timeline.prints),
+        json=options.json,
+    )
+
+
+def _replay_plan(options: ReplayOptions) -> Plan:
+    master = read_master(options.instruments)
+    bars = read_prices(options.prices, master)
+    signals = read_signals(options.signals)
+    timeline = Timeline()
+    laid = [
+        lay_bars(master.get(symbol), days, options.steps, timeline) for symbol, days in bars.by_symbol.items()
+    ]
+    timeline.add_signals(signals.good)
+    return Plan(
+        title=f"{', '.join(path.name for path in options.prices)} with {options.signals.name}",
+        store=options.store,
+        world=world_of("replay", tuple(master), {}),
+        timeline=timeline,
+        accounts=_accounts(signals.good),
+        user=UserId(options.user),
+        opening_cash=dict(options.opening_cash),
+        seed="replay",
+        notes=Notes(
+            symbols=len(bars.by_symbol),
+            sessions=timeline.sessions,
+            prints=timeline.prints,
+            bars=sum(one.bars for one in laid),
+            untraded=sum(one.untraded for one in laid),
+            snapped=sum(one.snapped for one in laid),
+            rebased=sum(one.based for one in laid),
+            rows_refused=[*bars.refused, *signals.refused],
+        ),
+        json=options.json,
+    )
+
+
+def _accounts(signals: Sequence[TradingSignal]) -> tuple[AccountId, ...]:
+    """Return every account the signals name, in a fixed order."""
+    names = sorted({signal.account_id for signal in signals})
+    if len(names) > ACCOUNTS_MAX:
+        raise ConfigError(f"the signals name {len(names)} accounts; replay at most {ACCOUNTS_MAX} together")
+    return tuple(names)
+
+
+def _quiet_logs() -> None:
+    """Keep the engine's log lines off stdout, where the books go, unless somebody has set logging up."""
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        )

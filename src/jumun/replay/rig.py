@@ -1,0 +1,156 @@
+"""The system under replay: the exchange with its ledger, the paper broker, the journal, and the engine."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from jumun.brokers.paper import PaperBroker, paper_traits
+from jumun.exchange.ledger_file import LedgerFile
+from jumun.exchange.protocol import OpenAccount
+from jumun.exchange.world import World
+from jumun.model.commands import BookOpening
+from jumun.model.events import SendIntended
+from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.ids import AccountId, UserId
+from jumun.model.instruments import Instrument, InstrumentMaster, Venue
+from jumun.model.journal import Entry
+from jumun.model.money import Currency
+from jumun.model.positions import Account
+from jumun.replay.clock import ReplayClock, SeededIds
+from jumun.replay.link import LedgerLink
+from jumun.rules.cost_tables import PLANS
+from jumun.rules.policy import Limits, Policy
+from jumun.rules.trading_days import NO_OVERRIDES
+from jumun.services.order_engine import OrderEngine
+from jumun.store.sqlite.journal import SqliteJournal
+from jumun.store.sqlite.reader import open_reader
+
+PLAN_BY_VENUE: Final = {Venue.KRX.value: "kis-bankis", Venue.US.value: "kis-us"}
+ACCOUNTS_MAX: Final = 100
+
+
+class Rig:
+    """Everything one replay runs on. Build it inside the event loop; `close` gives both files back."""
+
+    def __init__(
+        self,
+        *,
+        store: Path,
+        world: World,
+        accounts: Sequence[AccountId],
+        user: UserId,
+        opening_cash: Mapping[str, Decimal],
+        first_ns: int,
+        seed: str,
+    ) -> None:
+        """Open both files. `first_ns` is where time starts on a fresh store.
+
+        Raises StoreLocked, StoreUnavailable, TornJournal, ConfigError.
+        """
+        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        records, newest_ns = _newest(store)
+        self.records_before = records
+        self.sends = 0  # of this run
+        self.ledger, self.market = LedgerFile.open(ledger_path(store), world)
+        self.resumed_ns = max(newest_ns, self.market.now_ns)
+        self.clock = ReplayClock(max(self.resumed_ns, first_ns))
+        self.link = LedgerLink(self.market, self.ledger, self.clock)
+        traits = paper_traits(carries_reference=False)
+        self.broker = PaperBroker(self.link, traits, self.clock)
+        self.policy = Policy(
+            environment="sim",
+            instruments=InstrumentMaster(world.instruments),
+            accounts={name: _account(name, user) for name in accounts},
+            cost_plans=dict(PLANS),
+            sessions=NO_OVERRIDES,
+            limits=Limits(),
+            kinds=traits.kinds,
+            carries_reference=traits.carries_reference,
+            unknown_order_policy="resend_once",
+            visible_after_ns=traits.visible_after_ns,
+            settles_after_ns=traits.settles_after_ns,
+        )
+        self.openings = [
+            OpenAccount(account_id=name, cash=dict(opening_cash), holdings={})
+            for name in accounts
+            if not self.market.has_account(name)
+        ]
+        self.journal = SqliteJournal(store, label="jumun replay", now_ns=self.clock.now_ns)
+        self.engine = OrderEngine(
+            broker_client=self.broker,
+            journal=self.journal,
+            policy=self.policy,
+            clock=self.clock,
+            ids=SeededIds(f"{seed}/{records}"),  # a later run must not draw the ids of an earlier one
+            prices=self.broker,
+            openings=[_opening(name, opening_cash, self.clock.now_ns()) for name in accounts],
+        )
+
+    async def start(self) -> None:
+        """Open the accounts at the exchange, recover, and accept orders."""
+        await self.link.control(self.openings)
+        await self.engine.start()
+        heard = self.engine.desk.on_commit
+
+        def counted(entries: Sequence[Entry]) -> None:
+            self.sends += sum(isinstance(entry.record.event, SendIntended) for entry in entries)
+            heard(entries)
+
+        self.engine.desk.on_commit = counted
+
+    async def close(self) -> None:
+        """Stop the engine and give the files back."""
+        await self.engine.stop()
+        self.ledger.close()
+
+
+def ledger_path(store: Path) -> Path:
+    """Return where the exchange's own ledger lies: beside the store."""
+    return store.with_name(f"{store.name}.exchange")
+
+
+def world_of(name: str, instruments: Sequence[Instrument], bases: Mapping[str, Decimal]) -> World:
+    """Return a market with the real calendars."""
+    used = {one.symbol: bases[one.symbol] for one in instruments if one.symbol in bases}
+    return World(name=name, instruments=tuple(instruments), bases=used, overrides=NO_OVERRIDES)
+
+
+def _newest(store: Path) -> tuple[int, int]:
+    if not store.exists():
+        return 0, 0
+    with open_reader(store) as reader:
+        records, ts_ns = reader.newest()
+        return records, ts_ns or 0
+
+
+def _account(name: AccountId, user: UserId) -> Account:
+    return Account(
+        account_id=name,
+        base_currency=Currency.KRW,
+        users=(user,),
+        may_buy=True,
+        may_sell=True,
+        cost_plans=dict(PLAN_BY_VENUE),
+    )
+
+
+def _opening(name: AccountId, cash: Mapping[str, Decimal], now_ns: int) -> BookOpening:
+    day = datetime.fromtimestamp(now_ns // 1_000_000_000, tz=UTC).date().isoformat()
+    rows = tuple(
+        LedgerRow(
+            kind=LedgerKind.OPENING,
+            account_id=name,
+            currency=Currency(currency),
+            amount=amount,
+            debit=LedgerAccount.CASH,
+            credit=LedgerAccount.OUTSIDE,
+            trade_date=day,
+            settlement_date=day,
+            note="opening cash of the replay",
+        )
+        for currency, amount in cash.items()
+        if amount
+    )
+    return BookOpening(account_id=name, rows=rows, document=f"replay opening of {name}")

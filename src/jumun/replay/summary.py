@@ -1,0 +1,144 @@
+"""What a replay tells when it is done: one value, printed as tables or as one JSON object."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from jumun.exchange.bars import BadRow
+from jumun.replay.books import Books, Pnl
+from jumun.replay.driver import Outcome
+from jumun.rules.audit_facts import AuditReport
+
+ROWS_NAMED_MAX: Final = 20  # refused rows named one by one; all are counted
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True):
+    """What was fed in."""
+
+    symbols: int
+    sessions: int
+    prints: int
+    bars: int = 0
+    untraded: int = 0  # days without trading, skipped
+    snapped: int = 0  # prices moved to the nearest tick
+    rebased: int = (
+        0  # days whose limits are counted from their own range: a first day, a split, adjusted data
+    )
+    rows_refused: list[BadRow] = []
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of this run (`run`), and of the store as a whole (`books`)."""
+
+    title: str
+    store: str
+    resumed: bool  # the store was there before
+    sessions: int
+    symbols: int
+    prints: int
+    signals: int
+    run: dict[str, int]
+    refused_without_order: dict[str, int]
+    rows_refused: int
+    rows_refused_by_reason: dict[str, int]
+    rows_named: list[str]
+    notes: list[str]
+    books: Books
+    invariants: str | list[str]  # "ok", or every violation
+    checks: dict[str, int]
+    seconds: float
+    orders_per_s: float
+
+    @property
+    def ok(self) -> bool:
+        """Every check was made and none failed."""
+        return self.invariants == "ok"
+
+    @property
+    def pnl(self) -> dict[str, Pnl]:
+        """Profit and loss by currency."""
+        return self.books.pnl
+
+
+def summary_of(
+    *,
+    title: str,
+    store: str,
+    notes: Notes,
+    outcome: Outcome,
+    books: Books,
+    report: AuditReport,
+    resumed: bool,
+    seconds: float,
+) -> Summary:
+    """Put it together. An unknown order that could not be settled is a violation of I-58."""
+    checks = dict(
+        sorted((Counter(report.checks) + Counter(outcome.live.checks) + Counter({"I-58": 1})).items())
+    )
+    unsettled = [f"I-58: the outcome of {order_id} is still unknown" for order_id in outcome.unresolved]
+    violations = [*outcome.live.violations, *report.violations, *unsettled]
+    rows = notes.rows_refused
+    return Summary(
+        title=title,
+        store=store,
+        resumed=resumed,
+        sessions=notes.sessions,
+        symbols=notes.symbols,
+        prints=notes.prints,
+        signals=outcome.submitted,
+        run={
+            "new_orders": outcome.created,
+            "existing_orders": outcome.existing,
+            "mismatched": outcome.mismatched,
+            "sends": outcome.sends,
+            "prints": outcome.prints,
+            "prints_of_earlier_runs": outcome.prints_before,
+        },
+        refused_without_order=dict(outcome.refused.most_common()),
+        rows_refused=len(rows),
+        rows_refused_by_reason=dict(Counter(row.reason.value for row in rows).most_common()),
+        rows_named=[f"{row.reason}: {row.text}" for row in rows[:ROWS_NAMED_MAX]],
+        notes=_sentences(notes, outcome, resumed=resumed),
+        books=books,
+        invariants=violations or "ok",
+        checks=checks,
+        seconds=round(seconds, 3),
+        orders_per_s=round(outcome.created / seconds, 1) if seconds > 0 else 0.0,
+    )
+
+
+def plain(value: object) -> object:
+    """Return `value` as what JSON can hold; amounts stay exact, as text."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}" if value else "0"
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def _sentences(notes: Notes, outcome: Outcome, *, resumed: bool) -> list[str]:
+    said = []
+    if resumed and not outcome.created:
+        said.append("The store was there before: 0 new orders, every signal found the order it had made.")
+    elif resumed:
+        said.append(
+            f"An earlier run was taken up where it stopped: {outcome.created} orders were still to come."
+        )
+    if notes.untraded:
+        said.append(f"{notes.untraded} days without trading were skipped.")
+    if notes.snapped:
+        said.append(
+            f"{notes.snapped} prices were off the tick in the data and were moved to the nearest one."
+        )
+    if notes.rebased:
+        said.append(
+            f"{notes.rebased} days count their price limits from their own range, not the close before."
+        )
+    said += [f"A print was refused: {text}" for text in outcome.prints_refused[:ROWS_NAMED_MAX]]
+    return said

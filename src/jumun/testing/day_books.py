@@ -1,0 +1,153 @@
+"""Whole-book checks: the books in memory, on disk and at the exchange, held against each other."""
+
+from decimal import Decimal
+from typing import Final
+
+from jumun.exchange.market import Market
+from jumun.model.ids import AccountId
+from jumun.model.orders import Flag, Order, OrderStatus, Side
+from jumun.model.reports import BrokerState
+from jumun.rules.book import Book
+from jumun.store.memory_disk import MemoryDisk, fill_decoder, order_decoder
+from jumun.testing.day_records import OURS, RecordChecks
+from jumun.testing.invariants import Checks
+
+ZERO: Final = Decimal(0)
+ENDS: Final = {
+    BrokerState.FILLED: OrderStatus.FILLED,
+    BrokerState.CANCELLED: OrderStatus.CANCELLED,
+    BrokerState.EXPIRED: OrderStatus.CANCELLED,
+    BrokerState.REJECTED: OrderStatus.REJECTED,
+}
+
+
+class BookChecks:
+    """`shared`: others trade the account too, so cash and shares can go without our doing."""
+
+    def __init__(
+        self, checks: Checks, market: Market, records: RecordChecks, disk: MemoryDisk, *, shared: bool
+    ) -> None:
+        self._checks = checks
+        self._market = market
+        self._records = records
+        self._disk = disk
+        self._shared = shared
+
+    # ---- in memory ------------------------------------------------------------------------------------
+
+    def reservations(self, book: Book) -> None:
+        """What is tied up is exactly what can still execute, and there is enough of it."""
+        that = self._checks.that
+        cash: dict[tuple[str, str], Decimal] = {}
+        shares: dict[tuple[str, str], Decimal] = {}
+        for order in book.open.values():
+            if order.side is Side.BUY:
+                purse = (order.account_id, order.currency.value)
+                cash[purse] = cash.get(purse, ZERO) + _tied_cash(order)
+            else:
+                place = (order.account_id, order.symbol)
+                shares[place] = shares.get(place, ZERO) + order.qty_left
+        that("I-33", _same(cash, book.cash_reserved), "cash tied up: {} but {}", cash, book.cash_reserved)
+        that("I-34", _same(shares, book.shares_reserved), "shares: {} but {}", shares, book.shares_reserved)
+        if self._shared:
+            return
+        for account_id, currency in book.cash:
+            free = book.cash_free(account_id, currency)
+            that("I-48", free >= ZERO, "{} {} free", free, currency)
+        for account_id, symbol in book.shares_reserved:
+            left = book.shares_free(account_id, symbol)
+            that("I-34", left >= ZERO, "{} {} free to sell", left, symbol)
+
+    def same_as_disk(self, book: Book, invariant: str = "I-24") -> None:
+        """The book in memory is the fold of every record on disk (I-24), also after a snapshot (I-25)."""
+        ours, folded = book.image(), self._records.book.image()
+        if ours != folded:
+            fields = [name for name in ours.__struct_fields__ if getattr(ours, name) != getattr(folded, name)]
+            self._checks.fail(invariant, f"the book differs from the fold of the disk in {fields}")
+        self._checks.that(invariant, True, "")
+
+    # ---- on disk --------------------------------------------------------------------------------------
+
+    def rows_match_records(self) -> None:
+        """Orders and fills on disk are those of the records: they were written together (I-28)."""
+        that, book = self._checks.that, self._records.book
+        known = {**book.open, **book.recent}
+        that("I-28", set(self._disk.orders) == set(known), "the orders table differs from the records")
+        for order_id, order in known.items():
+            stored = order_decoder.decode(self._disk.orders[order_id])
+            that("I-28", stored == order, "the row of {} differs from its records", order_id)
+        for order_id, events in self._records.fills.items():
+            rows = [fill_decoder.decode(body) for body in self._disk.fills[order_id]]
+            that("I-28", rows == [event.fill for event in events], "the fills of {} differ", order_id)
+
+    # ---- against the exchange ---------------------------------------------------------------------------
+
+    def agrees_with_exchange(self, account_id: AccountId) -> int:
+        """Orders, shares, cash and costs equal the exchange's; return how many orders need a person.
+
+        What only a person can decide (a disputed unknown order) is left out on both sides.
+        """
+        left_out = self._orders_agree()
+        book, that = self._records.book, self._checks.that
+        theirs = self._market.balance_of(account_id)
+        cash, shares = dict(theirs.cash), dict(theirs.holdings)
+        for key in left_out:
+            for execution in self._market.executions_of(key):
+                cash[execution.currency.value] -= execution.cash_change
+                shares[execution.symbol] = shares.get(execution.symbol, ZERO) - execution.qty_change
+        for currency, amount in cash.items():
+            ours = book.cash[account_id, currency]
+            that("I-38", ours == amount, "{}: {} here, {} at the exchange", currency, ours, amount)
+        symbols = {*shares, *(symbol for _, symbol in book.positions)}
+        for symbol in sorted(symbols):
+            held = book.positions.get((account_id, symbol))
+            ours = held.qty if held is not None else ZERO
+            there = shares.get(symbol, ZERO)
+            that("I-38", ours == there, "{}: {} here, {} at the exchange", symbol, ours, there)
+        return len(left_out)
+
+    def _orders_agree(self) -> list[str]:
+        that, book = self._checks.that, self._records.book
+        owners = {
+            (o.account_id, ref): o for o in (*book.open.values(), *book.recent.values()) for ref in o.refs
+        }
+        numbers = {f"{ref.trade_date}/{ref.branch}/{ref.number}": o for (_, ref), o in owners.items()}
+        left_out = []
+        for key, theirs in self._market.orders.items():
+            ours = numbers.get(key)
+            if ours is None:
+                mine = book.order(theirs.tag.split("/")[0]) if theirs.client == OURS else None  # type: ignore[arg-type]
+                waits = mine is not None and mine.is_unknown and Flag.DISPUTED in mine.flags
+                named = waits or (theirs.client != OURS and self._is_disputed_twin(key))
+                that("I-38", named, "{} ({}) is at the exchange and in no book", key, theirs.client)
+                left_out.append(key)
+                continue
+            same = (ours.qty_filled, ours.amount_filled) == (theirs.qty_filled, theirs.amount_filled)
+            that("I-09", same, "{}: {} filled here, {} there", key, ours.qty_filled, theirs.qty_filled)
+            costs: dict[str, Decimal] = {}
+            for execution in self._market.executions_of(key):
+                for kind, amount in execution.costs.items():
+                    costs[kind] = costs.get(kind, ZERO) + amount
+            that("I-30", _same(costs, ours.costs), "{} costs {} here, {} there", key, ours.costs, costs)
+            if not theirs.is_open:
+                end = ENDS[theirs.state]
+                that("I-38", ours.status is end, "{}: {} here, {} there", key, ours.status, theirs.state)
+        return left_out
+
+    def _is_disputed_twin(self, key: str) -> bool:
+        """Somebody else's order that looks like an unknown one of ours: a person tells them apart (F-45)."""
+        theirs = self._market.orders[key]
+        look = (theirs.symbol, theirs.side, theirs.order_type, theirs.qty, theirs.price)
+        unknown = (o for o in self._records.book.open.values() if o.is_unknown)
+        return any((o.symbol, o.side, o.order_type, o.qty, o.price) == look for o in unknown)
+
+
+def _tied_cash(order: Order) -> Decimal:
+    left = order.qty - order.qty_filled
+    cost = order.reserve_cost - sum(order.costs.values(), ZERO)
+    return left * order.reserve_price + (cost if cost > ZERO else ZERO)
+
+
+def _same(left: dict[tuple[str, str], Decimal], right: object) -> bool:
+    assert isinstance(right, dict)
+    return {k: v for k, v in left.items() if v} == {k: v for k, v in right.items() if v}

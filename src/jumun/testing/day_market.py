@@ -1,0 +1,145 @@
+"""What must be true whenever something happens at the exchange: the oracle's side of the checks."""
+
+from decimal import Decimal
+from typing import Final
+
+from jumun.exchange.market import Market
+from jumun.exchange.records import (
+    Arrival,
+    CancelNotDone,
+    Executed,
+    MarketEvent,
+    OrderChanged,
+    OrderRecord,
+    OrderRefused,
+    Printed,
+    RejectCode,
+)
+from jumun.model.orders import OrderType, Side
+from jumun.model.reports import BrokerState
+from jumun.testing.day_records import OURS, RecordChecks
+from jumun.testing.day_ticks import expected_price
+from jumun.testing.invariants import Checks
+
+# Refusals that mean we sent something we should have known to be wrong.
+OUR_FAULT: Final = frozenset(
+    {
+        RejectCode.ACCOUNT,
+        RejectCode.SYMBOL,
+        RejectCode.VENUE,
+        RejectCode.CURRENCY,
+        RejectCode.KIND,
+        RejectCode.QTY,
+        RejectCode.PRICE,
+        RejectCode.TICK,
+        RejectCode.BAND,
+        RejectCode.BASE,
+        RejectCode.TABLE,
+    }
+)
+MEANS: Final = frozenset({RejectCode.CASH, RejectCode.SHARES})
+
+
+class MarketChecks:
+    """Listens to the market. `shared` says that others trade the account too."""
+
+    def __init__(self, checks: Checks, market: Market, records: RecordChecks, *, shared: bool) -> None:
+        self._checks = checks
+        self._market = market
+        self._records = records
+        self._shared = shared
+        self._numbers: dict[str, str] = {}  # number: the day it was first used
+        self._raw: dict[str, Decimal | None] = {}
+
+    def hear(self, events: tuple[MarketEvent, ...]) -> None:
+        """Check the events of one call."""
+        for event in events:
+            match event:
+                case OrderChanged(order=order):
+                    self._changed(order)
+                case OrderRefused(arrival=arrival):
+                    self._refused(arrival)
+                case Executed(execution=execution):
+                    key = f"{execution.trade_date}/{execution.branch}/{execution.number}"
+                    self._executed(self._market.orders[key], execution.price)
+                    self._checks.step(f"executed {key} {execution.qty} {execution.price}")
+                case Printed():
+                    self._checks.step(f"print {event.symbol} {event.price} {event.volume}")
+                case CancelNotDone():
+                    self._checks.step(f"cancel refused {event.key} {event.refusal.code}")
+                    self._checks.reach("cancel of an ended order")
+                case _:
+                    self._checks.step(type(event).__name__)
+
+    def _changed(self, order: OrderRecord) -> None:
+        self._checks.step(f"order {order.key} {order.state} {order.tag}")
+        if order.state is BrokerState.WORKING and order.qty_filled == 0:
+            self._arrived(order)
+
+    def _arrived(self, order: OrderRecord) -> None:
+        first = self._numbers.setdefault(order.number, order.trade_date)
+        if first != order.trade_date:
+            self._checks.reach("a number of the day before is used again")
+        if order.client != OURS:
+            self._checks.reach("foreign order")
+            return
+        that = self._checks.that
+        order_id, attempt = order.tag.split("/")
+        self._intent(order_id, int(attempt), order)
+        keys = self._records.oracle_order_of.setdefault(order_id, [])
+        keys.append(order.key)
+        that("I-07", len(keys) == 1, "{} stands at the exchange as {}", order_id, keys)
+        ours = self._records.book.order(order_id)  # type: ignore[arg-type]  # an OrderId as text
+        assert ours is not None, f"{order_id} arrived from nowhere"
+        that("I-20", not ours.status.is_final, "{} is {} here and has just arrived", order_id, ours.status)
+        self._price(order, ours.price_raw)
+
+    def _refused(self, arrival: Arrival) -> None:
+        order, that = arrival.order, self._checks.that
+        self._checks.step(f"refused {arrival.refused} {order.tag}")
+        if order.client != OURS:
+            return
+        order_id, attempt = order.tag.split("/")
+        self._intent(order_id, int(attempt), order)
+        that("I-57", arrival.refused not in OUR_FAULT, "{} was refused: {}", order, arrival.refused)
+        if not self._shared:
+            that("I-48", arrival.refused not in MEANS, "{} was refused: {}", order, arrival.refused)
+        self._checks.reach(f"refused by the exchange: {arrival.refused}")
+
+    def _intent(self, order_id: str, attempt: int, order: object) -> None:
+        """The request has an earlier durable intent, of the same content (I-21)."""
+        request = self._records.intended.get((order_id, attempt))
+        same = request is not None and _content(request) == _content(order)
+        self._checks.that("I-21", same, "{}/{} arrived as {}; on disk: {}", order_id, attempt, order, request)
+
+    def _price(self, order: OrderRecord, raw: Decimal | None) -> None:
+        if order.order_type is not OrderType.LIMIT:
+            return
+        assert raw is not None, "a limit order has a price"
+        expected = expected_price(self._market.master.get(order.symbol), raw, order.side)
+        same = order.price == expected
+        text = "{} {} asked at {} was sent at {}, not {}"
+        self._checks.that("I-57", same, text, order.symbol, order.side, raw, order.price, expected)
+
+    def _executed(self, order: OrderRecord, price: Decimal) -> None:
+        if order.client != OURS:
+            return
+        that = self._checks.that
+        if order.price is not None:
+            good = price <= order.price if order.side is Side.BUY else price >= order.price
+            that("I-05", good, "{} traded at {} against {}", order.key, price, order.price)
+        ours = self._records.book.order(order.tag.split("/")[0])  # type: ignore[arg-type]
+        assert ours is not None, f"{order.key} traded and is not ours"
+        that(
+            "I-20", not ours.status.is_final, "{} is {} here and has just traded", ours.order_id, ours.status
+        )
+        reserved = ours.reserve_price * ours.qty_left
+        if order.side is Side.BUY:
+            spent = order.amount_filled - ours.amount_filled
+            that("I-33", spent <= reserved, "{} spent {} of {} reserved", ours.order_id, spent, reserved)
+
+
+def _content(thing: object) -> tuple[object, ...]:
+    """What a request to the exchange says; the same fields stand in the durable request."""
+    names = ("account_id", "symbol", "venue", "side", "order_type", "tif", "qty", "price", "reference")
+    return tuple(getattr(thing, name) for name in names)

@@ -1,0 +1,460 @@
+"""The machine the desk runs on: it starts a life of the desk, watches it, and starts the next when it ends.
+
+Every life has a link and a journal handle of its own; a dead one's are dead too (I-27). The disk and the
+exchange go on.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from decimal import Decimal
+from random import Random
+from typing import Any, Final, TypeVar
+
+from jumun.brokers.paper.broker import PaperBroker, paper_traits
+from jumun.brokers.paper.faults import FaultPlan, FaultyLink
+from jumun.brokers.paper.link import LocalLink
+from jumun.brokers.paper.wire import Command, Submit
+from jumun.exchange.market import Market
+from jumun.model.commands import BookOpening, HaltTrading
+from jumun.model.errors import OmsError, StoreUnavailable
+from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.ids import AccountId, UserId
+from jumun.model.money import Currency
+from jumun.model.positions import Account
+from jumun.model.reasons import Reason
+from jumun.rules.book import Book
+from jumun.rules.policy import Limits, Policy
+from jumun.services.order_engine import OrderEngine
+from jumun.store.memory import MemoryJournal
+from jumun.store.memory_disk import Batch, MemoryDisk
+from jumun.testing.day_books import BookChecks
+from jumun.testing.day_records import RecordChecks
+from jumun.testing.invariants import Checks
+from jumun.testing.virtual_loop import SeededIds, VirtualClock
+from jumun.testing.world import MS, NS, Scenario
+from jumun.testing.world_link import BrokenTask, OldNotices, Watch, WatchedLink, never
+
+ACCOUNT: Final = AccountId("day-01")
+OPERATOR: Final = UserId("operator")
+OPENING_CASH: Final = {"KRW": Decimal(300_000_000), "USD": Decimal(300_000)}
+OPENING_SHARES: Final = {
+    "005930": (Decimal(200), Decimal(11_000_000)),
+    "0197X0": (Decimal(400), Decimal(800_000)),
+    "005935": (Decimal(200), Decimal(4_000_000)),
+    "AAPL": (Decimal(60), Decimal(11_000)),
+}
+LIMITS: Final = Limits(order_timeout_s=90, priority_timeout_s=60)
+CRASHES_MAX: Final = 8  # a day must also get something done
+RESTART_S: Final = (0.2, 4.0)
+LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
+COMPARE_EVERY: Final = 40  # commits between comparisons of whole books
+KRW, USD, SHARED_FOREIGN = Currency.KRW, Currency.USD, "foreign"
+
+_Result = TypeVar("_Result")
+
+
+class Crashed(OmsError):
+    """The desk died while somebody waited for its answer."""
+
+    default_reason = Reason.INTERNAL
+
+
+class WatchedDisk(MemoryDisk):
+    """A disk that tells when a batch has become durable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_durable: Any = None
+
+    def apply(self, batch: Batch) -> None:
+        """Make the batch durable, then tell."""
+        first = len(self.records)
+        super().apply(batch)
+        self.on_durable(self.records[first:])
+
+
+class Life:
+    """One incarnation of the desk."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.is_dead = False
+        self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.calls: dict[asyncio.Task[Any], None] = {}
+        self.raised_ns: int | None = None
+        self.engine: OrderEngine
+        self.faulty: FaultyLink
+        self.watched: WatchedLink
+
+    def fall(self, why: str) -> None:
+        """Die: from this instant nothing of this life counts."""
+        if not self.is_dead:
+            self.is_dead = True
+            self.died.set_result(why)
+
+
+class Machine:
+    """Supervises the lives. `run` ends when `switch_off` was called."""
+
+    def __init__(
+        self, scenario: Scenario, market: Market, disk: WatchedDisk, clock: VirtualClock, checks: Checks
+    ) -> None:
+        self.scenario = scenario
+        self.market = market
+        self.disk = disk
+        self.clock = clock  # ours, which a fault may step
+        self.checks = checks
+        self.true_clock = VirtualClock()  # the exchange's
+        self.records = RecordChecks(
+            checks,
+            market,
+            self.true_clock.monotonic_ns,
+            timeout_s=LIMITS.order_timeout_s,
+            queue_timeout_s=LIMITS.priority_timeout_s,
+            slack_ns=NS + 2 * scenario.sync_ms_max * MS,  # between deciding and being durable
+            visible_after_ns=scenario.visible_after_ns,
+        )
+        self.shared = SHARED_FOREIGN in scenario.classes
+        self.books = BookChecks(checks, market, self.records, disk, shared=self.shared)
+        self.policy = policy_of(scenario, market)
+        self.traits = paper_traits(
+            carries_reference=scenario.carries_reference, visible_after_ns=scenario.visible_after_ns
+        )
+        self.life: Life | None = None
+        self.old = OldNotices()
+        self.struck: dict[str, int] = {}
+        self.lives = 0
+        self.is_calm = False
+        self._plan = scenario.plan
+        self._random = Random(f"machine {scenario.seed}")
+        self._ids = SeededIds(Random(f"ids {scenario.seed}"))
+        self._crashes = 0
+        self._commits = 0
+        self._compare_now = False
+        self._off = False
+        self._farewells: set[asyncio.Task[None]] = set()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        disk.on_durable = self._on_durable
+
+    # ---- supervision -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """One life after another."""
+        while not self._off:
+            life = self._new_life()
+            why = await self._live(life)
+            life.fall(why)
+            self.checks.step(f"life {life.number} ended: {why}")
+            await self._bury(life)
+            if not self._off:
+                low, high = RESTART_S
+                await asyncio.sleep(round(self._random.uniform(low, high), 3))
+
+    async def switch_off(self) -> None:
+        """End the life in order, as an operator does at night; the caller awaits `run`."""
+        self._off = True
+        life = self.life
+        if life is not None and not life.is_dead:
+            if life.ready.done():
+                await life.engine.stop()
+            life.fall("switched off")
+
+    def calm(self) -> None:
+        """No more faults of any kind."""
+        self.is_calm = True
+        self.clock.offset_ns = 0
+        self._plan = FaultPlan(latency_ms_max=min(50, self._plan.latency_ms_max))
+        if self.life is not None:
+            self.life.faulty.become(self._plan)
+            self.life.watched.calm()
+
+    def storm_again(self) -> None:
+        """A new day, as bad as the one before."""
+        self.is_calm = self._off = False
+        self._plan = self.scenario.plan
+
+    def step_clock(self, seconds: int) -> None:
+        """Our wall clock jumps; nothing else does."""
+        if not self.is_calm:
+            self._strike("clock step")
+            self.clock.offset_ns += seconds * NS
+            self.checks.step(f"our clock jumps {seconds} s")
+
+    def broken(self, task: asyncio.Task[None]) -> None:
+        """Something around the desk failed, a check above all: end the day with it."""
+        if not self.failed.done():
+            error = task.exception()
+            assert error is not None, "a task that failed has an exception"
+            self.failed.set_exception(error)
+
+    async def ready(self) -> Life:
+        """Wait for a life that takes orders."""
+        while True:
+            life = self.life
+            if life is not None and not life.is_dead and life.ready.done():
+                return life
+            await asyncio.sleep(0.05)
+
+    async def ask(self, life: Life, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Await the engine's answer; raises Crashed when the desk dies first."""
+        task = asyncio.get_running_loop().create_task(work, name=f"caller of life {life.number}")
+        life.calls[task] = None
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if life.is_dead:
+                raise Crashed("the desk died before it answered; ask again with the same key") from None
+            raise
+        finally:
+            life.calls.pop(task, None)
+
+    async def _live(self, life: Life) -> str:
+        """Start a life and watch it; return why it ended."""
+        starting = asyncio.get_running_loop().create_task(
+            life.engine.start(), name=f"start of life {life.number}"
+        )
+        why = await self._watch(life, starting)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait([starting])
+            return why
+        failure = starting.exception()
+        if failure is not None:
+            return _expected(failure)
+        if life.is_dead:
+            return why
+        life.ready.set_result(None)
+        stopped = life.engine.stopped
+        assert stopped is not None, "set by start"
+        why = await self._watch(life, stopped)
+        return _expected(stopped.exception()) if stopped.done() else why
+
+    async def _watch(self, life: Life, other: asyncio.Future[None]) -> str:
+        """Wait for `other`, for the end of the life, or for its store to fail: then a person restarts it."""
+        while not life.is_dead and not other.done():
+            await asyncio.wait([other, life.died], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if life.engine.desk.failure is not None and not life.is_dead:
+                return "its store failed"
+        return life.died.result() if life.is_dead else ""
+
+    async def _bury(self, life: Life) -> None:
+        self._lose_or_keep_unsynced()
+        await life.engine.abandon()
+        for task in list(life.calls):
+            task.cancel()
+        if life.engine.stopped is not None and life.engine.stopped.done():
+            life.engine.stopped.exception()
+        farewell = asyncio.get_running_loop().create_task(life.faulty.close(), name="hang up")
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+        for name, count in life.faulty.struck.items():
+            self.struck[name] = self.struck.get(name, 0) + count
+
+    def _new_life(self) -> Life:
+        self.lives += 1
+        life = self.life = Life(self.lives)
+        scenario, name = self.scenario, f"{self.scenario.seed} {self.lives}"
+        local = LocalLink(self.market, self.true_clock, accounts=frozenset({ACCOUNT}))
+        # The first plan sets the bound that the broker was promised, also for a life that begins in calm.
+        life.faulty = FaultyLink(local, scenario.plan, Random(f"faults {name}"), self.true_clock)
+        life.faulty.become(self._plan)
+        watch = Watch(
+            may_die=lambda point: self._may_die(life, point),
+            on_write=lambda command: self._on_write(life, command),
+            before_send=lambda: self._before_send(life),
+            on_raise=lambda: self._on_raise(life),
+        )
+        life.watched = WatchedLink(
+            life.faulty,
+            watch,
+            Random(f"watch {name}"),
+            old=self.old,
+            task_raises=0.0 if self.is_calm else scenario.task_raises,
+            old_notices=0.0 if self.is_calm else scenario.old_notices,
+        )
+        broker = PaperBroker(
+            life.watched,
+            self.traits,
+            self.clock,
+            identity=scenario.identity,
+            cancel_proves=scenario.cancel_proves,
+        )
+        self.disk.fail_next = None
+        life.engine = OrderEngine(
+            broker_client=broker,
+            journal=MemoryJournal(
+                self.disk, label=f"life {life.number}", sync_delay=lambda: self._sync(life)
+            ),
+            policy=self.policy,
+            clock=self.clock,
+            ids=self._ids,
+            prices=broker,
+            openings=(opening(),),
+            snapshot_every=scenario.snapshot_every,
+        )
+        self._compare_now = True
+        return life
+
+    # ---- dying ----------------------------------------------------------------------------------------------
+
+    async def _may_die(self, life: Life, point: str) -> None:
+        if life.is_dead:
+            await never()
+        rate = self.scenario.crash.get(point, 0.0)
+        recovering = not life.ready.done()
+        if recovering:
+            rate = max(rate, self.scenario.crash_in_recovery / 4)
+        if self.is_calm or self._crashes >= CRASHES_MAX or not rate or self._random.random() >= rate:
+            return
+        self._crashes += 1
+        self._strike(f"crash at {point}")
+        self.checks.reach("crash during recovery" if recovering else f"crash at {point}")
+        self._lose_or_keep_unsynced()
+        life.fall(f"crash at {point}")
+        await never()
+
+    def _lose_or_keep_unsynced(self) -> None:
+        """What was on its way to the disk may be on it or not; nobody was told (I-22)."""
+        if self.disk.has_unsynced and self._random.random() < 0.5:
+            self.checks.reach("crash after the sync, before the answer")
+            self.disk.keep_unsynced()
+            return
+        if self.disk.has_unsynced:
+            self.checks.reach("power loss dropped a batch")
+        self.disk.lose_unsynced()
+
+    async def _sync(self, life: Life) -> None:
+        await self._may_die(life, "commit")
+        if self.scenario.sync_ms_max and not self.is_calm:
+            await asyncio.sleep(self._random.randint(0, self.scenario.sync_ms_max) / 1_000)
+        await self._may_die(life, "commit")
+
+    # ---- what is watched ------------------------------------------------------------------------------------
+
+    def _before_send(self, life: Life) -> None:
+        """Sometimes trading is halted between the check and the act (I-45)."""
+        if self.is_calm or self._random.random() >= self.scenario.halts:
+            return
+        desk = life.engine.desk
+        if desk.failure is None and desk.book.halt is None:
+            self._strike("halt between check and act")
+            desk.post(HaltTrading(reason=Reason.OPERATOR, text="a drill in the middle of a send"))
+
+    def _on_write(self, life: Life, command: Command) -> None:
+        """The last step before the first byte."""
+        that = self.checks.that
+        that("I-27", not life.is_dead, "life {} writes after its death", life.number)
+        if not isinstance(command, Submit):
+            return
+        order, desk = command.order, life.engine.desk
+        halted = desk.book.halt is not None or desk.failure is not None
+        that("I-45", not halted, "{} leaves although trading is halted", order.tag)
+        order_id, attempt = order.tag.split("/")
+        durable = (order_id, int(attempt)) in self.records.intended
+        that("I-21", durable, "{} leaves before its intent is durable", order.tag)
+
+    def _on_raise(self, life: Life) -> None:
+        self._strike("a task raises")
+        self.checks.reach("a task raised")
+        loop = asyncio.get_running_loop()
+        loop.call_later(1.0, self._was_noticed, life)
+
+    def _was_noticed(self, life: Life) -> None:
+        """A task's failure reaches the supervisor and stops new orders (I-65, F-75)."""
+        stopped = life.engine.stopped
+        noticed = life.is_dead or (stopped is not None and stopped.done())
+        self.checks.that("I-65", noticed, "a task of life {} failed and nobody noticed", life.number)
+
+    def _on_durable(self, stored: list[Any]) -> None:
+        names = []
+        for one in stored:
+            record = self.records.take(one)
+            names.append(f"{record.seq}:{type(record.event).__name__}:{one.hash.hex()[:12]}")
+        self.checks.step("commit " + " ".join(names))
+        life = self.life
+        assert life is not None, "somebody wrote"
+        self._commits += 1
+        if not self.is_calm and self.scenario.append_fails:
+            if self._random.random() < self.scenario.append_fails:
+                self._strike("failed append")
+                self.disk.fail_next = StoreUnavailable("the disk is full; free some space and start again")
+        book = life.engine.desk.book
+        if life.is_dead or book.seq != self.records.book.seq:
+            return
+        self.books.reservations(book)
+        self._compare(book)
+
+    def _compare(self, book: Book) -> None:
+        if self._compare_now and book.seq:
+            self._compare_now = False
+            self.books.same_as_disk(book, "I-25" if self.disk.snapshots else "I-24")
+            self.books.rows_match_records()
+        elif self._commits % COMPARE_EVERY == 0:
+            self.books.same_as_disk(book)
+
+    def _strike(self, what: str) -> None:
+        self.struck[what] = self.struck.get(what, 0) + 1
+
+
+def _expected(failure: BaseException | None) -> str:
+    """Return how a life ended; what nobody expected ends the day instead."""
+    if isinstance(failure, OmsError | BrokenTask):
+        return f"{type(failure).__name__}: {failure}"
+    assert failure is not None, "a life ends by an error or by a fall"
+    raise failure
+
+
+def policy_of(scenario: Scenario, market: Market) -> Policy:
+    """The desk's settings for this day."""
+    world = market.world
+    traits = paper_traits(carries_reference=scenario.carries_reference)
+    account = Account(
+        account_id=ACCOUNT,
+        base_currency=KRW,
+        may_buy=True,
+        may_sell=True,
+        exclusive=scenario.exclusive,
+        cost_plans={"KRX": "krw", "US": "usd"},
+    )
+    return Policy(
+        environment="sim",
+        instruments=market.master,
+        accounts={ACCOUNT: account},
+        cost_plans={"krw": world.plans[KRW], "usd": world.plans[USD]},
+        sessions=world.overrides,
+        limits=LIMITS,
+        kinds=traits.kinds,
+        carries_reference=scenario.carries_reference,
+        unknown_order_policy=scenario.unknown_order_policy,
+        visible_after_ns=scenario.visible_after_ns,
+        settles_after_ns=traits.settles_after_ns,
+    )
+
+
+def opening() -> BookOpening:
+    """What the account brings along, as a document of the desk."""
+    rows = []
+    for currency, amount in OPENING_CASH.items():
+        rows.append(_opening_row(Currency(currency), amount, LedgerAccount.CASH))
+    for symbol, (qty, basis) in OPENING_SHARES.items():
+        currency = USD if symbol == "AAPL" else KRW
+        rows.append(_opening_row(currency, basis, LedgerAccount.SECURITIES, symbol, qty))
+    return BookOpening(account_id=ACCOUNT, rows=tuple(rows), document="opening balance of the simulated day")
+
+
+def _opening_row(
+    currency: Currency, amount: Decimal, debit: LedgerAccount, symbol: str = "", qty: Decimal = Decimal(0)
+) -> LedgerRow:
+    return LedgerRow(
+        kind=LedgerKind.OPENING,
+        account_id=ACCOUNT,
+        currency=currency,
+        amount=amount,
+        debit=debit,
+        credit=LedgerAccount.OUTSIDE,
+        symbol=symbol,
+        qty=qty,
+        trade_date="",
+        settlement_date="",
+    )

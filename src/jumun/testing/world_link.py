@@ -1,0 +1,125 @@
+"""The wire between one life of the desk and the exchange: where it is watched, and where the desk may die.
+
+A desk dies at an await: whoever waited there never gets an answer, and nothing of that life reaches the
+outside again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from random import Random
+from typing import Final
+
+import msgspec
+
+from jumun.brokers.paper.link import Link, LinkNotice
+from jumun.brokers.paper.wire import Answer, Cancel, Command, Executed, OrderChanged, Submit
+from jumun.ports.broker import SendPermit
+
+OLD_NOTICES_MAX: Final = 200
+
+
+class BrokenTask(RuntimeError):
+    """A defect on purpose: what a task raises when nobody expected it (F-75)."""
+
+
+class OldNotices:
+    """Yesterday's notices, which a confused stream may send again (F-31). Outlives a life of the desk."""
+
+    def __init__(self) -> None:
+        self.kept: list[OrderChanged | Executed] = []
+        self.replayable: list[OrderChanged | Executed] = []
+
+    def keep(self, notice: LinkNotice) -> None:
+        """Remember a notice of today."""
+        if isinstance(notice, OrderChanged | Executed) and len(self.kept) < OLD_NOTICES_MAX:
+            self.kept.append(notice)
+
+    def next_day(self) -> None:
+        """Today's become yesterday's."""
+        self.replayable, self.kept = self.kept, []
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the link tells, and asks, the world. `may_die` never returns when the desk dies there."""
+
+    may_die: Callable[[str], Awaitable[None]]
+    on_write: Callable[[Command], None]
+    before_send: Callable[[], None]
+    on_raise: Callable[[], None]
+
+
+class WatchedLink:
+    """A Link that lets the world see each write in its last step, and die around each call."""
+
+    def __init__(
+        self,
+        inner: Link,
+        watch: Watch,
+        random: Random,
+        *,
+        old: OldNotices,
+        task_raises: float,
+        old_notices: float,
+    ) -> None:
+        self._inner = inner
+        self._watch = watch
+        self._random = random
+        self._old = old
+        self._task_raises = task_raises
+        self._old_rate = old_notices
+
+    @property
+    def worst_case_ns(self) -> int:
+        """The inner link's."""
+        return self._inner.worst_case_ns
+
+    def calm(self) -> None:
+        """No more faults from here."""
+        self._task_raises = self._old_rate = 0.0
+
+    async def open(self) -> None:
+        """Connect."""
+        await self._inner.open()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._inner.close()
+
+    async def call(self, command: Command, permit: SendPermit) -> Answer:
+        """Carry a call; the permit is asked inside, in the last step before the write."""
+        point = (
+            "send" if isinstance(command, Submit) else "cancel" if isinstance(command, Cancel) else "query"
+        )
+        await self._watch.may_die(point)
+        if isinstance(command, Submit):
+            self._watch.before_send()
+
+        def seen() -> bool:
+            allowed = permit()
+            if allowed:
+                self._watch.on_write(command)
+            return allowed
+
+        told = await self._inner.call(command, seen)
+        await self._watch.may_die(point)
+        return told
+
+    async def notices(self) -> AsyncIterator[LinkNotice]:
+        """Yield what gets through, and sometimes what belongs to the day before."""
+        async for notice in self._inner.notices():
+            await self._watch.may_die("fill")
+            if self._strikes(self._task_raises):
+                self._watch.on_raise()
+                raise BrokenTask("a defect on purpose in the task that hears the broker")
+            self._old.keep(notice)
+            yield notice
+            if self._old.replayable and self._strikes(self._old_rate):
+                yield self._random.choice(self._old.replayable)
+
+    def _strikes(self, rate: float) -> bool:
+        return rate > 0 and self._random.random() < rate
+
+
+async def never() -> None:
+    """Wait for ever: whoever dies here is cancelled by its supervisor."""
+    await asyncio.get_running_loop().create_future()
