@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import jumun
 from jumun.config import Sessions, Settings
 from jumun.model.commands import BookOpening
 from jumun.model.errors import ConfigError, StoreUnavailable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jumun.services.order_engine import OrderEngine
     from jumun.store.sqlite import Migration, Reader
 
+VERSION: Final = jumun.__version__
 STORE_FOLDER_MODE: Final = 0o700  # the books are nobody else's business
 GENERATED: Final = "GENERATED prices of the simulated exchange"
 
@@ -172,10 +174,11 @@ def serve(settings: Settings) -> int:
 def prepare_folder(store: Path) -> None:
     """Make the store's folder, for its owner only; raises StoreUnavailable with what to do."""
     try:
-        store.parent.mkdir(mode=STORE_FOLDER_MODE, parents=True, exist_ok=True)
+        store.parent.mkdir(mode=VERSION: Final = jumun.__version__
+STORE_FOLDER_MODE, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
-            f"the folder {store.parent} cannot be made ({error.strerror}); set OMS_STORE_PATH to another place"
+            f"folder {store.parent} cannot be made ({error.strerror}); set OMS_STORE_PATH to another place"
         ) from error
 
 
@@ -199,7 +202,7 @@ def open_books(settings: Settings) -> "Reader":
 
 
 def find_order(reader: "Reader", settings: Settings, name: str) -> Order:
-    """Return an order by its id, a unique beginning of it, or the id its user gave it; raises UnknownOrder."""
+    """Return an order by its id, a unique beginning of that, or its user's own id; raises UnknownOrder."""
     order = reader.order(OrderId(name))
     users = dict.fromkeys(user for account in settings.accounts for user in account.users)
     for user in users:
@@ -262,6 +265,13 @@ def db_rebuild(settings: Settings) -> int:
     return rebuild(settings.oms_store_path, lambda records: entries_of(records, environment))
 
 
+def new_id() -> str:
+    """Return an id for an order that a person sends, so that a repeat can be told from a second order."""
+    from jumun.system import SystemClock, SystemIds
+
+    return SystemIds().new_id(SystemClock().now_ns())
+
+
 # ---- runs of their own ------------------------------------------------------------------------------
 
 
@@ -285,3 +295,10 @@ def run_exchange(
     config = ExchangeConfig(world=world_of(settings), pace=float(pace), seed=seed, accounts=accounts)
     asyncio.run(run(host, port, ledger, config, announce=lambda line: print(line, flush=True)))
     return 0
+
+
+def simulate_day(seed: int, orders: int, as_json: bool) -> int:
+    """Run one simulated day; return the exit code."""
+    from jumun.testing.day import run_command
+
+    return run_command(seed, orders, as_json)

@@ -198,7 +198,7 @@ class Settings(BaseSettings):
     log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
     oms_unknown_order_policy: UnknownPolicy | None = _field(
         None,
-        "After proof that an order never arrived: hold or resend_once; unset: hold in live, else resend_once.",
+        "After proof that an order never arrived: hold, or resend_once unset: hold in live only.",
         "resend_once",
     )
     max_order_value: Annotated[dict[Currency, Positive], NoDecode, BeforeValidator(_by_currency)] = _field(
@@ -366,12 +366,10 @@ def _sentence(error: ValidationError) -> str:
 def _refuse_unbuilt(settings: Settings) -> None:
     """What is planned is refused by name, so that nobody believes it is there."""
     if settings.oms_store != "sqlite":
-        raise ConfigError(
-            f"OMS_STORE cannot be {settings.oms_store!r}: postgres arrives with milestone `service`; use sqlite"
-        )
+        raise ConfigError(f"OMS_STORE cannot be {settings.oms_store!r}: ")
     if settings.oms_bus != "memory":
         raise ConfigError(
-            f"OMS_BUS cannot be {settings.oms_bus!r}: redis, kafka arrive with milestone `service`; use memory"
+            f"OMS_BUS cannot be {settings.oms_bus!r}: others come with milestone `service`; use memory"
         )
     if settings.oms_environment is not Environment.SIM:
         raise ConfigError(

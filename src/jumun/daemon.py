@@ -5,7 +5,6 @@ import gc
 import os
 import signal
 from collections.abc import Coroutine
-from importlib.metadata import version
 from random import Random
 from typing import Any, Final
 
@@ -119,7 +118,7 @@ class Daemon:
         self._background: list[asyncio.Task[None]] = []
 
     async def run(self) -> int:
-        """Start, serve until told to stop or until something fails, stop. Raises OmsError for a failed start."""
+        """Start, serve until told to stop or something fails, stop. Raises OmsError for a failed start."""
         settings = self._settings
         app.require_free(settings.oms_store_path)
         loop = asyncio.get_running_loop()
@@ -132,7 +131,7 @@ class Daemon:
             environment=settings.oms_environment.value,
             prices=app.GENERATED,
         )
-        gate.version, gate.started_ns = version("jumun"), engine.clock.now_ns()
+        gate.version, gate.started_ns = app.VERSION, engine.clock.now_ns()
         gate.store = str(settings.oms_store_path)
         grpc_door, http_door = GrpcDoor(OrderService(gate), DeskService(gate)), HttpDoor(gate, Metrics(gate))
         code = 1
@@ -184,7 +183,7 @@ class Daemon:
         return app.build_engine(settings, broker, broker), broker
 
     async def _start(self, engine: OrderEngine) -> bool:
-        """Start the engine; False when a stop was asked for first. The broker may keep it waiting for long."""
+        """Start the engine; False when a stop was asked for first: the broker may keep it waiting."""
         starting = asyncio.create_task(engine.start(), name="start")
         await self._first_of([starting, *self._failing(engine)])
         if starting.done():
@@ -225,7 +224,7 @@ class Daemon:
         return [*inner, *self._background, *stopped]
 
     async def _end(self, engine: OrderEngine, gate: Gate, grpc_door: GrpcDoor, http_door: HttpDoor) -> int:
-        """Drain and close within SERVER_SHUTDOWN_TIMEOUT; what is left open is asked for at the next start."""
+        """Drain and close within SERVER_SHUTDOWN_TIMEOUT; the next start asks for what is left open."""
         limit_s = float(self._settings.server_shutdown_timeout)
         code = 0
         for task in self._background:

@@ -16,7 +16,7 @@ import msgspec
 from jumun.exchange.protocol import Answer, AskOracle, Call, OracleTold, Reply
 
 READY_S: Final = 60.0  # a start on a busy machine; nothing asserts on it
-REPOSITORY: Final = Path(__file__).resolve().parents[2]
+SOURCE: Final = Path(__file__).resolve().parents[2] / "src"
 _DECODER: Final = msgspec.json.Decoder(Reply)
 
 
@@ -38,7 +38,12 @@ class Program:
 
     def start(self) -> Self:
         """Start it; the environment holds nothing but what is given."""
-        base = {"PATH": os.environ["PATH"], "HOME": str(self.output.parent), "PYTHONUNBUFFERED": "1"}
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.output.parent),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(SOURCE),
+        }
         with self.output.open("ab") as sink:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jumun", *self.arguments],
@@ -143,7 +148,13 @@ class Rig:
         """Run one jumun command against this rig, as a person would."""
         return subprocess.run(
             [sys.executable, "-m", "jumun", *arguments],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "COLUMNS": "120", **self.environment},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.folder),
+                "COLUMNS": "120",
+                "PYTHONPATH": str(SOURCE),
+                **self.environment,
+            },
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -93,8 +93,8 @@ async def _send(
             async with slots:
                 try:
                     reply = await stub.CreateOrder(request, timeout=30)
-                except grpc.aio.AioRpcError:
-                    assert kill_after is not None, f"{request.id} failed without a kill"
+                except grpc.aio.AioRpcError as error:
+                    assert kill_after is not None, f"{request.id} failed without a kill: {error.details()}"
                     return
                 if reply.status != order_pb2.REJECTED or reply.order_id:
                     before = acknowledged.setdefault(request.id, reply.order_id)

@@ -52,6 +52,10 @@ class Journal(Protocol):
         """Return the order that has this idempotency key, or None."""
         ...
 
+    async def orders_by_keys(self, keys: Sequence[IdempotencyKey]) -> dict[IdempotencyKey, Order]:
+        """Return the orders that have one of these keys, by key; one question for a whole burst."""
+        ...
+
     async def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
         """Return the order this user named so, or None."""
         ...

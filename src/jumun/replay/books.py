@@ -63,12 +63,8 @@ async def examine(rig: Rig, store: Path) -> tuple[Books, AuditReport]:
             accounts=rig.policy.accounts,
             cost_plans=rig.policy.cost_plans,
             sessions=rig.policy.sessions,
-            cash_reserved={
-                (str(owner), code): sum_ for (owner, code), sum_ in _book(rig).cash_reserved.items()
-            },
-            shares_reserved={
-                (str(owner), symbol): qty for (owner, symbol), qty in _book(rig).shares_reserved.items()
-            },
+            cash_reserved=dict(_book(rig).cash_reserved.items()),
+            shares_reserved=dict(_book(rig).shares_reserved.items()),
         )
     report = audit(tables, exchange_facts(rig.market))
     report = _with_book(report, tables, _book(rig))

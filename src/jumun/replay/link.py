@@ -30,7 +30,6 @@ class LedgerLink:
         self.failure: OmsError | None = None
         self._ledger = ledger
         self._clock = clock
-        self._writing = asyncio.Lock()
         self._calls = 0
         self._undelivered = 0  # events whose call is answered and that the inbox does not hold yet
         self._inbox: deque[LinkNotice] = deque()  # bounded by what one instant can cause
@@ -115,16 +114,12 @@ class LedgerLink:
             asyncio.get_running_loop().call_soon(self._deliver, events)
 
     async def _sync(self) -> None:
-        async with self._writing:
-            data = self._ledger.take()
-            if not data:
-                return
-            writing = asyncio.ensure_future(asyncio.to_thread(self._ledger.write, data))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await writing  # the thread still appends; a second write beside it would break the chain
-                raise
+        """Write what is collected, with a turn's patience for others to share it.
+
+        Written in place: a replay has nothing else to do meanwhile, and a thread costs more than the disk.
+        """
+        await asyncio.sleep(0)
+        self._ledger.sync()
 
     def _deliver(self, events: list[MarketEvent]) -> None:
         self._undelivered -= 1

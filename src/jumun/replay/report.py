@@ -89,7 +89,7 @@ def _run(summary: Summary) -> Table:
 
 
 def _orders(summary: Summary) -> Table:
-    table = _table("Orders by status, and why some ended early", "", ">orders")
+    table = _table("Orders by status and reason", "", ">orders")
     for status, count in summary.books.orders.items():
         table.add_row(status, f"{count:,}")
     table.add_section()
@@ -165,7 +165,7 @@ def _verdict(summary: Summary) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         right = column.startswith(">")
         table.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=True)

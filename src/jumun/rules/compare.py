@@ -15,7 +15,7 @@ def differences_of(balance: Balance, book: Book) -> list[tuple[str, Decimal, Dec
     An unknown order explains any difference, so comparing then would only cry wolf (I-43).
     """
     account_id = balance.account_id
-    if any(book.open[order_id].account_id == account_id for order_id in book.unknown):
+    if any(book.open[order_id].account_id == account_id for order_id in (*book.unknown, *book.in_flight)):
         return []
     theirs = {holding.symbol: holding.qty for holding in balance.holdings}
     ours = {symbol: held.qty for (owner, symbol), held in book.positions.items() if owner == account_id}

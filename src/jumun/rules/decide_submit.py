@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
+from jumun.model import errors
 from jumun.model.commands import ConcludeSubmit, SendNext, SubmitOrder
 from jumun.model.events import (
     IntentDenied,
@@ -24,6 +25,7 @@ from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.book import Book, PositionKey, Shape, is_waiting, shape_of
 from jumun.rules.checks import Reserve, check
 from jumun.rules.draft import Decision, Draft
+from jumun.rules.hear import flag
 from jumun.rules.order_machine import can
 from jumun.rules.policy import SECOND_NS, Denial
 from jumun.rules.sessions import phase_at
@@ -33,17 +35,27 @@ ZERO: Final = Decimal(0)
 
 
 def key_of(intent: ApprovedOrderIntent) -> IdempotencyKey:
-    """The client's own id where it gave one, else specification 002's formula (C-3)."""
+    """The client's own id where it gave one, else specification 002's formula (C-3).
+
+    Raises BadInput for a part that could make two intents share a key.
+    """
     if intent.client_order_id is not None:
+        if "|" in intent.user_id:  # "a|b" with id "c" would be "a" with id "b|c"
+            raise errors.BadInput(
+                f"user {intent.user_id!r} holds '|'; two users could share a key, so rename it"
+            )
         return IdempotencyKey(f"client|{intent.user_id}|{intent.client_order_id}")
-    return idempotency_key(
-        intent.account_id,
-        intent.strategy_version,
-        intent.symbol,
-        intent.signal_ts_ns,
-        intent.side,
-        intent.leg,
-    )
+    try:
+        return idempotency_key(
+            intent.account_id,
+            intent.strategy_version,
+            intent.symbol,
+            intent.signal_ts_ns,
+            intent.side,
+            intent.leg,
+        )
+    except ValueError as error:
+        raise errors.BadInput(str(error), reason=Reason.BAD_SIGNAL) from error
 
 
 def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
@@ -105,10 +117,7 @@ def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
 
 def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
     instrument = draft.policy.instrument(intent.symbol)  # raises UnknownSymbol: nothing can be written of it
-    valid = validate(intent, draft.policy, draft.facts)
-    reserve: Reserve | Denial = (
-        valid if isinstance(valid, Denial) else check(intent, valid, draft.book, draft.policy)
-    )
+    valid, reserve = _judge(intent, draft)
     order_id = OrderId(draft.facts.new_id())
     timeout_s = draft.policy.limits.order_timeout_s
     order = Order(
@@ -143,6 +152,18 @@ def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
     if denial is not None:
         draft.add(OrderDenied(order_id=order_id, reason=denial.reason, text=denial.text))
     return draft.decision(order_id, denial)
+
+
+def _judge(intent: ApprovedOrderIntent, draft: Draft) -> tuple[Valid | Denial, Reserve | Denial]:
+    """Validate and check. A missing table (costs, calendar) refuses like any other reason (I-53)."""
+    try:
+        valid = validate(intent, draft.policy, draft.facts)
+        if isinstance(valid, Denial):
+            return valid, valid
+        return valid, check(intent, valid, draft.book, draft.policy)
+    except errors.OrderDenied as error:
+        denial = Denial(error.reason, str(error))
+        return denial, denial
 
 
 def decide_send(command: SendNext, draft: Draft) -> Decision:
@@ -198,14 +219,7 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
     current = order.attempt_open and order.attempt == command.attempt
     match outcome:
         case Accepted():
-            if not order.has_ref(outcome.ref):
-                late = bool(order.refs) or order.attempt != command.attempt
-                draft.add(
-                    OrderSent(order_id=order.order_id, ref=outcome.ref, evidence="reply", raw=outcome.raw)
-                )
-                if late:
-                    text = f"attempt {command.attempt} was taken as {outcome.ref.number} beside another one"
-                    draft.add(OrderFlagged(order_id=order.order_id, flag=Flag.DISPUTED, text=text))
+            _accepted(order, command.attempt, outcome, draft)
         case Rejected():
             if current and can(order, OrderRejected):
                 draft.add(
@@ -222,6 +236,23 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
                 if can(order, OrderUnknown) and not order.is_unknown:
                     _unknown(order, outcome, draft)
     return draft.decision(order.order_id)
+
+
+def _accepted(order: Order, attempt: int, outcome: Accepted, draft: Draft) -> None:
+    """The broker has it under a number; more than one number for an order is a person's to settle (F-05)."""
+    number = outcome.ref.number
+    if order.has_ref(outcome.ref):
+        return
+    if order.refs or order.attempt != attempt:
+        # Not mapped: cumulative figures of two numbers must not be counted as one order's. A history
+        # lists it, and what it fills is booked from there.
+        draft.ask = True
+        flag(order, Flag.DISPUTED, f"attempt {attempt} was taken as {number} beside another one", draft)
+        return
+    draft.add(OrderSent(order_id=order.order_id, ref=outcome.ref, evidence="reply", raw=outcome.raw))
+    if order.status.is_final:
+        draft.ask = True
+        flag(order, Flag.DISPUTED, f"it ended as {order.status} but was taken as {number}", draft)
 
 
 def _unknown(order: Order, outcome: Unknown, draft: Draft) -> None:

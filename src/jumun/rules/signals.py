@@ -15,7 +15,7 @@ from jumun.model.signals import ApprovedOrderIntent, TradingSignal
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 FIELDS: Final = frozenset(
-    "symbol side quantity order_type price strategy_id strategy_version account_id signal_ts time_in_force leg".split()
+    ["symbol", "side", "quantity", "order_type", "price", "strategy_id", "strategy_version", "account_id", "signal_ts", "time_in_force", "leg"]
 )
 NS: Final = 1_000_000_000
 

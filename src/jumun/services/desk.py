@@ -7,7 +7,7 @@ meanwhile goes into the next one. A failed commit discards the book: the desk st
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -30,6 +30,7 @@ from jumun.rules.entries import entry_of
 from jumun.rules.policy import Facts, Policy
 from jumun.services.deadlines import Deadlines
 from jumun.services.order_queue import OrderQueue
+from jumun.services.steady_clock import SteadyClock
 
 CLOCK_BACK_MAX_NS: Final = 1_000_000_000  # a larger step back stops new orders until time catches up (F-90)
 PENDING_MAX: Final = 20_000  # decided but not yet durable; above it new orders are refused (F-86, I-61)
@@ -41,6 +42,13 @@ _image_encoder = msgspec.json.Encoder(order="deterministic")
 _image_decoder = msgspec.json.Decoder(BookImage)
 
 Effect = SendIntended | CancelIntended
+
+
+class Ticket(NamedTuple):
+    """A decision, and the moment it is durable. What it says must not be told to anyone before."""
+
+    decision: Decision
+    durable: "asyncio.Future[Decision]"
 
 
 class Batch:
@@ -112,10 +120,10 @@ class Desk:
 
     async def execute(self, command: Command) -> Decision:
         """Decide now; return when what was decided is durable. Raises StoreUnavailable, OrderDenied."""
-        return await self.post(command)
+        return await self.post(command).durable
 
-    def post(self, command: Command) -> "asyncio.Future[Decision]":
-        """Decide now; the future holds the decision once it is durable."""
+    def post(self, command: Command) -> "Ticket":
+        """Decide now, and do not wait: the ticket holds the decision, and a future for when it is durable."""
         self._require_fit(command)
         if isinstance(command, ConcludeSubmit):
             self._sending.pop(command.order_id, None)
@@ -127,11 +135,22 @@ class Desk:
         self._idle.clear()
         if decision.ask:
             self.on_ask()
-        return answer
+        return Ticket(decision, answer)
+
+    def accept(self) -> None:
+        """Take new orders from now on, and send what waited for the recovery to end."""
+        self.accepting = True
+        self._pump()
+        self._wake.set()
 
     def may_write(self) -> bool:
         """The permit: asked in the last step before the first byte of a new order (I-45)."""
         return self.failure is None and self.book.halt is None
+
+    @property
+    def backlog(self) -> int:
+        """How many records are decided and not yet on their way to the disk."""
+        return len(self._batch.entries)
 
     @property
     def sending(self) -> int:
@@ -147,8 +166,10 @@ class Desk:
         """When a Tick is due."""
         return self._deadlines.next_ns()
 
-    def tick(self) -> "asyncio.Future[Decision] | None":
+    def tick(self) -> "Ticket | None":
         """Decide what is due by now; None when nothing is."""
+        if isinstance(self.clock, SteadyClock):
+            self.clock.follow()
         due = tuple(self._deadlines.due(self.clock.now_ns()))
         if not due:
             return None
@@ -169,6 +190,10 @@ class Desk:
             text = (
                 "the clock is behind the newest record; set it right, and orders go on when it has caught up"
             )
+            raise OrderDenied(text, reason=Reason.CLOCK_JUMPED)
+        if isinstance(self.clock, SteadyClock) and self.clock.is_stepped:
+            step_s = self.clock.step_ns / 1_000_000_000
+            text = f"the wall clock jumped by {step_s:.1f} s; check it, then start the service again"
             raise OrderDenied(text, reason=Reason.CLOCK_JUMPED)
         if len(self._batch.entries) >= PENDING_MAX:
             raise OrderDenied("the store is behind; try again later", reason=Reason.OVERLOADED)

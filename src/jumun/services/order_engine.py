@@ -38,12 +38,14 @@ from jumun.rules.policy import Policy
 from jumun.rules.signals import intent_of, signal_from
 from jumun.services.desk import SNAPSHOT_EVERY, Desk
 from jumun.services.dispatcher import SUBMIT_TIMEOUT_S, Dispatcher
+from jumun.services.key_lookup import KeyLookup
 from jumun.services.order_queue import OrderQueue
 from jumun.services.parking import Parking
 from jumun.services.publisher import Publisher
 from jumun.services.reconciler import BACKOFF_S, Reconciler
 from jumun.services.verifier import Verifier
 
+BACKLOG_MAX: Final = 5_000  # records that may wait for the disk before the stream is read on
 TICK_S: Final = 1.0  # the longest time between two looks at the clock
 TICK_MIN_S: Final = 0.005  # and the shortest
 NS: Final = 1_000_000_000
@@ -93,6 +95,7 @@ class OrderEngine:
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []  # hear what is durable, after each commit
         self._openings = tuple(openings)
         self.parking = Parking()
+        self.lookup = KeyLookup(journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.stopped: asyncio.Future[None] | None = None
 
@@ -120,7 +123,9 @@ class OrderEngine:
         self._spawn("outbox", self.publisher.run())
         if self.verifier is not None:
             self._spawn("verifier", self.verifier.run())
-        self.desk.accepting = True
+        if self.stopped.done():
+            self.stopped.result()  # a task failed meanwhile: raise why
+        self.desk.accept()
         log.info("engine_started", open_orders=len(self.desk.book.open), unknown=len(self.desk.book.unknown))
 
     async def stop(self) -> None:
@@ -197,7 +202,7 @@ class OrderEngine:
         existing: Order | None = None
         key = key_of(intent)
         if self.desk.book.order_by_key(key) is None:
-            existing = await self.journal.order_by_key(key)
+            existing = await self.lookup.find(key)
             if existing is not None and existing.status.is_final:
                 self.desk.book.admit(existing)
         return await self.desk.execute(SubmitOrder(intent=intent, existing=existing))
@@ -268,9 +273,11 @@ class OrderEngine:
                 log.warning("foreign_account_notice", account_id=report.account_id)  # F-34: not ours to book
                 return
             await self._fetch_closed(report)
-        decision = await self.desk.execute(HearReport(report=report))
-        if decision.park and isinstance(report, FillNotice | OrderReport):
+        ticket = self.desk.post(HearReport(report=report))
+        if ticket.decision.park and isinstance(report, FillNotice | OrderReport):
             self._park(report)
+        if self.desk.backlog > BACKLOG_MAX:  # the disk is behind: the stream waits, nothing is dropped (F-32)
+            await ticket.durable
 
     async def _fetch_closed(self, report: FillNotice | OrderReport) -> None:
         book = self.desk.book

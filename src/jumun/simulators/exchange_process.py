@@ -304,7 +304,11 @@ async def run_exchange(
         # Before the announcement: whoever reads it may send the signal in the next instant.
         stopped = _stop_signal()
         announce(_ready_line(server, ledger, config))
-        await _until(stopped, server, config)
+        try:
+            await _until(stopped, server, config)
+        except ExceptionGroup as failures:
+            # One child fails and the others are cancelled; a person wants its sentence, not the group's.
+            raise failures.exceptions[0] from failures
         await server.stop()
     finally:
         if ledger is not None:

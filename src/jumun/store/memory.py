@@ -126,6 +126,12 @@ class MemoryJournal:
         self._refuse_unless_open()
         return self._order(self.disk.by_key.get(key))
 
+    async def orders_by_keys(self, keys: Sequence[IdempotencyKey]) -> dict[IdempotencyKey, Order]:
+        """See ports.Journal.orders_by_keys."""
+        self._refuse_unless_open()
+        found = {key: self._order(self.disk.by_key.get(key)) for key in keys}
+        return {key: order for key, order in found.items() if order is not None}
+
     async def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
         """See ports.Journal.order_by_client_id."""
         self._refuse_unless_open()

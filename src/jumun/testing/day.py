@@ -161,8 +161,10 @@ class _Day:
     async def _step_clock(self) -> None:
         """The wall clock of our machine jumps (F-90); the exchange's does not."""
         for seconds in self.scenario.clock_step_s:
-            await asyncio.sleep(STORM_S / 4)
+            await asyncio.sleep(STORM_S / 5)
             self.machine.step_clock(seconds)
+            await asyncio.sleep(STORM_S / 20)
+            self.machine.step_clock(-seconds)
 
     # ---- after the storm --------------------------------------------------------------------------------
 

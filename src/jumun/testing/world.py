@@ -34,7 +34,10 @@ DAYS: Final = (
     (date(2025, 12, 29), date(2025, 12, 30)),
     (date(2026, 3, 4), date(2026, 3, 5)),
 )
-CRASH_POINTS: Final = ("send", "cancel", "commit", "fill", "query")
+CRASH_POINTS: Final = (
+    *("send begun", "send written", "send answered", "cancel begun", "cancel written", "cancel answered"),
+    *("commit begun", "commit written", "fill", "query begun", "query answered"),
+)
 
 
 def _krx(symbol: str, market: Market = Market.KOSPI, product: Product = Product.SHARE) -> Instrument:
@@ -89,8 +92,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     plan: FaultPlan
     sync_ms_max: int = 0
     append_fails: float = 0.0  # F-81, F-82: per commit
-    crash: dict[str, float] = {}  # chance to die there, by crash point
-    crash_in_recovery: float = 0.0
+    crashes: tuple[tuple[int, str], ...] = ()  # (second of the day, crash point), in order
+    crash_in_recovery: float = 0.0  # chance to die at once when the next crash finds a recovery
     clock_step_s: tuple[int, ...] = ()  # F-90
     task_raises: float = 0.0  # F-75: per notice
     halts: float = 0.0  # per send, between the check and the act
@@ -179,10 +182,12 @@ CLASSES: Final = {
     "slow_disk": lambda r: {"sync_ms_max": r.choice((20, 200, 1500, 6000))},
     "failed_append": lambda r: {"append_fails": _rate(r, 0.001, 0.004)},
     "crash": lambda r: {
-        "crash": {point: _rate(r, 0.0, 0.012) for point in CRASH_POINTS},
-        "crash_in_recovery": _rate(r, 0.0, 0.5),
+        "crashes": tuple(
+            sorted((r.randint(5, STORM_S), r.choice(CRASH_POINTS)) for _ in range(r.randint(2, 8)))
+        ),
+        "crash_in_recovery": _rate(r, 0.0, 0.3),
     },
-    "clock_step": lambda r: {"clock_step_s": tuple(r.choice((-3600, -5, -1, 1, 5, 3600)) for _ in range(2))},
+    "clock_step": lambda r: {"clock_step_s": tuple(r.choice((-3600, -5, -1, 1, 5, 3600)) for _ in range(3))},
     "task_raises": lambda r: {"task_raises": _rate(r, 0.0005, 0.003)},
     "halts": lambda r: {"halts": _rate(r, 0.01, 0.05)},
     "foreign": lambda r: {"foreign": _rate(r, 0.02, 0.1)},

@@ -25,6 +25,7 @@ from jumun.model.reasons import Reason
 from jumun.rules.book import Book
 from jumun.rules.policy import Limits, Policy
 from jumun.services.order_engine import OrderEngine
+from jumun.services.steady_clock import SteadyClock
 from jumun.store.memory import MemoryJournal
 from jumun.store.memory_disk import Batch, MemoryDisk
 from jumun.testing.day_books import BookChecks
@@ -44,7 +45,6 @@ OPENING_SHARES: Final = {
     "AAPL": (Decimal(60), Decimal(11_000)),
 }
 LIMITS: Final = Limits(order_timeout_s=90, priority_timeout_s=60)
-CRASHES_MAX: Final = 8  # a day must also get something done
 RESTART_S: Final = (0.2, 4.0)
 LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
 COMPARE_EVERY: Final = 40  # commits between comparisons of whole books
@@ -261,6 +261,7 @@ class Machine:
         life.faulty.become(self._plan)
         watch = Watch(
             may_die=lambda point: self._may_die(life, point),
+            may_fall=lambda point: self._may_fall(life, point),
             on_write=lambda command: self._on_write(life, command),
             before_send=lambda: self._before_send(life),
             on_raise=lambda: self._on_raise(life),
@@ -273,10 +274,11 @@ class Machine:
             task_raises=0.0 if self.is_calm else scenario.task_raises,
             old_notices=0.0 if self.is_calm else scenario.old_notices,
         )
+        clock = SteadyClock(self.clock)  # a start trusts the wall clock once
         broker = PaperBroker(
             life.watched,
             self.traits,
-            self.clock,
+            clock,
             identity=scenario.identity,
             cancel_proves=scenario.cancel_proves,
         )
@@ -287,7 +289,7 @@ class Machine:
                 self.disk, label=f"life {life.number}", sync_delay=lambda: self._sync(life)
             ),
             policy=self.policy,
-            clock=self.clock,
+            clock=clock,
             ids=self._ids,
             prices=broker,
             openings=(opening(),),
@@ -299,20 +301,32 @@ class Machine:
     # ---- dying ----------------------------------------------------------------------------------------------
 
     async def _may_die(self, life: Life, point: str) -> None:
+        """Die here, or go on; whoever comes here after the death waits for ever."""
+        self._may_fall(life, point)
         if life.is_dead:
             await never()
-        rate = self.scenario.crash.get(point, 0.0)
+
+    def _may_fall(self, life: Life, point: str) -> None:
         recovering = not life.ready.done()
-        if recovering:
-            rate = max(rate, self.scenario.crash_in_recovery / 4)
-        if self.is_calm or self._crashes >= CRASHES_MAX or not rate or self._random.random() >= rate:
+        if life.is_dead or self.is_calm or not self._is_due(point, recovering):
             return
-        self._crashes += 1
         self._strike(f"crash at {point}")
         self.checks.reach("crash during recovery" if recovering else f"crash at {point}")
         self._lose_or_keep_unsynced()
         life.fall(f"crash at {point}")
-        await never()
+
+    def _is_due(self, point: str, recovering: bool) -> bool:
+        """Whether the next crash that was drawn is for here and now."""
+        crashes = self.scenario.crashes
+        if self._crashes >= len(crashes):
+            return False
+        at_s, where = crashes[self._crashes]
+        if recovering and self._random.random() < self.scenario.crash_in_recovery:
+            where = point
+        if where != point or self.true_clock.monotonic_ns() < at_s * NS:
+            return False
+        self._crashes += 1
+        return True
 
     def _lose_or_keep_unsynced(self) -> None:
         """What was on its way to the disk may be on it or not; nobody was told (I-22)."""
@@ -325,10 +339,10 @@ class Machine:
         self.disk.lose_unsynced()
 
     async def _sync(self, life: Life) -> None:
-        await self._may_die(life, "commit")
+        await self._may_die(life, "commit begun")
         if self.scenario.sync_ms_max and not self.is_calm:
             await asyncio.sleep(self._random.randint(0, self.scenario.sync_ms_max) / 1_000)
-        await self._may_die(life, "commit")
+        await self._may_die(life, "commit written")
 
     # ---- what is watched ------------------------------------------------------------------------------------
 

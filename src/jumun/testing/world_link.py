@@ -43,6 +43,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What the link tells, and asks, the world. `may_die` never returns when the desk dies there."""
 
     may_die: Callable[[str], Awaitable[None]]
+    may_fall: Callable[[str], None]
     on_write: Callable[[Command], None]
     before_send: Callable[[], None]
     on_raise: Callable[[], None]
@@ -90,7 +91,7 @@ class WatchedLink:
         point = (
             "send" if isinstance(command, Submit) else "cancel" if isinstance(command, Cancel) else "query"
         )
-        await self._watch.may_die(point)
+        await self._watch.may_die(f"{point} begun")
         if isinstance(command, Submit):
             self._watch.before_send()
 
@@ -98,10 +99,11 @@ class WatchedLink:
             allowed = permit()
             if allowed:
                 self._watch.on_write(command)
+                self._watch.may_fall(f"{point} written")  # what is written arrives, whoever dies
             return allowed
 
         told = await self._inner.call(command, seen)
-        await self._watch.may_die(point)
+        await self._watch.may_die(f"{point} answered")
         return told
 
     async def notices(self) -> AsyncIterator[LinkNotice]:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -12,10 +13,20 @@ import pytest
 from jumun.brokers.paper import FillIdentity, LocalLink, PaperBroker, SocketLink, paper_traits
 from jumun.brokers.paper.link import AnswerLost, Gap, Garbled, Inbox, LinkNotice, NothingSent, always
 from jumun.brokers.paper.parse import fill_notice
-from jumun.exchange.protocol import Answer, AskQuotes, Call, Command, Hello, HistoryPage, Subscribe
+from jumun.exchange.ledger_file import LedgerFile
+from jumun.exchange.protocol import (
+    Answer,
+    AskQuotes,
+    Call,
+    Command,
+    Hello,
+    HistoryPage,
+    OpenAccount,
+    Subscribe,
+)
 from jumun.exchange.records import Execution, OrderRecord
 from jumun.exchange.sample_world import sample_world
-from jumun.model.errors import BrokerUnavailable
+from jumun.model.errors import BrokerUnavailable, StoreUnavailable
 from jumun.model.ids import ExecutionId
 from jumun.model.money import Currency
 from jumun.model.orders import OrderType, Side
@@ -251,6 +262,27 @@ async def test_nonsense_on_the_line_is_kept_and_shown() -> None:
                 return
 
     await _with_server(babble, check)
+
+
+@pytest.mark.req("F-81", "I-22")
+async def test_an_exchange_that_cannot_write_its_ledger_answers_nothing_and_ends(tmp_path: Path) -> None:
+    clock = ManualClock()
+    ledger, market = LedgerFile.open(tmp_path / "ledger", sample_world())
+    server = ExchangeServer(market, ledger, clock.now_ns)
+    await server.start("127.0.0.1", 0)
+    committing = asyncio.create_task(server.run())
+    link = SocketLink(*server.address, random=Random(1))
+    await link.open()
+    ledger.close()  # from here on each write fails
+    opening = OpenAccount(account_id=ACCOUNT, cash={"KRW": Decimal(1)})
+    asking = asyncio.create_task(link.call(opening, always))
+    with pytest.raises(StoreUnavailable, match="cannot be written"):
+        await asyncio.wait_for(committing, WAIT_S)
+    assert not asking.done()
+    await server.stop()
+    with pytest.raises(AnswerLost):
+        await asyncio.wait_for(asking, WAIT_S)
+    await link.close()
 
 
 @pytest.mark.req("I-65")

@@ -50,7 +50,7 @@ from jumun.rules.draft import Decision, Draft
 from jumun.rules.entries import entry_of
 from jumun.rules.ledger import cash_change
 from jumun.rules.policy import Facts, Limits, Policy
-from jumun.rules.reserve import reserved_cash, reserved_shares
+from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares
 from jumun.rules.trading_days import NO_OVERRIDES
 
 D = Decimal
@@ -434,6 +434,9 @@ def assert_sound(book: Book) -> None:
     assert _without_zeros(book.shares_reserved) == _sums(
         (((o.account_id, o.symbol), reserved_shares(o)) for o in orders)
     ), "reserved shares leak"
+    assert _without_zeros(book.shares_coming) == _sums(
+        (((o.account_id, o.symbol), coming_shares(o)) for o in orders)
+    ), "coming shares leak"
     assert set(book.waiting) == {o.order_id for o in orders if is_waiting(o)}
     assert set(book.unknown) == {o.order_id for o in orders if o.is_unknown}
     flying = {o.order_id: shape_of(o) for o in orders if o.attempt_open}

@@ -25,7 +25,7 @@ class GrpcDoor:
     """One listening server. `start` before the engine starts: callers are told that it is not ready yet."""
 
     def __init__(self, order_service: object, desk_service: object) -> None:
-        self._health = health.aio.HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=RPCS_MAX)
         order_pb2_grpc.add_OrderServiceServicer_to_server(order_service, self._server)  # type: ignore[no-untyped-call]
         desk_pb2_grpc.add_DeskServicer_to_server(desk_service, self._server)  # type: ignore[no-untyped-call]

@@ -6,7 +6,13 @@ Nothing here costs the desk more than a few additions a commit.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -22,6 +28,7 @@ class Metrics:
     """One registry per service, so that two services in one process (tests) do not share counts."""
 
     def __init__(self, gate: Gate) -> None:
+        disable_created_metrics()  # a second series for each counter that nobody reads
         registry = CollectorRegistry()
         registry.register(_Desk(gate))
         self._registry = registry

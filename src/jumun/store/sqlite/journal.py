@@ -82,6 +82,11 @@ class SqliteJournal:
         thread, reader = self._for_reading()
         return await self._in(thread, reader.order_by_key, key)
 
+    async def orders_by_keys(self, keys: Sequence[IdempotencyKey]) -> dict[IdempotencyKey, Order]:
+        """See ports.Journal.orders_by_keys."""
+        thread, reader = self._for_reading()
+        return await self._in(thread, reader.orders_by_keys, tuple(keys))
+
     async def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
         """See ports.Journal.order_by_client_id."""
         thread, reader = self._for_reading()

@@ -92,6 +92,15 @@ class Reader:
         """Return the order that has this idempotency key, or None."""
         return self._order("order_by_key", key)
 
+    def orders_by_keys(self, keys: tuple[IdempotencyKey, ...]) -> dict[IdempotencyKey, Order]:
+        """Return the orders that have one of these keys, by key."""
+        found = {}
+        for key in keys:
+            order = self._order("order_by_key", key)
+            if order is not None:
+                found[key] = order
+        return found
+
     def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
         """Return the order this user named so, or None."""
         return self._order("order_by_client_id", user_id, client_order_id)

@@ -1,0 +1,187 @@
+"""The story of one order from its records: when, what, the status after it, why, and the evidence."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from rich.text import Text
+
+from jumun.doors.cli import printing
+from jumun.model.events import (
+    AttemptNotReceived,
+    CancelAnswered,
+    CancelIntended,
+    CancelRequested,
+    FillBooked,
+    ForeignOrderAdopted,
+    NoticeCounted,
+    OrderAccepted,
+    OrderCancelled,
+    OrderCreated,
+    OrderDenied,
+    OrderEvent,
+    OrderFlagged,
+    OrderRejected,
+    OrderSent,
+    OrderUnknown,
+    SendIntended,
+    SendNotLeft,
+    UnknownNotFound,
+)
+from jumun.model.fills import LedgerKind
+from jumun.model.journal import Record
+from jumun.model.orders import Order
+
+RAW_SHOWN: Final = 160  # characters of evidence in the table; --raw shows all, --json always does
+
+WIDE: Final = ("record", "time (UTC)", "event", "what happened", "evidence")
+NARROW: Final = ("time (UTC)", "what happened")
+
+
+class Chapter(msgspec.Struct, frozen=True, kw_only=True):
+    """One record, told."""
+
+    record: int
+    ts_ns: int
+    at: str  # UTC
+    what: str  # the event's name
+    told: str  # one sentence
+    cause: str  # the command it follows from
+    evidence: str  # raw
+
+
+def chapters(records: list[Record]) -> list[Chapter]:
+    """Return the story, oldest first."""
+    return [_chapter(record) for record in records]
+
+
+def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
+    """Print the story for a person."""
+    console = printing.out()
+    currency = order.currency.value
+    price = printing.money(order.price, currency) if order.price is not None else "market"
+    asked = (
+        f" (asked {printing.money(order.price_raw, currency)})"
+        if order.price_raw is not None and order.price_raw != order.price
+        else ""
+    )
+    head = Text(f"{order.order_id}  {printing.status_text(order.status.value)}", style="bold")
+    console.print(head)
+    console.print(
+        f"{order.side} {printing.qty(order.qty)} {order.symbol} {order.order_type} {price}{asked} {currency} "
+        f"{order.tif}, account {order.account_id}, by {order.created_by}, strategy {order.strategy_version}"
+    )
+    average = order.average_fill_price
+    if average is not None:
+        costs = sum(order.costs.values(), Decimal(0))
+        console.print(
+            f"filled {printing.qty(order.qty_filled)} at {printing.money(round(average, 4), currency)}, "
+            f"{printing.money(order.amount_filled, currency)} {currency}, "
+            f"costs {printing.money(costs, currency)}"
+        )
+    if order.flags:
+        console.print(f"flags: {', '.join(order.flags)}", style="bold red")
+    narrow = console.width < 120
+    columns = NARROW if narrow else WIDE
+    table = printing.table(*columns, right=("record",))
+    for chapter in story:
+        raw = chapter.evidence if full else _short(chapter.evidence)
+        if narrow:
+            told = Text(chapter.told)
+            if raw:
+                told.append(f"\n{raw}", style="dim")
+            table.add_row(chapter.at[11:], told)
+        else:
+            table.add_row(
+                str(chapter.record), chapter.at, chapter.what, Text(chapter.told), Text(raw, style="dim")
+            )
+    console.print(table)
+
+
+def _chapter(record: Record) -> Chapter:
+    event = record.event
+    assert isinstance(event, OrderEvent), "the story of an order has records about orders only"
+    told, evidence = _told(event)
+    return Chapter(
+        record=record.seq,
+        ts_ns=record.ts_ns,
+        at=printing.when(record.ts_ns),
+        what=type(event).__struct_config__.tag or type(event).__name__,  # type: ignore[arg-type]
+        told=told,
+        cause=record.causation_id,
+        evidence=evidence,
+    )
+
+
+def _told(event: OrderEvent) -> tuple[str, str]:
+    """Return a sentence and the raw evidence behind it. Total: an event nobody can tell is a bug."""
+    match event:
+        case OrderCreated(order=order):
+            key = order.client_order_id or order.idempotency_key
+            return f"created as NEW, key {key}", ""
+        case ForeignOrderAdopted(order=order, raw=raw):
+            return f"found at the broker and adopted: not ours, counted, as {order.status}", raw
+        case OrderDenied():
+            return f"refused by our own checks: {event.reason.value}: {event.text}", ""
+        case SendIntended():
+            request = event.request
+            price = "market" if request.price is None else f"{request.price:f}"
+            return (
+                f"attempt {event.attempt} written down before it left: {request.qty:f} at {price}",
+                "",
+            )
+        case SendNotLeft():
+            return f"attempt {event.attempt} provably never left: {event.text}", ""
+        case OrderSent():
+            ref = event.ref
+            return f"the broker's number is {ref.number} of {ref.trade_date}, by {event.evidence}", event.raw
+        case OrderAccepted():
+            return "the exchange confirmed it", event.raw
+        case OrderRejected():
+            return f"rejected by the broker: {event.code}: {event.text}", event.raw
+        case OrderUnknown():
+            return f"outcome unknown ({event.reason.value}: {event.text}); the broker is asked", event.raw
+        case UnknownNotFound():
+            return f"one complete history does not hold attempt {event.attempt}; one is no proof", ""
+        case AttemptNotReceived():
+            then = "sent once more" if event.resend else "held"
+            return f"attempt {event.attempt} never arrived; by policy it is {then}", event.evidence
+        case OrderFlagged():
+            return f"flagged {event.flag.value}: {event.text}", ""
+        case NoticeCounted():
+            return (
+                f"a notice of {event.qty:f} explains shares booked already; nothing to book",
+                event.identity,
+            )
+        case FillBooked():
+            return _fill(event), event.raw
+        case CancelRequested():
+            return f"a cancel is wanted by {event.by} ({event.reason.value}); it can still fill", ""
+        case CancelIntended():
+            return f"a cancel of {event.request.qty_left:f} leaves for {event.request.ref.number}", ""
+        case CancelAnswered():
+            why = f": {event.text}" if event.text else ""
+            return f"the cancel was {event.outcome}{why}; an answer ends nothing", event.raw
+        case OrderCancelled():
+            text = f": {event.text}" if event.text else ""
+            return f"ended as CANCELLED, {event.reason.value}{text}", event.evidence
+        case _:
+            raise AssertionError(f"{type(event).__name__} has no sentence; give it one in story._told")
+
+
+def _fill(event: FillBooked) -> str:
+    fill = event.fill
+    costs = sum(
+        (row.amount for row in event.ledger if row.kind in (LedgerKind.FEE, LedgerKind.TAX)), Decimal(0)
+    )
+    flags = f", flagged {', '.join(fill.flags)}" if fill.flags else ""
+    currency = fill.currency.value
+    return (
+        f"filled {printing.qty(fill.qty)} at {printing.money(fill.price, currency)}: "
+        f"{printing.money(fill.amount, currency)} {currency}, costs {printing.money(costs, currency)}, "
+        f"settles {fill.settlement_date}{flags}"
+    )
+
+
+def _short(raw: str) -> str:
+    return raw if len(raw) <= RAW_SHOWN else f"{raw[:RAW_SHOWN]}…"
