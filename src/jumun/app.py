@@ -174,8 +174,7 @@ def serve(settings: Settings) -> int:
 def prepare_folder(store: Path) -> None:
     """Make the store's folder, for its owner only; raises StoreUnavailable with what to do."""
     try:
-        store.parent.mkdir(mode=VERSION: Final = jumun.__version__
-STORE_FOLDER_MODE, parents=True, exist_ok=True)
+        store.parent.mkdir(mode=STORE_FOLDER_MODE, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
             f"folder {store.parent} cannot be made ({error.strerror}); set OMS_STORE_PATH to another place"

@@ -366,13 +366,15 @@ def _sentence(error: ValidationError) -> str:
 def _refuse_unbuilt(settings: Settings) -> None:
     """What is planned is refused by name, so that nobody believes it is there."""
     if settings.oms_store != "sqlite":
-        raise ConfigError(f"OMS_STORE cannot be {settings.oms_store!r}: ")
+        raise ConfigError(
+            f"OMS_STORE cannot be {settings.oms_store!r}: postgres arrives with a later version; use sqlite"
+        )
     if settings.oms_bus != "memory":
         raise ConfigError(
-            f"OMS_BUS cannot be {settings.oms_bus!r}: others come with milestone `service`; use memory"
+            f"OMS_BUS cannot be {settings.oms_bus!r}: redis and kafka arrive with a later version; use memory"
         )
     if settings.oms_environment is not Environment.SIM:
         raise ConfigError(
-            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: real brokers arrive with milestones "
-            "`kis` and `ibkr`, and the broker paper runs in sim only; use sim"
+            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only, and real "
+            "brokers arrive with a later version; use sim"
         )

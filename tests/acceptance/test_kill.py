@@ -61,14 +61,15 @@ def _requests(chance: random.Random) -> list[order_pb2.OrderRequest]:
     requests = []
     for number in range(ORDERS):
         symbol = chance.choice(list(PRICES))
-        side = order_pb2.SELL if chance.random() < 0.35 else order_pb2.BUY
+        side = order_pb2.SIDE_SELL if chance.random() < 0.35 else order_pb2.SIDE_BUY
         away = chance.choice([-3, -1, 0, 1, 2, 3]) * TICKS[symbol]
         market = chance.random() < 0.2
         requests.append(
             order_pb2.OrderRequest(
                 id=uuid7(number * 1_000_000, chance.getrandbits(74)),
                 symbol=symbol,
-                side=side,
+                side=order_pb2.SELL if side == order_pb2.SIDE_SELL else order_pb2.BUY,
+                side_choice=side,
                 type=order_pb2.MARKET if market else order_pb2.LIMIT,
                 price=0 if market else PRICES[symbol] + away,
                 quantity=chance.choice([1, 1, 1, 2, 3]),
@@ -96,9 +97,8 @@ async def _send(
                 except grpc.aio.AioRpcError as error:
                     assert kill_after is not None, f"{request.id} failed without a kill: {error.details()}"
                     return
-                if reply.status != order_pb2.REJECTED or reply.order_id:
-                    before = acknowledged.setdefault(request.id, reply.order_id)
-                    assert before == reply.order_id, f"{request.id} became two orders"
+                before = acknowledged.setdefault(request.id, reply.oms_order_id)
+                assert before == reply.oms_order_id, f"{request.id} became two orders"
                 answered += 1
                 if answered == kill_after:
                     assert rig.service is not None

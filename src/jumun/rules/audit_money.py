@@ -177,9 +177,12 @@ def _check_costs(story: Story, facts: AuditFacts, checks: Checks) -> None:
         if item.amount:
             due[item.kind.value] = due.get(item.kind.value, ZERO) + item.amount
     checks.expect("I-30", booked == due, "{} was charged {}; due {}", order.order_id, booked, due)
-    same_day = last.settlement_date == settles.isoformat()
-    text = "fill {} settles {}; the calendar says {}"
-    checks.expect("I-30", same_day, text, last.fill_id, last.settlement_date, settles)
+    for event in story.fills:
+        fill = event.fill
+        due_on = settlement_date(instrument.market, date.fromisoformat(fill.trade_date), facts.sessions)
+        same_day = fill.settlement_date == due_on.isoformat()
+        text = "fill {} settles {}; the calendar says {}"
+        checks.expect("I-30", same_day, text, fill.fill_id, fill.settlement_date, due_on)
 
 
 def _compare_positions(positions: Iterable[Position], sums: Sums, checks: Checks) -> None:

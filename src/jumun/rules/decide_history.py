@@ -30,7 +30,7 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
         assert order is not None
-        if order.attempt_open and _of_this_day(order, history) and order.is_unknown:
+        if _of_this_day(order, history) and order.is_unknown:
             unmapped = _settle(order, unmapped, command, draft)
     _adopt_foreign(unmapped, draft)
     _missing(history, command.visible_after_ns, draft)
@@ -47,7 +47,8 @@ def _settle(
     """Found once: adopt. Absent twice, far enough apart: not received. Anything else: a person (F-03)."""
     found = candidates(order, unmapped, carries_reference=draft.policy.carries_reference)
     if not found:
-        _absent(order, command, draft)
+        if order.attempt_open:  # else its absence is proven and it only waits to be sent once more
+            _absent(order, command, draft)
         return unmapped
     account = draft.policy.accounts[order.account_id]
     claimable = draft.policy.carries_reference or account.exclusive
@@ -75,11 +76,14 @@ def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
         f"absent from complete histories of {history.trade_date} asked at {order.absent_ns} and "
         f"{history.asked_ns} ns, {len(history.orders)} orders in the last"
     )
-    if order.cancel_requested_ns is not None or _day_is_over(order, history, draft):
+    over = _day_is_over(order, history, draft)
+    if not over and draft.policy.unknown_order_policy != "resend_once":
+        return  # here absence is no proof while the session lasts, whoever wants it cancelled (I-15)
+    if over or order.cancel_requested_ns is not None:
         reason = order.cancel_reason or Reason.NOT_RECEIVED
         text = "the attempt never arrived at the broker"
         draft.add(OrderCancelled(order_id=order.order_id, reason=reason, text=text, evidence=evidence))
-    elif draft.policy.unknown_order_policy == "resend_once" and order.resends == 0:
+    elif order.resends == 0:
         draft.add(
             AttemptNotReceived(order_id=order.order_id, attempt=order.attempt, evidence=evidence, resend=True)
         )

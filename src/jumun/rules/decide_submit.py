@@ -204,8 +204,9 @@ def obstacle_to(order: Order, book: Book) -> Shape | PositionKey | None:
     At most one order of a shape is in flight, so that a later match of an unknown one is unique.
     """
     place = (order.account_id, order.symbol)
-    unknown = book.held.get(place, 0)
-    if unknown > 1 or (unknown == 1 and not order.is_unknown):
+    # One that is to be sent once more is unknown itself: were it to wait for the others of its symbol, and
+    # they for it, none would ever go. Its look still has to be the only one.
+    if place in book.held and not order.is_unknown:
         return place
     shape = shape_of(order)
     return shape if shape in book.shapes else None

@@ -20,7 +20,7 @@ from jumun.model.events import (
 )
 from jumun.model.fills import Fill
 from jumun.model.ids import FillId
-from jumun.model.orders import BrokerRef, Flag, Order, OrderType, Side
+from jumun.model.orders import BrokerRef, Flag, Order, Side
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, FillNotice, OrderReport
 from jumun.rules.costs import order_costs
@@ -29,6 +29,7 @@ from jumun.rules.fills import Booking, Counted, Explained, count_cumulative, cou
 from jumun.rules.ledger import rows_of_fill
 from jumun.rules.order_machine import can
 from jumun.rules.settlement import settlement_date
+from jumun.rules.validation import PRICED
 
 ZERO: Final = Decimal(0)
 Costs = list[tuple[str, Decimal]]
@@ -121,7 +122,7 @@ def _flags_of(order: Order, booking: Booking) -> tuple[Flag, ...]:
         flags.append(Flag.LATE_FILL)
     if order.qty_filled + booking.qty > order.qty:
         flags.append(Flag.OVERFILL)
-    if order.price is not None and order.order_type is OrderType.LIMIT:
+    if order.price is not None and order.order_type in PRICED:
         worse = booking.price > order.price if order.side is Side.BUY else booking.price < order.price
         if worse:
             flags.append(Flag.BAD_PRICE)

@@ -22,6 +22,7 @@ from jumun.services.desk import Desk
 
 QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24)
 BUSY_INTERVAL_S: Final = 1.0  # something is: look again soon, never in a tight loop
+BUSY_INTERVAL_MAX_S: Final = 15.0  # … and less often while nothing new is learnt: queries are rationed too
 BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 SUSPECT_MIN_NS: Final = 2_000_000_000  # a notice on its way explains a younger difference (I-43)
@@ -39,6 +40,7 @@ class Reconciler:
         self._broker = broker
         self._journal = journal
         self._asked = asyncio.Event()
+        self._patience_s = BUSY_INTERVAL_S
         self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
         self.rounds = 0  # complete studies so far
         self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
@@ -53,8 +55,11 @@ class Reconciler:
         while True:
             await self._wait(failures)
             try:
-                await self.study()
+                decisions = await self.study()
                 failures = 0
+                learnt = any(decision.events for decision in decisions)
+                longer_s = min(2 * self._patience_s, BUSY_INTERVAL_MAX_S)
+                self._patience_s = BUSY_INTERVAL_S if learnt else longer_s
             except BrokerUnavailable as error:
                 failures += 1
                 log.warning("study_failed", error=str(error), failures=failures)
@@ -128,14 +133,20 @@ class Reconciler:
         if failures:
             await clock.sleep(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
             return
-        busy = bool(self._desk.book.unknown or self._desk.book.in_flight) or self._asked.is_set()
-        if not busy:
-            asked = asyncio.ensure_future(self._asked.wait())
-            rest = asyncio.ensure_future(clock.sleep(QUIET_INTERVAL_S))
-            try:
-                await asyncio.wait([asked, rest], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                asked.cancel()
-                rest.cancel()
+        busy = bool(self._desk.book.unknown or self._desk.book.in_flight)
+        if self._asked.is_set():
+            self._patience_s = BUSY_INTERVAL_S
+        else:
+            await self._rest(self._patience_s if busy else QUIET_INTERVAL_S)
         self._asked.clear()
         await clock.sleep(BUSY_INTERVAL_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless somebody asks."""
+        asked = asyncio.ensure_future(self._asked.wait())
+        rest = asyncio.ensure_future(self._desk.clock.sleep(seconds))
+        try:
+            await asyncio.wait([asked, rest], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            rest.cancel()

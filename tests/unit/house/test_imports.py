@@ -31,11 +31,14 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "doors": frozenset({"services", "model", "config", "limits"}),
     # Ships the simulated day, which is a whole desk on a virtual clock.
     "testing": OUTSIDE | {"services", "exchange", "brokers", "store", "bus"},
+    # Days of prices and signals through the whole system: it puts the parts together and drives their clock.
+    "replay": OUTSIDE | {"services", "exchange", "brokers", "store", "bus", "config", "system"},
 }
 # Narrower than a folder: (path prefix, what it may also import, why).
 EXTRA: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
     ("brokers/paper/", frozenset({"exchange"}), "the paper broker is one face of the simulated market"),
     ("doors/cli/", frozenset({"app"}), "`jumun serve` starts the program, and only app builds it"),
+    ("doors/cli/", frozenset({"replay"}), "`jumun demo` and `jumun replay` are commands of their own"),
 )
 ANYTHING: Final = frozenset({"app", "daemon", "__init__", "__main__"})  # they put the parts together
 
@@ -180,6 +183,8 @@ def test_the_core_is_given_its_clock_ids_and_chance(path: Path) -> None:
         ("brokers/kis/client.py", "import jumun.exchange.book"),
         ("store/sqlite/journal.py", "from jumun.bus import memory"),
         ("doors/http/app.py", "from jumun.app import build"),
+        ("doors/grpc/server.py", "from jumun.replay import run_demo"),
+        ("services/desk.py", "from jumun.replay.clock import ReplayClock"),
         ("doors/cli/serve.py", 'import importlib\nimportlib.import_module("jumun.store.sqlite")'),
         ("helpers/things.py", ""),
     ],
@@ -197,6 +202,7 @@ def test_an_arrow_that_points_up_is_named_with_its_fix(path: str, source: str) -
         ("simulators/kis/server.py", "from jumun.exchange.book import Book"),
         ("doors/cli/serve.py", "from jumun.app import build"),
         ("doors/cli/serve.py", "from ..grpc.gen import order_pb2"),
+        ("doors/cli/run.py", "from jumun.replay import run_demo"),
         ("app.py", "import jumun.store.sqlite"),
         ("__init__.py", "from jumun.services.order_engine import OrderEngine"),
     ],

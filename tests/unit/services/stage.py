@@ -44,6 +44,7 @@ class LeveredBroker(PaperBroker):
         self.in_flight = self.in_flight_most = 0
         self.not_sent = 0  # how many of the next sends never leave
         self.lose_reply = 0  # how many of the next replies are lost
+        self.lose_request = 0  # how many of the next requests are lost on the way
         self.delay_s = 0.01
         self.before_write: Callable[[], None] = lambda: None
 
@@ -57,6 +58,9 @@ class LeveredBroker(PaperBroker):
             if self.not_sent:
                 self.not_sent -= 1
                 return NotSent(text="connection refused")
+            if self.lose_request:
+                self.lose_request -= 1
+                return Unknown(text="no answer")
             self.before_write()
             outcome = await super().submit(request, permit)
             if self.lose_reply:

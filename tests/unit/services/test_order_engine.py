@@ -432,3 +432,20 @@ def test_a_trading_signal_event_becomes_an_order_and_a_malformed_one_only_a_reas
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("I-58", "F-35", "F-04")
+def test_two_unknown_orders_in_one_symbol_that_never_arrived_are_both_sent_once_more() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.lose_request = 2
+        await asyncio.gather(*(engine.submit(an_intent(number)) for number in (3, 4)))
+        await until(lambda: len(engine.desk.book.unknown) == 2)
+        await until(lambda: not engine.desk.book.open)
+        assert [order.status for order in orders_of(engine)] == [OrderStatus.FILLED] * 2
+        assert len(stage.market.arrivals) == 2
+        assert len(stage.broker.sends) == 4
+        await engine.stop()
+
+    on_stage(play)

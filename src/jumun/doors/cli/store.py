@@ -72,7 +72,8 @@ def verify(*, as_json: AsJson = False) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("checking records"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=newest)
         count = app.db_verify(settings, lambda done: progress.update(task, completed=done))
     printing.out().print(f"{count:,} records checked; each follows from the one before it.")

@@ -1,0 +1,190 @@
+"""The service as a process: when it is ready, how it stops, and what it refuses to start on."""
+
+import json
+import os
+import signal
+import stat
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from jumun.exchange.protocol import Step
+from tests.acceptance.conftest import http_get, wait_ready, wait_status
+from tests.acceptance.processes import READY_S, Program, Rig, ask
+
+
+@pytest.mark.req("S004-28", "S002-61", "C-36")
+def test_a_service_without_its_broker_is_up_but_not_ready_until_the_broker_answers(rig: Rig) -> None:
+    rig.start_service()
+    assert http_get(rig.http_port, "/healthz") == (200, '{"status":"up"}')
+    status, body = http_get(rig.http_port, "/readyz")
+    assert status == 503
+    assert "has not finished its start" in json.loads(body)["reason"]
+    refused = rig.jumun(
+        "submit", "--symbol", "005930", "--side", "BUY", "--quantity", "1", "--price", "58000"
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("NOT_READY: the service has not finished its start")
+    rig.start_exchange()
+    wait_ready(rig)
+    assert http_get(rig.http_port, "/readyz") == (200, '{"status":"ready"}')
+
+
+@pytest.mark.req("S004-29", "S004-66", "F-79", "I-22")
+def test_a_stopped_service_exits_0_and_its_orders_and_openings_are_there_after_the_next_start(
+    rig: Rig,
+) -> None:
+    rig.start_exchange()
+    rig.start_service()
+    wait_ready(rig)
+    order = [
+        "submit",
+        "--symbol",
+        "005930",
+        "--side",
+        "BUY",
+        "--quantity",
+        "3",
+        "--price",
+        "50000",
+        "--id",
+        "stays",
+    ]
+    first = rig.jumun_json(*order)
+    wait_status(rig, "stays", "ACCEPTED")
+    cash = rig.jumun_json("book")["cash"]  # type: ignore[index]
+    assert rig.service is not None
+    assert rig.service.terminate() == 0, rig.service.text()
+    rig.start_service()
+    wait_ready(rig)
+    again = rig.jumun_json(*order)
+    assert again["order_id"] == first["order_id"]  # type: ignore[index]
+    assert again["existing"] is True  # type: ignore[index]
+    assert rig.jumun_json("book")["cash"] == cash, "opening cash is booked once"  # type: ignore[index]
+    assert len(rig.oracle().arrivals) == 1
+
+
+@pytest.mark.req("F-79", "F-02", "F-68", "S002-58", "I-07", "I-15")
+def test_a_second_signal_ends_a_stop_that_waits_and_the_next_start_settles_the_order_once(rig: Rig) -> None:
+    rig.settings["OMS_UNKNOWN_ORDER_POLICY"] = "resend_once"
+    rig.start_exchange()
+    rig.start_service()
+    wait_ready(rig)
+    ask(rig.exchange_port, Step(symbol="005930", price=Decimal(58_000), volume=Decimal(10)))
+    assert rig.exchange is not None
+    assert rig.exchange.process is not None
+    rig.exchange.process.send_signal(signal.SIGSTOP)  # an exchange that answers nothing
+    try:
+        rig.jumun_json(
+            "submit",
+            "--symbol",
+            "005930",
+            "--side",
+            "BUY",
+            "--quantity",
+            "2",
+            "--price",
+            "50000",
+            "--id",
+            "x",
+        )
+        assert rig.service is not None
+        assert rig.service.process is not None
+        rig.service.process.send_signal(signal.SIGTERM)
+        _wait_for_text(rig.service, "stop_asked")
+        rig.service.process.send_signal(signal.SIGTERM)
+        assert rig.service.process.wait(READY_S) == 1
+    finally:
+        rig.exchange.process.send_signal(signal.SIGCONT)
+    rig.start_service()
+    wait_ready(rig)
+    told = wait_status(rig, "x", "ACCEPTED")
+    tags = [arrival.order.tag.split("/")[0] for arrival in rig.oracle().arrivals]
+    assert tags.count(told["order"]["order_id"]) == 1
+
+
+@pytest.mark.req("I-27", "F-72")
+def test_a_second_writer_on_the_same_store_is_refused_with_the_name_of_the_first(service: Rig) -> None:
+    second = service.jumun("serve")
+    assert second.returncode == 1
+    assert second.stderr.startswith("STORE_LOCKED: ")
+    assert "`jumun serve` (process" in second.stderr
+    assert service.service is not None
+    assert service.service.process is not None
+    assert str(service.service.process.pid) in second.stderr
+    assert http_get(service.http_port, "/readyz")[0] == 200, "the first goes on"
+
+
+@pytest.mark.req("S002-72")
+def test_a_store_whose_folder_cannot_be_made_is_refused_with_one_sentence(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    rig.settings |= {"OMS_STORE_PATH": str(tmp_path / "file" / "jumun.db"), "OMS_EXCHANGE": ""}
+    refused = rig.jumun("serve")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("STORE_UNAVAILABLE: ")
+    assert "OMS_STORE_PATH" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_the_stores_folder_is_made_for_its_owner_only(service: Rig, tmp_path: Path) -> None:
+    service.settings["OMS_STORE_PATH"] = str(tmp_path / "deep" / "er" / "jumun.db")
+    made = service.jumun("db", "upgrade")
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE(os.stat(tmp_path / "deep" / "er").st_mode) == 0o700
+
+
+def test_a_port_that_is_taken_is_refused_with_the_setting_to_change(service: Rig, tmp_path: Path) -> None:
+    service.settings["OMS_STORE_PATH"] = str(tmp_path / "other.db")
+    refused = service.jumun("serve")
+    assert refused.returncode == 1
+    assert "OMS_GRPC_PORT" in refused.stderr
+
+
+@pytest.mark.req("F-103")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"OMS_GRPC_PROT": "1"}, "did you mean OMS_GRPC_PORT?"),
+        ({"MAX_QUEUE_SIZE": "many"}, "a working value is 1000"),
+        ({"OMS_STORE": "postgres"}, "use sqlite"),
+        ({"OMS_ENVIRONMENT": "live"}, "use sim"),
+        ({"OMS_CONFIG": "nowhere.toml"}, "no file"),
+    ],
+)
+def test_a_missing_or_impossible_setting_refuses_the_start_with_its_key(
+    rig: Rig, settings: dict[str, str], words: str
+) -> None:
+    rig.settings |= settings
+    refused = rig.jumun("serve")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("BAD_SETTING: ")
+    assert words in refused.stderr
+    assert next(iter(settings)) in refused.stderr
+
+
+@pytest.mark.req("I-50", "I-45")
+def test_a_halt_survives_a_restart_and_shows_in_readyz_until_a_named_person_resumes(service: Rig) -> None:
+    halted = service.jumun_json("halt", "looking at something odd")
+    assert halted["halted"] == "OPERATOR: looking at something odd"  # type: ignore[index]
+    assert service.service is not None
+    assert service.service.terminate() == 0
+    service.start_service()
+    _wait_for_text(service.service, "service_ready", count=2)
+    status, body = http_get(service.http_port, "/readyz")
+    assert (status, "looking at something odd" in body) == (503, True)
+    refused = service.jumun(
+        "submit", "--symbol", "005930", "--side", "BUY", "--quantity", "1", "--price", "58000"
+    )
+    assert refused.stderr.startswith("HALTED: ")
+    assert service.jumun("resume", "explained").returncode == 2, "a resume needs a name"
+    assert service.jumun_json("resume", "explained", "--by", "demo")["accepting"] is True  # type: ignore[index]
+
+
+def _wait_for_text(program: Program, text: str, count: int = 1) -> None:
+    import time
+
+    deadline = time.monotonic() + READY_S
+    while program.text().count(text) < count:
+        assert time.monotonic() < deadline, f"never said {text!r}:\n{program.text()}"
+        time.sleep(0.02)
