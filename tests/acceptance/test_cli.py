@@ -180,14 +180,3 @@ def test_config_show_names_each_setting_its_value_and_its_source(rig: Rig, tmp_p
     assert rows["MAX_ORDER_VALUE"]["value"] == {"KRW": "10000000", "USD": "10000"}
     assert rows["LOG_LEVEL"]["value"] == "warn"
     assert "MAX_POSITION_COUNT" in rig.jumun("config", "show").stdout
-
-
-@pytest.mark.parametrize("columns", ["80", "200"])
-def test_tables_never_cut_an_order_id_or_an_amount(shared: Rig, columns: str) -> None:
-    order = shared.jumun_json(*BUY, "1", "--price", "50000", "--id", f"width-{columns}")
-    shared.settings["COLUMNS"] = columns
-    for command in (("orders",), ("trace", f"width-{columns}"), ("book",)):
-        shown = shared.jumun(*command).stdout
-        assert "…" not in shown.replace("…\n", "").replace("… ", "") or command[0] == "trace"
-        if command[0] != "book":
-            assert str(order["order_id"]) in shown  # type: ignore[index]

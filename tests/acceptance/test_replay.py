@@ -26,7 +26,8 @@ US: Final = ("IAU", "SMH", "SPMO")
 TARGET: Final = {Venue.KRX: Decimal(5_000_000), Venue.US: Decimal(5_000)}
 FAST, SLOW = 3, 12
 HEADER: Final = (
-    "symbol,side,quantity,order_type,price,strategy_id,strategy_version,account_id,signal_ts".split(",")
+    *("symbol", "side", "quantity", "order_type", "price"),
+    *("strategy_id", "strategy_version", "account_id", "signal_ts"),
 )
 
 

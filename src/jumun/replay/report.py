@@ -15,6 +15,7 @@ from jumun.model.positions import Position
 from jumun.replay.summary import Summary, plain
 
 MARKUP: Final = False  # titles hold file names, which may look like markup
+PADDING: Final = (0, 1, 0, 0)  # the widest table must fit in 80 columns
 PLACES: Final = {"KRW": 0, "USD": 2}
 
 
@@ -165,7 +166,7 @@ def _verdict(summary: Summary) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=PADDING, pad_edge=False)
     for column in columns:
         right = column.startswith(">")
         table.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=True)

@@ -275,6 +275,9 @@ class Machine:
             old_notices=0.0 if self.is_calm else scenario.old_notices,
         )
         clock = SteadyClock(self.clock)  # a start trusts the wall clock once
+        if self.clock.offset_ns:
+            self.records.ages_hold = False
+            self.checks.reach("a start on a wrong clock")
         broker = PaperBroker(
             life.watched,
             self.traits,

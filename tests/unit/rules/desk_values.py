@@ -260,9 +260,10 @@ class Bench:
         usd: int = 0,
         shares: dict[str, int] | None = None,
         now_ns: int = OPEN_NS,
+        recent_max: int = 1_000,
     ) -> None:
         self.policy = policy if policy is not None else a_policy()
-        self.book = Book()
+        self.book = Book(recent_max)
         self.now_ns = now_ns
         self.quotes: dict[str, tuple[Decimal | None, Decimal | None]] = dict(QUOTES)
         self.quote_ts_ns: int | None = None
@@ -477,7 +478,8 @@ def assert_balanced(bench: Bench) -> None:
         if entry.fill is not None:
             filled[entry.fill.order_id] = filled.get(entry.fill.order_id, D(0)) + entry.fill.qty
     for order_id, qty in filled.items():
-        assert bench.order(order_id).qty_filled == qty
+        order = bench.book.order(order_id)  # None: closed, and no longer in memory
+        assert order is None or order.qty_filled == qty
 
 
 def refold(records: Iterable[Record], book: Book | None = None) -> Book:

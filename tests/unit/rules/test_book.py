@@ -117,8 +117,7 @@ def test_a_record_out_of_its_place_is_refused() -> None:
 
 @pytest.mark.req("S000-115")
 def test_only_a_bounded_number_of_closed_orders_stays_in_memory_with_their_names() -> None:
-    bench = Bench()
-    bench.book = Book(recent_max=3)
+    bench = Bench(recent_max=3)
     orders = [bench.submit(an_intent(number, qty=D(0), client_order_id=f"c{number}")) for number in range(5)]
     assert list(bench.book.recent) == [order.order_id for order in orders[2:]]
     assert bench.book.order(orders[0].order_id) is None
@@ -128,8 +127,7 @@ def test_only_a_bounded_number_of_closed_orders_stays_in_memory_with_their_names
 
 
 def test_the_numbers_of_a_forgotten_order_are_forgotten_too() -> None:
-    bench = Bench()
-    bench.book = refold(bench.records, Book(recent_max=1))
+    bench = Bench(recent_max=1)
     first = bench.fill(bench.working(an_intent(1), 1))
     assert bench.book.order_by_ref(ACCOUNT, a_ref(1)) == first
     bench.submit(an_intent(2, qty=D(0)))

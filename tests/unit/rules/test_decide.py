@@ -18,6 +18,7 @@ from jumun.model.commands import (
 from jumun.model.events import (
     BreakFound,
     MarksRecorded,
+    OrderFlagged,
     Recovered,
     ReportKept,
     SendIntended,
@@ -25,7 +26,7 @@ from jumun.model.events import (
     TradingResumed,
 )
 from jumun.model.ids import UserId
-from jumun.model.orders import OrderStatus
+from jumun.model.orders import Flag, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, Balance, Holding, StreamGap, UnreadableNotice
 from jumun.rules.draft import Draft
@@ -248,9 +249,6 @@ def test_an_event_about_an_order_goes_through_the_order_machine() -> None:
     bench = Bench()
     order = bench.submit()
     draft: Draft = bench.draft()
-    from jumun.model.events import OrderFlagged
-    from jumun.model.orders import Flag
-
     with pytest.raises(AssertionError, match="use add"):
         draft.note(OrderFlagged(order_id=order.order_id, flag=Flag.DISPUTED, text=""))
 

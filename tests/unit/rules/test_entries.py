@@ -7,10 +7,11 @@ import pytest
 from jumun.model.commands import HaltTrading, RecordMarks, ResumeTrading, StudyBalance, SubmitOrder
 from jumun.model.ids import UserId
 from jumun.model.journal import Entry, Message
-from jumun.model.orders import OrderStatus
+from jumun.model.orders import OrderStatus, OrderType
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, Balance, BrokerState, NotSent, Rejected, Unknown
-from jumun.rules.entries import entries_of
+from jumun.rules.book import Book
+from jumun.rules.entries import entries_of, entry_of
 from jumun.rules.messages import ALERTS
 from jumun.rules.policy import Denial
 from tests.unit.rules.desk_values import (
@@ -23,6 +24,7 @@ from tests.unit.rules.desk_values import (
     a_report,
     a_sale,
     an_intent,
+    refold,
 )
 
 D = Decimal
@@ -209,7 +211,7 @@ def test_an_intent_that_risk_refused_is_told_to_its_account() -> None:
 
 def test_a_market_order_has_no_price_to_tell() -> None:
     bench = Bench()
-    bench.conclude(bench.sent(an_intent(order_type="MARKET", price=None)), Accepted(ref=a_ref(), raw=""))
+    bench.conclude(bench.sent(an_intent(order_type=OrderType.MARKET, price=None)), Accepted(ref=a_ref(), raw=""))
     assert bench.entries[-1].messages[0].payload["price"] is None
 
 
@@ -254,10 +256,6 @@ def test_a_late_fill_of_an_order_that_left_memory_is_told_without_the_order() ->
     order = bench.fill(bench.working(), 10)
     bench.fill(order, 1, 2)
     late, image = bench.records[-1], len(bench.records) - 1
-    from jumun.rules.book import Book
-    from jumun.rules.entries import entry_of
-    from tests.unit.rules.desk_values import refold
-
     begun = Book.from_image(refold(bench.records[:image]).image())
     entry = entry_of(late, begun.apply(late), "sim")
     assert told(entry) == ["order_executed", "position_updated"]

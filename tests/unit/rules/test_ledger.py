@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jumun.model.fills import Fill, LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.orders import Side
 from jumun.model.positions import Position
+from jumun.rules.costs import CostKind
 from jumun.rules.ledger import apply_rows, cash_change, realised_by, rows_of_fill
 from jumun.testing.builders import a_fill, a_position, an_order
 
@@ -136,8 +137,6 @@ def test_a_cost_that_turns_out_lower_comes_back_to_cash() -> None:
 
 
 def test_every_tax_kind_of_the_cost_rules_is_booked_as_a_tax() -> None:
-    from jumun.rules.costs import CostKind
-
     for kind in CostKind:
         rows = rows_of_fill(fill_of(Side.BUY, 1, 100), FLAT, [(kind.value, D(1))])
         assert (rows[1].kind is LedgerKind.TAX) is kind.is_tax

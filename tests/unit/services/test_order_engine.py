@@ -449,3 +449,24 @@ def test_two_unknown_orders_in_one_symbol_that_never_arrived_are_both_sent_once_
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("S000-40", "I-47")
+def test_a_flood_of_market_buys_does_not_hold_a_limit_sell_for_ever() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        await engine.submit(an_intent(20))
+        await until(lambda: not engine.desk.book.open)
+        stage.broker.sends.clear()
+        flood = [
+            an_intent(number, order_type=OrderType.MARKET, price=None, symbol="000660") for number in range(9)
+        ]
+        sell = an_intent(10, side=Side.SELL, qty=Decimal(1), price=Decimal(57_900))
+        await asyncio.gather(*(engine.submit(intent) for intent in [*flood, sell]))
+        await until(lambda: not engine.desk.book.open)
+        place = [request.side for _, request in stage.broker.sends].index(Side.SELL)
+        assert 2 <= place <= 5, "buys with a lower number go first, but not all of them"
+        await engine.stop()
+
+    on_stage(play, max_concurrent_orders=2)

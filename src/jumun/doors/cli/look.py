@@ -1,10 +1,15 @@
 """orders, trace, book: read the store, with or without the service."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 from jumun.doors.cli.options import AsJson
+
+UNIQUE: Final = (
+    23  # characters of an id: its millisecond and 26 bits of chance; every command takes a beginning
+)
+WIDE_ENOUGH: Final = 120  # columns of a terminal that shows every column of a table
 
 if TYPE_CHECKING:
     from jumun.model.orders import Order
@@ -133,7 +138,7 @@ def _print_orders(found: "list[Order]") -> None:
     from jumun.doors.cli import printing
 
     console = printing.out()
-    narrow = console.width < 120
+    narrow = console.width < WIDE_ENOUGH
     columns = ["order", "symbol", "side", "qty", "price", "filled", "status"]
     if not narrow:
         columns = ["created (UTC)", *columns, "average", "account", "why"]
@@ -142,7 +147,7 @@ def _print_orders(found: "list[Order]") -> None:
         currency = order.currency.value
         price = printing.money(order.price, currency) if order.price is not None else order.order_type.value
         cells = [
-            order.order_id,
+            order.order_id[:UNIQUE] if narrow else order.order_id,
             order.symbol,
             order.side.value,
             printing.qty(order.qty),
@@ -163,7 +168,7 @@ def _print_book(view: "BookView") -> None:
     from jumun.doors.cli import printing
 
     console = printing.out()
-    narrow = console.width < 120
+    narrow = console.width < WIDE_ENOUGH
     numbers = ("qty", "average", "mark", "unrealised", "realised", "costs", "net")
     columns = ["symbol", *numbers] if narrow else ["account", "symbol", "", *numbers]
     table = printing.table(*columns, right=numbers, title="Positions")

@@ -1,0 +1,171 @@
+"""Settings: one name, three places, and no misspelling that passes."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from jumun import app
+from jumun.config import MASK, Environment, Settings, UnknownPolicy, load, shown
+from jumun.model.errors import ConfigError
+from jumun.model.ids import AccountId
+from jumun.rules.policy import Limits
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "config.md"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every test starts in an empty folder with an empty environment."""
+    for name in (*Settings.model_fields, "OMS_CONFIG"):
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.req("S004-27", "S004-28", "S004-29", "S004-30", "S004-31", "S004-59", "S004-60", "S004-61")
+def test_the_defaults_are_those_of_the_specifications() -> None:
+    settings = load().settings
+    assert (settings.oms_grpc_port, settings.oms_http_port) == (50051, 8083)
+    assert settings.server_shutdown_timeout == 30
+    assert (settings.server_read_timeout, settings.server_write_timeout) == (10, 10)
+    assert (settings.log_level, settings.log_output) == ("info", "stdout")
+    assert settings.oms_environment is Environment.SIM
+    assert settings.oms_host == "127.0.0.1"
+
+
+@pytest.mark.req("S000-92", "S000-93", "S000-94", "S000-96", "S000-97", "S000-98", "S004-53", "C-12", "C-14")
+def test_the_default_limits_of_the_settings_are_those_of_the_desk() -> None:
+    assert app.limits_of(load().settings) == Limits()
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jumun.toml").write_text("max_queue_size = 20\nmax_position_count = 3\n")
+    monkeypatch.setenv("MAX_QUEUE_SIZE", "30")
+    loaded = load()
+    assert (loaded.settings.max_queue_size, loaded.sources["max_queue_size"]) == (30, "environment")
+    assert (loaded.settings.max_position_count, loaded.sources["max_position_count"]) == (
+        3,
+        "file jumun.toml",
+    )
+    assert loaded.sources["max_concurrent_orders"] == "default"
+
+
+def test_a_named_file_is_read_and_a_missing_one_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "x.toml").write_text('[[accounts]]\naccount_id = "A-1"\nmay_sell = true\n')
+    monkeypatch.setenv("OMS_CONFIG", "x.toml")
+    settings = load().settings
+    accounts = app.accounts_of(settings)
+    assert list(accounts) == ["A-1"]
+    assert not accounts[AccountId("A-1")].may_buy, "what is not given is not allowed"
+    assert app.openings_of(settings, 0) == ()
+    monkeypatch.setenv("OMS_CONFIG", "gone.toml")
+    with pytest.raises(ConfigError, match=r"gone\.toml"):
+        load()
+
+
+@pytest.mark.req("F-103")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OMS_GRPC_PORT", "abc", "working value is 50051"),
+        ("OMS_GRPC_PORT", "70000", "working value is 50051"),
+        ("MAX_ORDER_VALUE", "KRW=lots", "KRW=10000000,USD=10000"),
+        ("MAX_ORDER_VALUE", "KRW=0", "MAX_ORDER_VALUE.KRW"),
+        ("MAX_ORDER_VALUE", "EUR=5", "MAX_ORDER_VALUE.EUR"),
+        ("MAX_POSITION_COUNT", "0", "MAX_POSITION_COUNT"),
+        ("SERVER_SHUTDOWN_TIMEOUT", "soon", "30s"),
+        ("SERVER_SHUTDOWN_TIMEOUT", "0", "SERVER_SHUTDOWN_TIMEOUT"),
+        ("ORDER_TIMEOUT", "1500ms", "whole seconds"),
+        ("OMS_ENVIRONMENT", "prod", "sim"),
+        ("OMS_ENVIRONMENT", "live", "use sim"),
+        ("OMS_STORE", "postgres", "use sqlite"),
+        ("OMS_BUS", "kafka", "use memory"),
+        ("OMS_EXCHANGE", "nowhere", "127.0.0.1:7600"),
+        ("OMS_GRPC_PROT", "1", "did you mean OMS_GRPC_PORT"),
+        ("OMS_SOMETHING_ELSE_ENTIRELY", "1", "remove it"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT"),
+        ("STRATEGY_PRIORITIES", "momentum=first", "STRATEGY_PRIORITIES.momentum"),
+    ],
+)
+def test_an_impossible_setting_is_refused_with_its_key_and_a_working_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        load()
+    assert words in str(refused.value)
+    assert name.split("=")[0] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max_quue_size = 1", "did you mean max_queue_size"),
+        ("max_position_size = 1.5", "not exact"),
+        ("max_queue_size = ", "no TOML"),
+        ('[[accounts]]\naccount_id = "A"\nmay_by = true', "may_by"),
+        ('[[accounts]]\naccount_id = "A"\n[[accounts]]\naccount_id = "A"', "twice"),
+        ("accounts = []", "ACCOUNTS"),
+    ],
+)
+def test_an_impossible_file_is_refused_with_the_place(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "jumun.toml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load()
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", "30"), ("30", "30"), ("1m", "60"), ("500ms", "0.5"), ("1h", "3600"), ("1.5s", "1.5")],
+)
+def test_a_time_is_seconds_or_names_its_unit(
+    monkeypatch: pytest.MonkeyPatch, text: str, seconds: str
+) -> None:
+    monkeypatch.setenv("SERVER_SHUTDOWN_TIMEOUT", text)
+    assert load().settings.server_shutdown_timeout == Decimal(seconds)
+
+
+def test_a_bare_order_value_is_won_and_leaves_the_dollars_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_ORDER_VALUE", "5000000")
+    assert app.limits_of(load().settings).max_order_value == {
+        "KRW": Decimal(5_000_000),
+        "USD": Decimal(10_000),
+    }
+
+
+def test_an_order_of_unknown_fate_is_held_in_live_unless_somebody_says_otherwise() -> None:
+    live = load().settings.model_copy(update={"oms_environment": Environment.LIVE})
+    assert live.unknown_order_policy is UnknownPolicy.HOLD
+    assert load().settings.unknown_order_policy is UnknownPolicy.RESEND_ONCE
+
+
+@pytest.mark.req("S004-35", "S004-41", "S004-49", "S004-50")
+def test_a_secret_is_masked_wherever_it_stands() -> None:
+    assert shown("kis_app_secret", "abc") == MASK
+    assert shown("accounts", ({"password": "abc", "user": "x"},)) == [{"password": MASK, "user": "x"}]
+    assert shown("postgres_password", "") == "", "that it is not set is no secret"
+
+
+def test_a_cost_plan_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "jumun.toml").write_text('[[accounts]]\naccount_id = "A"\ncost_plans = {KRX = "free"}\n')
+    with pytest.raises(ConfigError, match="kis-bankis"):
+        app.accounts_of(load().settings)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    missing = [name.upper() for name in Settings.model_fields if f"| `{name.upper()}` |" not in page]
+    assert not missing, f"docs/reference/config.md lacks {', '.join(missing)}"
+    documented = {line.split("`")[1].lower() for line in page.splitlines() if line.startswith("| `")}
+    assert documented - set(Settings.model_fields) <= {"oms_config"}, (
+        "the page has settings that do not exist"
+    )
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description in page, f"docs/reference/config.md says something else about {name.upper()}"

@@ -1,0 +1,65 @@
+"""Who may come in, and what a client that goes away cannot stop."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jumun.doors.gate import Gate
+from jumun.model.errors import OrderDenied, StoreUnavailable
+from jumun.model.reasons import Reason
+from jumun.rules.book import Halt
+from jumun.services.intake import Intake
+
+
+def a_gate(*, accepting: bool = True, failure: object = None, halt: object = None) -> Gate:
+    """A gate before a desk of which only the facts that a door reads exist."""
+    book = SimpleNamespace(halt=halt)
+    engine: Any = SimpleNamespace(desk=SimpleNamespace(accepting=accepting, failure=failure, book=book))
+    return Gate(engine, Intake({}), environment="sim", prices="none")
+
+
+async def test_a_client_that_goes_away_does_not_stop_its_order() -> None:
+    gate = a_gate()
+    may_end, done = asyncio.Event(), []
+
+    async def making_an_order() -> None:
+        await may_end.wait()
+        done.append("made")
+
+    call = asyncio.create_task(gate.whole(making_an_order()))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call])
+    assert call.cancelled()
+    may_end.set()
+    await gate.drained()
+    assert done == ["made"]
+
+
+@pytest.mark.req("S002-61")
+def test_nothing_comes_in_before_recovery_is_done_and_nothing_after_the_stop_began() -> None:
+    gate = a_gate()
+    with pytest.raises(OrderDenied) as early:
+        gate.require_open()
+    assert early.value.reason is Reason.NOT_READY
+    gate.open()
+    gate.require_open()
+    gate.close()
+    with pytest.raises(OrderDenied, match="stopping"):
+        gate.require_open()
+
+
+@pytest.mark.req("S002-72", "I-50")
+def test_readiness_names_the_failed_store_the_halt_and_a_desk_that_does_not_take_orders() -> None:
+    ready = a_gate()
+    ready.open()
+    assert ready.unready() is None
+    for gate, words in (
+        (a_gate(failure=StoreUnavailable("the disk is full")), "STORE_UNAVAILABLE: the disk is full"),
+        (a_gate(halt=Halt(Reason.BREAK, "books differ")), "HALTED: BREAK: books differ"),
+        (a_gate(accepting=False), "does not take new orders"),
+    ):
+        gate.open()
+        assert words in (gate.unready() or "")

@@ -1,0 +1,154 @@
+"""What people see: no figure is cut, unknown is not zero, and every record of an order has its sentence."""
+
+import io
+from decimal import Decimal
+from typing import Any, get_args
+
+import pytest
+from rich.console import Console
+
+from jumun.doors import logs
+from jumun.doors.cli import look, printing, story
+from jumun.model import events
+from jumun.model.errors import ConfigError
+from jumun.model.ids import OrderId
+from jumun.model.orders import Flag, Order, OrderStatus
+from jumun.model.reasons import Reason
+from jumun.model.reports import CancelRequest, SubmitRequest
+from jumun.services.views import book_view
+from jumun.testing.builders import a_fill, a_position, a_record, a_ref, an_order
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (Decimal("5810000"), "KRW", "5,810,000"),
+        (Decimal("5810000.5"), "KRW", "5,810,000.5"),
+        (Decimal("108.2"), "USD", "108.20"),
+        (Decimal("108.2051"), "USD", "108.2051"),
+        (Decimal("-0.07"), "USD", "-0.07"),
+        (Decimal("1E+3"), "KRW", "1,000"),
+        (Decimal(0), "USD", "0.00"),
+        (None, "KRW", "?"),
+    ],
+)
+def test_money_shows_every_place_it_has_and_unknown_is_not_zero(
+    amount: Decimal | None, currency: str, text: str
+) -> None:
+    assert printing.money(amount, currency) == text
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> io.StringIO:
+    paper = io.StringIO()
+    monkeypatch.setattr(printing, "out", lambda: Console(file=paper, width=request.param, highlight=False))
+    return paper
+
+
+@pytest.mark.parametrize("screen", [80, 160], indirect=True)
+def test_a_list_of_orders_fits_80_columns_and_its_ids_can_be_given_back(screen: io.StringIO) -> None:
+    order = an_order(status=OrderStatus.ERROR, qty=Decimal("1234567"), price=Decimal(70_000))
+    look._print_orders([order])
+    shown = screen.getvalue()
+    assert order.order_id[: look.UNIQUE] in shown
+    assert "1,234,567" in shown
+    assert "UNKNOWN" in shown
+    assert "ERROR" not in shown
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize("screen", [80, 160], indirect=True)
+def test_a_position_without_a_price_shows_a_question_mark_not_a_zero(screen: io.StringIO) -> None:
+    view = book_view(
+        records=1,
+        positions=[a_position(qty=Decimal(10), cost_basis=Decimal(700_000))],
+        cash={("A", "KRW"): Decimal(123_456_789)},
+        open_orders=[],
+        marks={},
+        marks_source="",
+        marks_ts_ns=None,
+    )
+    look._print_book(view)
+    shown = screen.getvalue()
+    assert "?" in shown
+    assert "123,456,789" in shown
+    assert "…" not in shown
+    assert view.results[0].total is None
+
+
+def one_of_each() -> list[events.AnyOrderEvent]:
+    order, ref, reason = an_order(), a_ref(), Reason.NO_REPLY
+    of: Any = {"order_id": order.order_id}
+    request = SubmitRequest(
+        order_id=order.order_id,
+        attempt=1,
+        account_id=order.account_id,
+        symbol=order.symbol,
+        venue=order.venue,
+        currency=order.currency,
+        side=order.side,
+        order_type=order.order_type,
+        tif=order.tif,
+        qty=order.qty,
+        price=None,
+        trade_date="2025-05-26",
+        reference=None,
+    )
+    cancel = CancelRequest(
+        order_id=order.order_id,
+        account_id=order.account_id,
+        symbol=order.symbol,
+        venue=order.venue,
+        ref=ref,
+        qty_left=order.qty,
+    )
+    return [
+        events.OrderCreated(**of, order=order),
+        events.OrderDenied(**of, reason=reason, text="no"),
+        events.SendIntended(**of, attempt=1, request=request),
+        events.SendNotLeft(**of, attempt=1, text="refused", retry_at_ns=None),
+        events.OrderSent(**of, ref=ref, evidence="reply", raw="{}"),
+        events.OrderAccepted(**of, ref=ref, raw="{}"),
+        events.OrderRejected(**of, code="40", text="no", raw="{}"),
+        events.OrderUnknown(**of, attempt=1, reason=reason, text="silence", raw=""),
+        events.UnknownNotFound(**of, attempt=1, asked_ns=1),
+        events.AttemptNotReceived(**of, attempt=1, evidence="two histories", resend=True),
+        events.OrderFlagged(**of, flag=Flag.LATE_FILL, text="late"),
+        events.NoticeCounted(**of, identity="7", qty=Decimal(1)),
+        events.FillBooked(**of, fill=a_fill(order), ledger=(), notice_qty=Decimal(1), raw="{}"),
+        events.CancelRequested(**of, reason=reason, by="kim"),
+        events.CancelIntended(**of, request=cancel),
+        events.CancelAnswered(**of, outcome="refused", text="too late", raw="{}", retry_at_ns=None),
+        events.OrderCancelled(**of, reason=reason, text="", evidence="report"),
+        events.ForeignOrderAdopted(**of, order=order, raw="{}"),
+    ]
+
+
+@pytest.mark.req("S002-73")
+@pytest.mark.parametrize("screen", [80, 160], indirect=True)
+def test_every_event_of_an_order_is_told_with_its_evidence(screen: io.StringIO) -> None:
+    happened = one_of_each()
+    assert {type(event) for event in happened} == set(get_args(events.AnyOrderEvent))
+    chapters = story.chapters([a_record(seq, event) for seq, event in enumerate(happened, 1)])
+    assert all(chapter.told for chapter in chapters)
+    assert {chapter.what for chapter in chapters} >= {"order_created", "fill_booked", "order_unknown"}
+    story.tell(an_order(flags=(Flag.LATE_FILL,)), chapters, full=True)
+    assert "LATE_FILL" in screen.getvalue()
+    assert "two histories" in screen.getvalue()
+
+
+def test_secrets_never_reach_a_log_line_and_a_long_value_is_cut() -> None:
+    event = logs.mask_secrets(None, "", {"kis_app_key": "abc", "password": "p", "order_id": OrderId("x")})
+    assert event == {"kis_app_key": logs.MASK, "password": logs.MASK, "order_id": "x"}
+    assert len(str(logs.shorten(None, "", {"raw": "x" * 100_000})["raw"])) < 3_000
+
+
+def test_a_log_file_that_cannot_be_written_is_a_setting_to_correct() -> None:
+    with pytest.raises(ConfigError, match="LOG_OUTPUT"):
+        logs.configure(output="/dev/null/x.log")
+
+
+def test_a_program_reads_every_amount_of_an_order_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    order: Order = an_order(price=Decimal("70000.10"))
+    printing.as_json(look.order_fields(order))
+    assert '"price": "70000.10"' in capsys.readouterr().out

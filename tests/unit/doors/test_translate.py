@@ -1,0 +1,163 @@
+"""The order service's words and ours: nothing is guessed, and every status has its place."""
+
+import math
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jumun.doors.grpc import translate
+from jumun.doors.grpc.gen import order_pb2 as pb
+from jumun.model.errors import BadInput
+from jumun.model.orders import OrderStatus, OrderType, Side, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.testing.builders import a_ref, an_order
+
+UUID = str(uuid4())
+
+
+def a_request(**changes: Any) -> pb.OrderRequest:
+    fields = {"id": UUID, "symbol": "005930", "price": 70_000.0, "quantity": 10, "timestamp": 1_763_600_000}
+    return pb.OrderRequest(**(fields | changes))
+
+
+def refused(**changes: Any) -> Reason:
+    with pytest.raises(BadInput) as caught:
+        translate.asked_of(a_request(**changes))
+    return caught.value.reason
+
+
+@pytest.mark.req("C-1", "S004-20", "S002-30")
+def test_every_status_has_one_place_in_the_public_proto() -> None:
+    assert set(translate.STATUS_OF) == set(OrderStatus)
+    assert {status: pb.OrderStatus.Name(translate.STATUS_OF[status]) for status in OrderStatus} == {  # type: ignore[arg-type]
+        OrderStatus.NEW: "PENDING",
+        OrderStatus.SENT: "ACCEPTED",
+        OrderStatus.ACCEPTED: "ACCEPTED",
+        OrderStatus.PART_FILLED: "PARTIALLY_FILLED",
+        OrderStatus.FILLED: "FILLED",
+        OrderStatus.CANCELLED: "CANCELLED",
+        OrderStatus.REJECTED: "REJECTED",
+        OrderStatus.ERROR: "PENDING",
+    }
+
+
+def test_the_public_protos_numbers_are_those_of_specification_004() -> None:
+    numbers = {field.name: field.number for field in pb.OrderRequest.DESCRIPTOR.fields if field.number < 20}
+    assert numbers == {
+        "id": 1,
+        "symbol": 2,
+        "side": 3,
+        "type": 4,
+        "price": 5,
+        "quantity": 6,
+        "strategy_id": 7,
+        "timestamp": 8,
+    }
+    answers = {field.name: field.number for field in pb.OrderResponse.DESCRIPTOR.fields if field.number < 20}
+    assert answers == {
+        "order_id": 1,
+        "request_id": 2,
+        "status": 3,
+        "filled_price": 4,
+        "filled_quantity": 5,
+        "message": 6,
+        "timestamp": 7,
+    }
+    assert (pb.BUY, pb.SELL, pb.LIMIT, pb.MARKET) == (0, 1, 0, 1)
+
+
+@pytest.mark.req("I-15")
+def test_an_unknown_outcome_is_pending_with_a_message_that_says_so_and_never_rejected() -> None:
+    told = translate.response_of(
+        an_order(status=OrderStatus.ERROR, reason=Reason.NO_REPLY, reason_text="no answer")
+    )
+    assert told.status == pb.PENDING
+    assert told.message.startswith("UNKNOWN: no answer")
+    assert told.canonical_status == "ERROR"
+
+
+@pytest.mark.req("C-44", "C-6")
+@given(st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10_000_000), places=2))
+def test_a_double_price_is_read_back_as_the_text_it_was_made_from(price: Decimal) -> None:
+    assert translate.asked_of(a_request(price=float(price))).price == price
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"price": math.nan}, Reason.BAD_NUMBER),
+        ({"price": -math.inf}, Reason.BAD_NUMBER),
+        ({"price": -0.01}, Reason.PRICE_NOT_POSITIVE),
+        ({"side": 2}, Reason.UNKNOWN_SIDE),
+        ({"side": -1}, Reason.UNKNOWN_SIDE),
+        ({"side_choice": 3}, Reason.UNKNOWN_SIDE),
+        ({"type": 2}, Reason.BAD_INPUT),
+        ({"timestamp": 0}, Reason.BAD_TIME),
+        ({"timestamp": 10**20 // 11}, Reason.BAD_TIME),
+        ({"stop_price_text": "0x1"}, Reason.BAD_NUMBER),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_reason(changes: dict[str, Any], reason: Reason) -> None:
+    assert refused(**changes) is reason
+
+
+@pytest.mark.req("F-96")
+def test_side_type_and_price_that_may_have_been_forgotten_are_not_a_buy() -> None:
+    assert refused(price=0.0) is Reason.UNKNOWN_SIDE
+    assert refused(price=0.0, price_text="0") is Reason.UNKNOWN_SIDE
+    chosen = translate.asked_of(a_request(price=0.0, side_choice=pb.SIDE_BUY))
+    assert (chosen.side, chosen.price) == (Side.BUY, None), "the desk then asks for the price"
+    assert translate.asked_of(a_request(price=0.0, side=pb.SELL)).side is Side.SELL
+
+
+def test_a_side_that_is_chosen_wins_over_an_omitted_one_and_never_over_a_contradiction() -> None:
+    assert translate.asked_of(a_request(side_choice=pb.SIDE_SELL)).side is Side.SELL
+    assert refused(side=pb.SELL, side_choice=pb.SIDE_BUY) is Reason.UNKNOWN_SIDE
+
+
+def test_a_market_order_of_the_public_proto_sends_no_price_and_an_exact_price_is_not_dropped() -> None:
+    assert translate.asked_of(a_request(type=pb.MARKET)).price is None
+    assert translate.asked_of(a_request(type=pb.MARKET, price_text="70000")).price == 70_000, (
+        "the desk refuses it"
+    )
+
+
+@pytest.mark.req("C-11")
+def test_a_stop_price_makes_a_stop_order_never_a_plain_one() -> None:
+    assert translate.asked_of(a_request(stop_price_text="69000")).order_type is OrderType.STOP_LIMIT
+    assert translate.asked_of(a_request(type=pb.MARKET, stop_price_text="69000")).order_type is OrderType.STOP
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_the_unit_of_the_timestamp_is_told_by_its_size(unit: int) -> None:
+    assert translate.asked_of(a_request(timestamp=1_763_600_000 * unit)).signal_ts_ns == 1_763_600_000 * 10**9
+
+
+@pytest.mark.req("C-3")
+def test_a_uuid_is_the_orders_name_and_any_other_id_only_keeps_signals_apart() -> None:
+    assert translate.asked_of(a_request(id=UUID.upper())).client_order_id == UUID
+    other = translate.asked_of(a_request(id="order-7", leg="2"))
+    assert (other.client_order_id, other.leg) == ("", "order-7/2")
+    assert translate.asked_of(a_request(id="order-7", idempotency_key="mine")).client_order_id == "mine"
+
+
+def test_the_answer_carries_the_clients_uuid_else_our_id_and_exact_texts() -> None:
+    order = an_order(
+        client_order_id=UUID,
+        refs=(a_ref(),),
+        qty_filled=Decimal(3),
+        amount_filled=Decimal("209999.99"),
+        costs={"BROKERAGE": Decimal(29), "TRANSACTION_TAX": Decimal(100)},
+        status=OrderStatus.PART_FILLED,
+        tif=TimeInForce.DAY,
+    )
+    told = translate.response_of(order, request_id="r")
+    assert (told.order_id, told.oms_order_id, told.request_id) == (UUID, order.order_id, "r")
+    assert (told.filled_price_text, told.filled_amount_text) == ("69999.99666667", "209999.99")
+    assert (told.filled_quantity, told.costs_text) == (3, "129")
+    assert told.broker_order_no == order.refs[0].number
+    assert translate.response_of(an_order(client_order_id="mine")).order_id == an_order().order_id
