@@ -1,9 +1,9 @@
-"""`make bench`: the full durable path beside the raw rate of the same statements on the same disk, in one run.
+"""`make bench`: the full durable path beside the raw rate of the same statements, in one run on one disk.
 
-One order is: submit, checks, commit, send, accept, fill, ledger, position, events, commits. The broker is the
-simulated exchange in the same process, so its work is inside the figure too. The raw rate replays the very SQL
-that the path executed, batch by batch, into a fresh store with the same tables, indexes and triggers, with
-nothing else running: the most that this disk and these tables could take.
+One order is: submit, checks, commit, send, accept, fill, ledger, position, events, commits. The broker is
+the simulated exchange in the same process, so its work is inside the figure too. The raw rate replays the
+very SQL that the path executed, batch by batch, into a copy of the store with the same tables, indexes and
+triggers, with nothing else running: the most that this disk and these tables could take.
 """
 
 import argparse
@@ -45,7 +45,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 ACCOUNT: Final = AccountId("BENCH-001")
 CASH: Final = Decimal(10) ** 13
 IN_FLIGHT: Final = (1, 100, 1_000)
-PROFILE: Final = Limits(max_queue_size=100_000, max_concurrent_orders=1_000)  # the profile `bench`, printed below
+# The named profile `bench`, printed with the figures.
+PROFILE: Final = Limits(max_queue_size=100_000, max_concurrent_orders=1_000)
 Statements = list[tuple[str, Any]]
 
 

@@ -138,6 +138,7 @@ def build_engine(
     settings: Settings, broker: "Broker", prices: "Prices", journal: "Journal | None" = None
 ) -> "OrderEngine":
     """Return an engine that is not started, on the store of the settings unless a journal is given."""
+    from jumun.bus.memory import MemoryBus
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
     from jumun.store.sqlite import SqliteJournal
@@ -157,6 +158,7 @@ def build_engine(
             limits.priority_timeout_s,
             settings.strategy_priorities,
         ),
+        event_bus=MemoryBus(),
         openings=openings_of(settings, clock.now_ns()),
     )
 

@@ -371,10 +371,10 @@ def _refuse_unbuilt(settings: Settings) -> None:
         )
     if settings.oms_bus != "memory":
         raise ConfigError(
-            f"OMS_BUS cannot be {settings.oms_bus!r}: redis and kafka arrive with a later version; use memory"
+            f"OMS_BUS cannot be {settings.oms_bus!r}: others arrive with a later version; use memory"
         )
     if settings.oms_environment is not Environment.SIM:
         raise ConfigError(
-            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only, and real "
+            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only, real "
             "brokers arrive with a later version; use sim"
         )

@@ -1,4 +1,4 @@
-"""Real processes: each test gets a folder, free ports and an explicit environment; nothing is left running."""
+"""Real processes: each test has a folder, free ports and its own environment; nothing is left running."""
 
 import http.client
 import json

@@ -56,7 +56,7 @@ def test_help_imports_no_driver_no_server_and_no_settings() -> None:
         assert word in done.stdout
 
 
-@pytest.mark.req("S002-35", "S002-73", "S002-31", "S002-64", "I-30", "I-32")
+@pytest.mark.req("S002-73", "S002-31", "S002-64", "I-30", "I-32")
 def test_a_day_at_the_command_line(service: Rig) -> None:
     filled = service.jumun(*BUY, "10", "--price", "70001", "--id", "filled")
     assert filled.returncode == 0, filled.stderr
@@ -127,6 +127,14 @@ def test_a_refused_command_exits_1_with_one_sentence_that_begins_with_its_code(
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_a_rejected_order_that_is_sent_again_is_refused_again_and_makes_no_second_order(shared: Rig) -> None:
+    order = (*BUY, "1000", "--price", "58000", "--id", "too-big")
+    first, again = shared.jumun(*order), shared.jumun(*order)
+    assert first.returncode == again.returncode == 1
+    assert first.stderr == again.stderr
+    assert first.stderr.startswith("MAX_ORDER_VALUE: ")
+
+
 @pytest.mark.parametrize(
     "arguments", [("submit",), ("simulate", "day", "--seed", "x"), ("no-such-command",), ("trace",)]
 )
@@ -140,12 +148,14 @@ def test_the_books_can_be_read_after_the_service_and_trading_says_that_it_does_n
     assert service.service is not None
     assert service.service.terminate() == 0
     assert service.jumun_json("orders")["orders"][0]["client_order_id"] == "a"  # type: ignore[index]
-    for command in (("orders",), ("trace", "a"), ("book",), ("db", "info"), ("db", "verify")):
+    reading = (("orders",), ("trace", "a"), ("book",), ("db", "info"), ("db", "verify"))
+    for command in reading:
         done = service.jumun(*command)
         assert (done.returncode, done.stderr) == (0, ""), command
         assert done.stdout
-    for command in (("status",), ("reconcile",), ("cancel", "a"), (*BUY, "1", "--price", "50000")):
-        refused = service.jumun(*command)
+    asking = (("status",), ("reconcile",), ("cancel", "a"), (*BUY, "1", "--price", "50000"))
+    for words in asking:
+        refused = service.jumun(*words)
         assert refused.returncode == 1
         assert refused.stderr.startswith("NOT_READY: no service answers at 127.0.0.1:")
 

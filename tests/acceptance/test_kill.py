@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import grpc
@@ -32,7 +32,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kill_seed", range(metafunc.config.getoption("--kills")))
 
 
-@pytest.mark.req("S002-59", "S002-60", "S002-61", "S002-70", "I-07", "I-21", "I-22", "I-23", "I-38", "F-68", "F-69")
+@pytest.mark.req(
+    "S002-59", "S002-60", "S002-61", "S002-70", "I-07", "I-21", "I-22", "I-23", "I-38", "F-68", "F-69"
+)
 async def test_a_killed_service_loses_nothing_and_sends_nothing_twice(kill_seed: int, tmp_path: Path) -> None:
     chance = random.Random(kill_seed)
     rig = Rig(tmp_path)
@@ -48,7 +50,9 @@ async def test_a_killed_service_loses_nothing_and_sends_nothing_twice(kill_seed:
         rig.start_service()
         await _ready(rig)
         _move_prices(rig, chance)
-        await _send(rig, requests, acknowledged, kill_after=None)  # everything once more: same ids, same orders
+        await _send(
+            rig, requests, acknowledged, kill_after=None
+        )  # everything once more: same ids, same orders
         _move_prices(rig, chance)
         await _calm(rig)
         _compare(rig, acknowledged)
@@ -95,7 +99,8 @@ async def _send(
                 try:
                     reply = await stub.CreateOrder(request, timeout=30)
                 except grpc.aio.AioRpcError as error:
-                    assert kill_after is not None, f"{request.id} failed without a kill: {error.details()}"
+                    if kill_after is None:
+                        pytest.fail(f"{request.id} failed without a kill: {error.details()}")
                     return
                 before = acknowledged.setdefault(request.id, reply.oms_order_id)
                 assert before == reply.oms_order_id, f"{request.id} became two orders"
@@ -134,7 +139,10 @@ def _http_status(port: int) -> int:
 def _move_prices(rig: Rig, chance: random.Random) -> None:
     for symbol, price in PRICES.items():
         moved = price + chance.choice([-1, 0, 1]) * TICKS[symbol]
-        ask(rig.exchange_port, Step(symbol=symbol, price=Decimal(moved), volume=Decimal(50), quote_qty=Decimal(200)))
+        ask(
+            rig.exchange_port,
+            Step(symbol=symbol, price=Decimal(moved), volume=Decimal(50), quote_qty=Decimal(200)),
+        )
 
 
 async def _calm(rig: Rig) -> None:
@@ -176,7 +184,9 @@ def _compare_orders(rig: Rig, oracle: OracleTold) -> None:
     assert set(ours) == set(theirs), "orders at the exchange and orders in our books differ"
     for key, order in theirs.items():
         filled, status = ours[key]
-        assert filled == order.qty_filled, f"{key}: we booked {filled}, the exchange filled {order.qty_filled}"
+        assert filled == order.qty_filled, (
+            f"{key}: we booked {filled}, the exchange filled {order.qty_filled}"
+        )
         assert (status in ("FILLED", "CANCELLED")) == (not order.is_open), f"{key}: {status} / {order.state}"
 
 
@@ -201,7 +211,7 @@ def _differences(rig: Rig) -> list[str]:
     return found
 
 
-def _rows(rig: Rig, query: str) -> list[tuple[object, ...]]:
+def _rows(rig: Rig, query: str) -> list[tuple[Any, ...]]:
     connection = apsw.Connection(str(rig.store), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         connection.set_busy_timeout(5_000)

@@ -14,7 +14,7 @@ from tests.acceptance.conftest import http_get, wait_ready, wait_status
 from tests.acceptance.processes import READY_S, Program, Rig, ask
 
 
-@pytest.mark.req("S004-28", "S002-61", "C-36")
+@pytest.mark.req("S004-28", "C-36")
 def test_a_service_without_its_broker_is_up_but_not_ready_until_the_broker_answers(rig: Rig) -> None:
     rig.start_service()
     assert http_get(rig.http_port, "/healthz") == (200, '{"status":"up"}')
@@ -65,7 +65,7 @@ def test_a_stopped_service_exits_0_and_its_orders_and_openings_are_there_after_t
     assert len(rig.oracle().arrivals) == 1
 
 
-@pytest.mark.req("F-79", "F-02", "F-68", "S002-58", "I-07", "I-15")
+@pytest.mark.req("F-79", "F-02", "F-68", "I-07", "I-15")
 def test_a_second_signal_ends_a_stop_that_waits_and_the_next_start_settles_the_order_once(rig: Rig) -> None:
     rig.settings["OMS_UNKNOWN_ORDER_POLICY"] = "resend_once"
     rig.start_exchange()

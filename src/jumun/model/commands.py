@@ -13,7 +13,7 @@ from jumun.model.signals import ApprovedOrderIntent
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Make an order of an approved intent, once (OMS-01). `existing` is the row the shell found for its key."""
+    """Make an order of an approved intent, once (OMS-01). `existing` is what the store has under its key."""
 
     intent: ApprovedOrderIntent
     existing: Order | None = None

@@ -11,7 +11,7 @@ ZERO = Decimal(0)
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares of one symbol in one account (C-9). Cost basis and quantity are stored, averages derived (C-7)."""
+    """Shares of one symbol in one account (C-9). Cost basis is stored, the average derived (C-7)."""
 
     account_id: AccountId
     symbol: str

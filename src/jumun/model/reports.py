@@ -159,7 +159,7 @@ class UnreadableNotice(msgspec.Struct, frozen=True, kw_only=True, tag="unreadabl
 
 
 class StreamGap(msgspec.Struct, frozen=True, kw_only=True, tag="stream_gap"):
-    """The stream was interrupted: nothing from before this point may be missing until a query says so (F-19)."""
+    """The stream was interrupted: what came before this point may be missing until a query (F-19)."""
 
     text: str
 

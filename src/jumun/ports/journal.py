@@ -19,7 +19,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal(Protocol):
-    """Holds the records and the tables made from them. Closed stores and failed disks raise StoreUnavailable."""
+    """Holds the records and the tables made from them. Without a disk it raises StoreUnavailable."""
 
     async def start(self) -> Snapshot | None:
         """Take the writer's place (StoreLocked if taken), verify from the newest good snapshot on, return it.
@@ -81,7 +81,7 @@ class Journal(Protocol):
         ...
 
     async def outbox_after(self, seq: int, limit: int) -> list[tuple[int, Message]]:
-        """Return (record number, message) after record `seq`, in order: whole records, at least one if any."""
+        """Return (number, message) after number `seq`, in order, at most `limit`."""
         ...
 
     async def outbox_done(self, sink: str, seq: int) -> None:

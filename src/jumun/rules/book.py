@@ -6,7 +6,7 @@ not part of the fold, and the shell hands back any other one that a command need
 
 from collections import OrderedDict
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 import msgspec
 
@@ -157,6 +157,8 @@ class Book:
                 self.breaks[event.account_id, event.subject] = (event.ours, event.theirs)
             case IntentDenied() | ReportKept() | Recovered():
                 return Applied()
+            case _:
+                assert_never(event)
         return Applied()
 
     def admit(self, order: Order) -> None:

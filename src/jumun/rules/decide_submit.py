@@ -1,7 +1,7 @@
 """OMS-01 and EMS-01: from an approved intent to an order, and from a waiting order to an intended send."""
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 
 from jumun.model import errors
 from jumun.model.commands import ConcludeSubmit, SendNext, SubmitOrder
@@ -236,6 +236,8 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
                 draft.ask = True
                 if can(order, OrderUnknown) and not order.is_unknown:
                     _unknown(order, outcome, draft)
+        case _:
+            assert_never(outcome)
     return draft.decision(order.order_id)
 
 

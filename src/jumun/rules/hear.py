@@ -6,7 +6,7 @@ not matter. Money that moved is always booked, whatever the status (I-17, I-44).
 
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 
 from jumun.model.errors import OmsError
 from jumun.model.events import (
@@ -58,6 +58,8 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str) -> None:
             _end(order, report, evidence, draft)
         case BrokerState.REJECTED:
             _refuse(order, report, evidence, draft)
+        case _:
+            assert_never(report.state)
 
 
 def adopt_ref(order: Order, ref: BrokerRef, evidence: str, raw: str, draft: Draft) -> Order:

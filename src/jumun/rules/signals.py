@@ -93,7 +93,7 @@ def instant_ns(value: object, field: str) -> int:
             value = datetime.fromisoformat(value)
         except ValueError as error:
             raise BadInput(
-                f"{field} {value[:40]!r} is no ISO time; give 2026-11-20T09:00:00+09:00",
+                f"{field} {str(value)[:40]!r} is no ISO time; give 2026-11-20T09:00:00+09:00",
                 reason=Reason.BAD_TIME,
             ) from error
     if isinstance(value, datetime):

@@ -64,7 +64,7 @@ class Batch:
 
 
 class Desk:
-    """Owns the book. `on_effect` starts a send or a cancel; `on_commit` hears the entries that are durable."""
+    """Owns the book. `on_effect` starts a send or a cancel; `on_commit` hears what is durable."""
 
     def __init__(
         self,
@@ -246,7 +246,12 @@ class Desk:
         self._clear_the_way(order)
 
     def _pump(self) -> None:
-        """Intend sends while there are free slots: best priority first, each decided on its own."""
+        """Intend sends while there are free slots: best priority first, each decided on its own.
+
+        Nothing leaves before the broker's answers are in the books (DESIGN, Never twice 7).
+        """
+        if not self.accepting:
+            return
         while len(self._sending) < self.queue.max_concurrent_orders and self.may_write():
             order_id = self.queue.take(self._obstacle)
             if order_id is None:

@@ -59,7 +59,7 @@ class Dispatcher:
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """A request that failed in a way nobody expected stops the engine: nothing is swallowed (I-65, F-75)."""
+        """A request that failed as nobody expected stops the engine: nothing is swallowed (I-65, F-75)."""
         self._tasks.pop(task, None)
         if task.cancelled():
             return

@@ -1,6 +1,7 @@
-"""Asks the store for idempotency keys that are not in memory: whoever waits while one question is out shares the next.
+"""Asks the store for idempotency keys that are not in memory.
 
-A burst of a thousand intents costs a handful of questions, not a thousand (DESIGN, The picture 5).
+Whoever waits while one question is out shares the next: a burst of a thousand intents costs a handful of
+questions, not a thousand (DESIGN, The picture 5).
 """
 
 import asyncio

@@ -92,7 +92,9 @@ class OrderEngine:
         self.reconciler = Reconciler(self.desk, broker_client, journal)
         self.publisher = Publisher(journal, event_bus, clock)
         self.verifier = Verifier(self.desk, journal) if verify_behind else None
-        self.listeners: list[Callable[[Sequence[Entry]], None]] = []  # hear what is durable, after each commit
+        self.listeners: list[
+            Callable[[Sequence[Entry]], None]
+        ] = []  # hear what is durable, after each commit
         self._openings = tuple(openings)
         self.parking = Parking()
         self.lookup = KeyLookup(journal)
@@ -102,9 +104,28 @@ class OrderEngine:
     # ---- life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Recover, then accept new orders. Raises TornJournal, StoreLocked, StoreUnavailable."""
+        """Recover, then accept new orders. Raises TornJournal, StoreLocked, StoreUnavailable.
+
+        Raises too what ended one of its tasks meanwhile: nobody would answer the rest of the recovery (I-65).
+        """
         self.stopped = asyncio.get_running_loop().create_future()
         self.dispatcher.crash = self.stopped
+        recovery = asyncio.get_running_loop().create_task(self._recover(), name="recovery")
+        try:
+            await asyncio.wait([recovery, self.stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not recovery.done():
+                recovery.cancel()
+                await asyncio.wait([recovery])
+        failure = None if recovery.cancelled() else recovery.exception()
+        if self.stopped.done():
+            self.stopped.result()
+        if failure is not None:
+            raise failure
+        self.desk.accept()
+        log.info("engine_started", open_orders=len(self.desk.book.open), unknown=len(self.desk.book.unknown))
+
+    async def _recover(self) -> None:
         folded = await self.desk.load()
         log.info("journal_loaded", records=self.desk.book.seq, folded=folded)
         self.desk.on_effect = self.dispatcher.start
@@ -123,10 +144,6 @@ class OrderEngine:
         self._spawn("outbox", self.publisher.run())
         if self.verifier is not None:
             self._spawn("verifier", self.verifier.run())
-        if self.stopped.done():
-            self.stopped.result()  # a task failed meanwhile: raise why
-        self.desk.accept()
-        log.info("engine_started", open_orders=len(self.desk.book.open), unknown=len(self.desk.book.unknown))
 
     async def stop(self) -> None:
         """Refuse new orders, let requests in flight end, keep a snapshot, give the store back (F-79)."""

@@ -64,7 +64,7 @@ class OrderQueue:
         return order_id in self._ready
 
     def priority(self, order: Order) -> int:
-        """100, less 20 for a market order, less 5 for a sell; a strategy may have its own base (S000-37 to 41)."""
+        """100, less 20 for a market order, less 5 for a sell; a strategy may have its own (S000-37 to 41)."""
         priority = self.strategy_priorities.get(order.strategy_id, BASE_PRIORITY)
         if order.order_type is OrderType.MARKET:
             priority -= MARKET_BONUS
@@ -111,8 +111,11 @@ class OrderQueue:
         return None
 
     def _next_lane(self) -> Lane | None:
-        """The lane whose first order has the lowest number. A flood of urgent buys cannot hold a sell for ever:
-        after `max_concurrent_orders` buys in a row it is the sell's turn."""
+        """The lane whose first order has the lowest number.
+
+        A flood of urgent buys cannot hold a sell for ever: after `max_concurrent_orders` buys in a row it is
+        the sell's turn.
+        """
         for line in self._lines.values():
             while line and self._ready.get(line[0].order_id) != line[0].arrival:
                 heapq.heappop(line)

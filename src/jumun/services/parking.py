@@ -1,4 +1,4 @@
-"""Notices about numbers nobody knows yet (F-21, F-22): kept until the number is mapped, bounded in count and age.
+"""Notices about numbers nobody knows yet (F-21, F-22), kept until the number is mapped, within bounds.
 
 Nothing is lost when one is dropped: every parked notice also asks for a history, and a history carries
 cumulative figures.

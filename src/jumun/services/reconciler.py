@@ -98,9 +98,7 @@ class Reconciler:
         since = self._suspects.get(account_id, {})
         aged = tuple(row for row, first_ns in since.items() if first_ns <= oldest_ns)
         decision = await self._desk.execute(StudyBalance(balance=balance, suspects=aged))
-        self._suspects[account_id] = {
-            row: since.get(row, balance.asked_ns) for row in decision.differences
-        }
+        self._suspects[account_id] = {row: since.get(row, balance.asked_ns) for row in decision.differences}
         if decision.differences:
             log.debug("books_differ", account_id=account_id, differences=len(decision.differences))
             self.ask()

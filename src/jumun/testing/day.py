@@ -132,9 +132,9 @@ class _Day:
         lives = loop.create_task(machine.run(), name="machine")
         storm = loop.create_task(self._storm_and_calm(day), name="the day")
         await asyncio.wait([prices, lives, storm, machine.failed], return_when=asyncio.FIRST_COMPLETED)
-        for task in (prices, lives, machine.failed, storm):
-            if task.done():
-                task.result()
+        for ended in (machine.failed, prices, lives, storm):
+            if ended.done():
+                ended.result()
         prices.cancel()
         await asyncio.wait([prices])
 

@@ -190,8 +190,6 @@ class RecordChecks:
         )
         if event.evidence != "reply":
             self._checks.reach("unknown order found in the history")
-        if after.status in (OrderStatus.PART_FILLED, OrderStatus.FILLED):
-            self._checks.reach("fill before the acknowledgement")
 
     def _map(self, after: Order) -> None:
         for ref in after.refs:

@@ -46,6 +46,7 @@ class Checks:
         self.trace = trace
         self.counts: dict[str, int] = {}
         self.reached: dict[str, int] = {}
+        self.on_violation: Callable[[Violation], None] = lambda _: None  # hears it wherever it is raised
         self._elapsed_ns = elapsed_ns
 
     def that(self, invariant: str, holds: bool, text: str, *details: object) -> None:
@@ -55,8 +56,8 @@ class Checks:
             self.fail(invariant, text.format(*details))
 
     def fail(self, invariant: str, text: str) -> None:
-        """Raise Violation."""
-        raise Violation(
+        """Raise Violation. A check may run inside the desk's own tasks, so it is also told to the day."""
+        violation = Violation(
             seed=self.seed,
             step=self.trace.steps,
             elapsed_ns=self._elapsed_ns(),
@@ -64,6 +65,8 @@ class Checks:
             text=text,
             tail=self.trace.tail(),
         )
+        self.on_violation(violation)
+        raise violation
 
     def reach(self, state: str) -> None:
         """Count a rare state."""

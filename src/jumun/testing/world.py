@@ -98,6 +98,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     task_raises: float = 0.0  # F-75: per notice
     halts: float = 0.0  # per send, between the check and the act
     foreign: float = 0.0  # share of orders that somebody else sends
+    early_cancel: float = 0.0  # F-47: per cancel of an order with fills
     old_notices: float = 0.0  # F-31: chance per notice that one of the day before comes again
 
 
@@ -191,6 +192,11 @@ CLASSES: Final = {
     "task_raises": lambda r: {"task_raises": _rate(r, 0.0005, 0.003)},
     "halts": lambda r: {"halts": _rate(r, 0.01, 0.05)},
     "foreign": lambda r: {"foreign": _rate(r, 0.02, 0.1)},
+    "early_cancel": lambda r: {
+        "early_cancel": _rate(r, 0.3, 1.0),
+        "notice_late": _rate(r, 0.2, 0.6),
+        "notice_late_ms_max": r.randint(1000, 5000),
+    },
     "old_notices": lambda r: {"old_notices": _rate(r, 0.01, 0.1)},
 }
 

@@ -10,15 +10,17 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from jumun.brokers.paper.broker import PaperBroker, paper_traits
 from jumun.brokers.paper.faults import FaultPlan, FaultyLink
-from jumun.brokers.paper.link import LocalLink
-from jumun.brokers.paper.wire import Command, Submit
+from jumun.brokers.paper.link import LinkNotice, LocalLink
+from jumun.brokers.paper.wire import Command, Executed, OrderCancelled, Submit
 from jumun.exchange.market import Market
 from jumun.model.commands import BookOpening, HaltTrading
 from jumun.model.errors import OmsError, StoreUnavailable
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
-from jumun.model.ids import AccountId, UserId
+from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.money import Currency
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
@@ -46,6 +48,8 @@ OPENING_SHARES: Final = {
 }
 LIMITS: Final = Limits(order_timeout_s=90, priority_timeout_s=60)
 RESTART_S: Final = (0.2, 4.0)
+READY_WITHIN_S: Final = 600.0  # a start may wait for the broker, but not for ever
+READY_LOOK_S: Final = 0.05
 LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
 COMPARE_EVERY: Final = 40  # commits between comparisons of whole books
 KRW, USD, SHARED_FOREIGN = Currency.KRW, Currency.USD, "foreign"
@@ -136,6 +140,7 @@ class Machine:
         self._farewells: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         disk.on_durable = self._on_durable
+        checks.on_violation = self.broken
 
     # ---- supervision -----------------------------------------------------------------------------------
 
@@ -181,20 +186,20 @@ class Machine:
             self.clock.offset_ns += seconds * NS
             self.checks.step(f"our clock jumps {seconds} s")
 
-    def broken(self, task: asyncio.Task[None]) -> None:
-        """Something around the desk failed, a check above all: end the day with it."""
+    def broken(self, error: BaseException) -> None:
+        """A check does not hold, or the world itself failed: end the day with it."""
         if not self.failed.done():
-            error = task.exception()
-            assert error is not None, "a task that failed has an exception"
             self.failed.set_exception(error)
 
     async def ready(self) -> Life:
         """Wait for a life that takes orders."""
-        while True:
+        for _ in range(round(READY_WITHIN_S / READY_LOOK_S)):
             life = self.life
             if life is not None and not life.is_dead and life.ready.done():
                 return life
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(READY_LOOK_S)
+        self.checks.fail("I-58", f"life {self.lives} takes no orders after {READY_WITHIN_S:g} s")
+        raise AssertionError("fail raises")
 
     async def ask(self, life: Life, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Await the engine's answer; raises Crashed when the desk dies first."""
@@ -264,7 +269,9 @@ class Machine:
             may_fall=lambda point: self._may_fall(life, point),
             on_write=lambda command: self._on_write(life, command),
             before_send=lambda: self._before_send(life),
+            on_notice=self._on_notice,
             on_raise=lambda: self._on_raise(life),
+            before_last_fill=self._before_last_fill,
         )
         life.watched = WatchedLink(
             life.faulty,
@@ -273,6 +280,7 @@ class Machine:
             old=self.old,
             task_raises=0.0 if self.is_calm else scenario.task_raises,
             old_notices=0.0 if self.is_calm else scenario.old_notices,
+            early_cancel=0.0 if self.is_calm else scenario.early_cancel,
         )
         clock = SteadyClock(self.clock)  # a start trusts the wall clock once
         if self.clock.offset_ns:
@@ -370,6 +378,26 @@ class Machine:
         order_id, attempt = order.tag.split("/")
         durable = (order_id, int(attempt)) in self.records.intended
         that("I-21", durable, "{} leaves before its intent is durable", order.tag)
+
+    def _on_notice(self, notice: LinkNotice) -> None:
+        """Count what comes in an order nobody would choose."""
+        if not isinstance(notice, Executed):
+            return
+        key = f"{notice.execution.trade_date}/{notice.execution.branch}/{notice.execution.number}"
+        order = self.records.book.order(OrderId(self.market.orders[key].tag.split("/")[0]))
+        if order is not None and not order.refs:
+            self.checks.reach("fill before the acknowledgement")
+
+    def _before_last_fill(self, told: OrderCancelled) -> OrderCancelled:
+        """A broker that answers a cancel before it has counted the last fill (F-47)."""
+        last = self.market.executions_of(told.order.key)[-1]
+        self._strike("cancel answered early")
+        order = msgspec.structs.replace(
+            told.order,
+            qty_filled=told.order.qty_filled - last.qty,
+            amount_filled=told.order.amount_filled - last.qty * last.price,
+        )
+        return OrderCancelled(order=order)
 
     def _on_raise(self, life: Life) -> None:
         self._strike("a task raises")

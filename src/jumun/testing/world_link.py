@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from jumun.brokers.paper.link import Link, LinkNotice
-from jumun.brokers.paper.wire import Answer, Cancel, Command, Executed, OrderChanged, Submit
+from jumun.brokers.paper.wire import Answer, Cancel, Command, Executed, OrderCancelled, OrderChanged, Submit
 from jumun.ports.broker import SendPermit
 
 OLD_NOTICES_MAX: Final = 200
@@ -46,7 +46,9 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     may_fall: Callable[[str], None]
     on_write: Callable[[Command], None]
     before_send: Callable[[], None]
+    on_notice: Callable[[LinkNotice], None]
     on_raise: Callable[[], None]
+    before_last_fill: Callable[[OrderCancelled], OrderCancelled]
 
 
 class WatchedLink:
@@ -61,6 +63,7 @@ class WatchedLink:
         old: OldNotices,
         task_raises: float,
         old_notices: float,
+        early_cancel: float,
     ) -> None:
         self._inner = inner
         self._watch = watch
@@ -68,6 +71,7 @@ class WatchedLink:
         self._old = old
         self._task_raises = task_raises
         self._old_rate = old_notices
+        self._early_cancel = early_cancel
 
     @property
     def worst_case_ns(self) -> int:
@@ -76,7 +80,7 @@ class WatchedLink:
 
     def calm(self) -> None:
         """No more faults from here."""
-        self._task_raises = self._old_rate = 0.0
+        self._task_raises = self._old_rate = self._early_cancel = 0.0
 
     async def open(self) -> None:
         """Connect."""
@@ -104,6 +108,8 @@ class WatchedLink:
 
         told = await self._inner.call(command, seen)
         await self._watch.may_die(f"{point} answered")
+        if isinstance(told, OrderCancelled) and told.order.qty_filled and self._strikes(self._early_cancel):
+            return self._watch.before_last_fill(told)
         return told
 
     async def notices(self) -> AsyncIterator[LinkNotice]:
@@ -114,6 +120,7 @@ class WatchedLink:
                 self._watch.on_raise()
                 raise BrokenTask("a defect on purpose in the task that hears the broker")
             self._old.keep(notice)
+            self._watch.on_notice(notice)
             yield notice
             if self._old.replayable and self._strikes(self._old_rate):
                 yield self._random.choice(self._old.replayable)

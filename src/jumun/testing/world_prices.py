@@ -46,4 +46,4 @@ class PriceWalk:
                 self._market.advance(now_ns)
                 continue
             point = next(self._paths[instrument.symbol])
-            self._market.step(instrument.symbol, point.price, point.volume // 8, now_ns)
+            self._market.step(instrument.symbol, point.price, point.volume // 12, now_ns)

@@ -250,5 +250,6 @@ class Traders:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
-        if not task.cancelled() and task.exception() is not None:
-            self._machine.broken(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._machine.broken(error)

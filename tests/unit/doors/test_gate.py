@@ -38,7 +38,6 @@ async def test_a_client_that_goes_away_does_not_stop_its_order() -> None:
     assert done == ["made"]
 
 
-@pytest.mark.req("S002-61")
 def test_nothing_comes_in_before_recovery_is_done_and_nothing_after_the_stop_began() -> None:
     gate = a_gate()
     with pytest.raises(OrderDenied) as early:

@@ -20,7 +20,13 @@ UUID = str(uuid4())
 
 
 def a_request(**changes: Any) -> pb.OrderRequest:
-    fields = {"id": UUID, "symbol": "005930", "price": 70_000.0, "quantity": 10, "timestamp": 1_763_600_000}
+    fields: dict[str, Any] = {
+        "id": UUID,
+        "symbol": "005930",
+        "price": 70_000.0,
+        "quantity": 10,
+        "timestamp": 1_763_600_000,
+    }
     return pb.OrderRequest(**(fields | changes))
 
 
@@ -30,10 +36,10 @@ def refused(**changes: Any) -> Reason:
     return caught.value.reason
 
 
-@pytest.mark.req("C-1", "S004-20", "S002-30")
+@pytest.mark.req("C-1", "S002-30")
 def test_every_status_has_one_place_in_the_public_proto() -> None:
     assert set(translate.STATUS_OF) == set(OrderStatus)
-    assert {status: pb.OrderStatus.Name(translate.STATUS_OF[status]) for status in OrderStatus} == {  # type: ignore[arg-type]
+    assert {status: pb.OrderStatus.Name(translate.STATUS_OF[status]) for status in OrderStatus} == {
         OrderStatus.NEW: "PENDING",
         OrderStatus.SENT: "ACCEPTED",
         OrderStatus.ACCEPTED: "ACCEPTED",
@@ -97,7 +103,7 @@ def test_a_double_price_is_read_back_as_the_text_it_was_made_from(price: Decimal
         ({"side_choice": 3}, Reason.UNKNOWN_SIDE),
         ({"type": 2}, Reason.BAD_INPUT),
         ({"timestamp": 0}, Reason.BAD_TIME),
-        ({"timestamp": 10**20 // 11}, Reason.BAD_TIME),
+        ({"timestamp": 123_456}, Reason.BAD_TIME),
         ({"stop_price_text": "0x1"}, Reason.BAD_NUMBER),
     ],
 )

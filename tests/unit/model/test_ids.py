@@ -60,7 +60,12 @@ def test_two_signals_never_share_a_key(parts: tuple[str, str, str], other: tuple
 @pytest.mark.req("S002-19")
 @pytest.mark.parametrize(
     "parts",
-    [("", "v", "s", "BUY", ""), ("a|b", "v", "s", "BUY", ""), ("a", " ", "s", "BUY", ""), ("a", "v", "s", "BUY", "x|y")],
+    [
+        ("", "v", "s", "BUY", ""),
+        ("a|b", "v", "s", "BUY", ""),
+        ("a", " ", "s", "BUY", ""),
+        ("a", "v", "s", "BUY", "x|y"),
+    ],
 )
 def test_an_empty_part_or_one_with_the_separator_is_refused(parts: tuple[str, str, str, str, str]) -> None:
     account, version, symbol, side, leg = parts

@@ -430,13 +430,13 @@ def assert_sound(book: Book) -> None:
     orders = book.open.values()
     assert all(order.is_executable for order in orders)
     assert _without_zeros(book.cash_reserved) == _sums(
-        (((o.account_id, o.currency.value), reserved_cash(o)) for o in orders)
+        ((o.account_id, o.currency.value), reserved_cash(o)) for o in orders
     ), "reserved cash leaks"
     assert _without_zeros(book.shares_reserved) == _sums(
-        (((o.account_id, o.symbol), reserved_shares(o)) for o in orders)
+        ((o.account_id, o.symbol), reserved_shares(o)) for o in orders
     ), "reserved shares leak"
     assert _without_zeros(book.shares_coming) == _sums(
-        (((o.account_id, o.symbol), coming_shares(o)) for o in orders)
+        ((o.account_id, o.symbol), coming_shares(o)) for o in orders
     ), "coming shares leak"
     assert set(book.waiting) == {o.order_id for o in orders if is_waiting(o)}
     assert set(book.unknown) == {o.order_id for o in orders if o.is_unknown}

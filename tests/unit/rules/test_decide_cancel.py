@@ -155,7 +155,9 @@ def test_cancels_go_on_while_trading_is_halted() -> None:
         (Unknown(text="timeout"), "unknown", False),
     ],
 )
-def test_no_answer_to_a_cancel_ends_the_order_by_itself(outcome: CancelOutcome, word: str, asks: bool) -> None:
+def test_no_answer_to_a_cancel_ends_the_order_by_itself(
+    outcome: CancelOutcome, word: str, asks: bool
+) -> None:
     bench = Bench()
     order = bench.working()
     bench.cancel(order)

@@ -34,7 +34,11 @@ KRW = (ACCOUNT, "KRW")
 
 
 def foreign_orders(bench: Bench) -> list[Order]:
-    return [order for order in (*bench.book.open.values(), *bench.book.recent.values()) if Flag.FOREIGN in order.flags]
+    return [
+        order
+        for order in (*bench.book.open.values(), *bench.book.recent.values())
+        if Flag.FOREIGN in order.flags
+    ]
 
 
 # ---- found --------------------------------------------------------------------------------------
@@ -415,7 +419,9 @@ def test_a_look_alike_of_an_order_in_flight_is_left_until_the_reply_is_here() ->
 @pytest.mark.req("I-42", "I-53")
 def test_an_order_of_an_account_we_do_not_keep_is_not_taken_in() -> None:
     bench = Bench(a_policy(accounts={ACCOUNT: a_policy().accounts[ACCOUNT]}))
-    assert bench.study(a_report(bench.submit(), 9, account_id=SHARED, symbol=HYNIX), account=SHARED).events == ()
+    assert (
+        bench.study(a_report(bench.submit(), 9, account_id=SHARED, symbol=HYNIX), account=SHARED).events == ()
+    )
 
 
 @pytest.mark.req("F-31", "I-64")

@@ -55,7 +55,11 @@ def test_an_approved_intent_becomes_a_new_order_that_keeps_what_was_asked() -> N
     assert (order.reserve_price, order.reserve_cost) == (70_000, 98)
     assert (order.account_id, order.symbol, order.side) == (ACCOUNT, SAMSUNG, Side.BUY)
     assert (order.tif, order.trade_date, order.correlation_id) == (TimeInForce.DAY, TODAY, "signal-7")
-    assert (order.created_by, order.strategy_id, order.strategy_version) == ("user-1", "momentum", "momentum-3")
+    assert (order.created_by, order.strategy_id, order.strategy_version) == (
+        "user-1",
+        "momentum",
+        "momentum-3",
+    )
     assert order.idempotency_key == key_of(intent)
     assert order.order_id in bench.book.waiting
     assert decision.denial is None
@@ -141,7 +145,9 @@ def test_a_full_queue_takes_no_more_and_an_order_in_flight_makes_room() -> None:
 @pytest.mark.req("S002-12", "C-33")
 def test_an_intent_that_risk_refuses_becomes_no_order_but_is_written_down() -> None:
     no = Denial(Reason.RISK_DENIED, "the day's loss is spent; wait for tomorrow")
-    bench = Bench(a_policy(approve=lambda intent: no if intent.side is Side.BUY else None), shares={SAMSUNG: 10})
+    bench = Bench(
+        a_policy(approve=lambda intent: no if intent.side is Side.BUY else None), shares={SAMSUNG: 10}
+    )
     decision = bench.do(SubmitOrder(intent=an_intent()))
     assert (names(decision), decision.order, decision.denial) == (["IntentDenied"], None, no)
     assert bench.submit(a_sale(2)).status is S.NEW
@@ -341,15 +347,20 @@ def test_a_symbol_with_an_unknown_order_is_held_for_every_other_order() -> None:
 
 
 @pytest.mark.req("F-03", "I-07", "I-58")
-def test_an_order_to_be_sent_once_more_is_not_in_its_own_way_but_another_unknown_one_is() -> None:
+def test_orders_to_be_sent_once_more_do_not_wait_for_each_other_unless_they_look_alike() -> None:
     bench = Bench(a_policy(unknown_order_policy="resend_once"))
-    first, second = bench.sent(an_intent(1)), bench.sent(an_intent(2, qty=D(9)))
-    bench.conclude(first, Unknown(text=""))
+    first = bench.sent(an_intent(1))
+    second = bench.sent(an_intent(2, qty=D(9)))
+    for order in (first, second):
+        bench.conclude(order, Unknown(text=""))
+    twin = bench.submit(an_intent(3))
     bench.absent_twice()
-    again = bench.order(first)
-    assert obstacle_to(again, bench.book) is None
-    bench.conclude(second, Unknown(text=""))
-    assert obstacle_to(again, bench.book) == (ACCOUNT, SAMSUNG)
+    assert obstacle_to(bench.order(first), bench.book) is None
+    assert obstacle_to(bench.order(second), bench.book) is None
+    assert obstacle_to(twin, bench.book) == (ACCOUNT, SAMSUNG)
+    bench.send(first)
+    assert obstacle_to(bench.order(first), bench.book) == shape_of(first)
+    assert obstacle_to(bench.order(second), bench.book) is None
 
 
 # ---- the four ends of a send -------------------------------------------------------------------------

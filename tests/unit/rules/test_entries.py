@@ -211,7 +211,9 @@ def test_an_intent_that_risk_refused_is_told_to_its_account() -> None:
 
 def test_a_market_order_has_no_price_to_tell() -> None:
     bench = Bench()
-    bench.conclude(bench.sent(an_intent(order_type=OrderType.MARKET, price=None)), Accepted(ref=a_ref(), raw=""))
+    bench.conclude(
+        bench.sent(an_intent(order_type=OrderType.MARKET, price=None)), Accepted(ref=a_ref(), raw="")
+    )
     assert bench.entries[-1].messages[0].payload["price"] is None
 
 

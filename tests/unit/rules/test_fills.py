@@ -43,7 +43,9 @@ class Figure(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
-def a_notice(qty: object = 10, price: object = 70_000, number: int | None = 1, **changes: object) -> FillNotice:
+def a_notice(
+    qty: object = 10, price: object = 70_000, number: int | None = 1, **changes: object
+) -> FillNotice:
     values: dict[str, object] = {
         "account_id": ORDER.account_id,
         "ref": a_ref(),
@@ -236,7 +238,9 @@ def test_any_arrival_ends_at_the_exchanges_figures_once_a_last_one_comes(
 
 @pytest.mark.req("I-09", "F-20", "F-21")
 @given(trades=TRADES, data=st.data())
-def test_with_execution_ids_every_notice_at_least_once_is_enough(trades: list[Trade], data: st.DataObject) -> None:
+def test_with_execution_ids_every_notice_at_least_once_is_enough(
+    trades: list[Trade], data: st.DataObject
+) -> None:
     notices = [a_notice(trade.qty, trade.price, number) for number, trade in enumerate(trades)]
     order = ORDER
     for notice in data.draw(st.permutations(notices + data.draw(st.lists(st.sampled_from(notices))))):

@@ -212,7 +212,9 @@ def test_nothing_a_broker_says_later_brings_an_ended_order_back(end: BrokerState
 def test_an_order_called_filled_without_its_shares_is_disputed_and_asked_about() -> None:
     bench = Bench()
     order = bench.working()
-    decision = bench.hear(a_report(order, state=BrokerState.FILLED, qty_filled=D(4), amount_filled=D(280_000)))
+    decision = bench.hear(
+        a_report(order, state=BrokerState.FILLED, qty_filled=D(4), amount_filled=D(280_000))
+    )
     assert (names(decision), decision.ask) == (["FillBooked", "OrderFlagged"], True)
     assert bench.order(order).flags == (Flag.DISPUTED,)
     full = a_report(order, state=BrokerState.FILLED, qty_filled=D(10), amount_filled=D(700_000))

@@ -42,7 +42,9 @@ def fill_of(side: Side, qty: object, price: object) -> Fill:
     return a_fill(order, qty=D(str(qty)), price=D(str(price)))
 
 
-def trade(position: Position, side: Side, qty: object, price: object) -> tuple[Position, tuple[LedgerRow, ...]]:
+def trade(
+    position: Position, side: Side, qty: object, price: object
+) -> tuple[Position, tuple[LedgerRow, ...]]:
     rows = rows_of_fill(fill_of(side, qty, price), position, [])
     return apply_rows(position, rows), rows
 

@@ -297,5 +297,3 @@ def test_a_rejected_order_keeps_the_words_of_the_broker() -> None:
     assert (order.reason, order.reason_text) == (Reason.BROKER_REJECTED, "40 no")
     short = OrderRejected(order_id=OrderId(ID), code="", text="no", raw="")
     assert after(short).reason_text == "no"
-
-

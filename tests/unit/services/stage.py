@@ -1,4 +1,4 @@
-"""A small stage for the engine: the real desk, journal and paper broker on virtual time, and the broker's levers."""
+"""A stage for the engine: the real desk and paper broker on virtual time, and the broker's levers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

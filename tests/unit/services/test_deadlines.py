@@ -50,7 +50,11 @@ def test_outdated_entries_are_thrown_away_before_they_pile_up() -> None:
     assert deadlines.next_ns() == 10 * SLACK - 1
 
 
-@given(steps=st.lists(st.tuples(st.sampled_from([A, B, C]), st.one_of(st.none(), st.integers(0, 50))), max_size=40))
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from([A, B, C]), st.one_of(st.none(), st.integers(0, 50))), max_size=40
+    )
+)
 def test_what_is_due_is_what_was_last_set(steps: list[tuple[OrderId, int | None]]) -> None:
     deadlines, truth = Deadlines(), dict[OrderId, int]()
     for number, (order_id, at) in enumerate(steps):

@@ -2,19 +2,22 @@
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
-from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, orders_of, until
 
 from jumun.model.errors import BadInput, OrderDenied, StoreUnavailable, UnknownOrder
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import FillNotice
+from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, orders_of, until
 
 S = 1_000_000_000
 
 
-@pytest.mark.req("S000-1", "S000-6", "S000-19", "S000-54", "S000-55", "S000-58", "S000-62", "S002-21", "S002-57")
+@pytest.mark.req(
+    "S000-1", "S000-6", "S000-19", "S000-54", "S000-55", "S000-58", "S000-62", "S002-21", "S002-57"
+)
 def test_an_intent_becomes_one_order_and_its_fill_becomes_a_position() -> None:
     async def play(stage: Stage) -> None:
         engine = stage.engine()
@@ -125,7 +128,7 @@ def test_a_send_that_never_left_is_tried_again_after_1_2_and_4_seconds_and_then_
         assert decision.order is not None
         await until(lambda: not engine.desk.book.open)
         times = [when for when, _ in stage.broker.sends]
-        waits = [round((later - earlier) / S) for earlier, later in zip(times, times[1:], strict=False)]
+        waits = [round((later - earlier) / S) for earlier, later in pairwise(times)]
         assert waits == [1, 2, 4]
         order = await engine.find(decision.order.order_id)
         assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.NOT_SENT)

@@ -33,7 +33,9 @@ def drain(queue: OrderQueue) -> list[OrderId]:
         (OrderType.MARKET, Side.SELL, 75),
     ],
 )
-def test_the_priorities_are_those_of_the_specification(order_type: OrderType, side: Side, priority: int) -> None:
+def test_the_priorities_are_those_of_the_specification(
+    order_type: OrderType, side: Side, priority: int
+) -> None:
     assert OrderQueue().priority(an_order(order_type=order_type, side=side)) == priority
 
 
@@ -56,7 +58,9 @@ def test_a_sale_goes_in_the_lane_that_reduces() -> None:
     assert OrderQueue().lane(an_order()) is Lane.NEW
 
 
-ORDERS = st.lists(st.tuples(st.sampled_from([OrderType.LIMIT, OrderType.MARKET]), st.sampled_from(Side)), max_size=30)
+ORDERS = st.lists(
+    st.tuples(st.sampled_from([OrderType.LIMIT, OrderType.MARKET]), st.sampled_from(Side)), max_size=30
+)
 
 
 @pytest.mark.req("S000-13", "S000-40")

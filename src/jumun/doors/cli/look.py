@@ -9,7 +9,7 @@ from jumun.doors.cli.options import AsJson
 UNIQUE: Final = (
     23  # characters of an id: its millisecond and 26 bits of chance; every command takes a beginning
 )
-WIDE_ENOUGH: Final = 120  # columns of a terminal that shows every column of a table
+WIDE_ENOUGH: Final = 140  # columns of a terminal that shows every column of a table
 
 if TYPE_CHECKING:
     from jumun.model.orders import Order
@@ -135,33 +135,57 @@ def order_fields(order: "Order") -> dict[str, object]:
 
 
 def _print_orders(found: "list[Order]") -> None:
+    """Ids are never cut: orders of one millisecond differ at the end only."""
     from jumun.doors.cli import printing
 
     console = printing.out()
-    narrow = console.width < WIDE_ENOUGH
-    columns = ["order", "symbol", "side", "qty", "price", "filled", "status"]
-    if not narrow:
-        columns = ["created (UTC)", *columns, "average", "account", "why"]
-    table = printing.table(*columns, right=("qty", "price", "filled", "average"))
+    if console.width < WIDE_ENOUGH:
+        table = printing.table(
+            "order", "what", "filled", "status", right=("filled",), whole=("order", "status")
+        )
+        for order in found:
+            what = f"{order.side} {printing.qty(order.qty)} {order.symbol} {_price(order)}"
+            status = printing.status_text(order.status.value)
+            table.add_row(order.order_id, what, printing.qty(order.qty_filled), status)
+        console.print(table)
+        return
+    columns = (
+        "created (UTC)",
+        "order",
+        "symbol",
+        "side",
+        "qty",
+        "price",
+        "filled",
+        "status",
+        "average",
+        "why",
+    )
+    whole = ("created (UTC)", "order", "status")
+    table = printing.table(*columns, right=("qty", "price", "filled", "average"), whole=whole)
     for order in found:
-        currency = order.currency.value
-        price = printing.money(order.price, currency) if order.price is not None else order.order_type.value
-        cells = [
-            order.order_id[:UNIQUE] if narrow else order.order_id,
+        average = order.average_fill_price
+        table.add_row(
+            printing.when(order.created_ns),
+            order.order_id,
             order.symbol,
             order.side.value,
             printing.qty(order.qty),
-            price,
+            _price(order),
             printing.qty(order.qty_filled),
             printing.status_text(order.status.value),
-        ]
-        if not narrow:
-            average = order.average_fill_price
-            shown = "" if average is None else printing.money(round(average, 4), currency)
-            why = order.reason.value if order.reason is not None else ""
-            cells = [printing.when(order.created_ns), *cells, shown, order.account_id, why]
-        table.add_row(*cells)
+            "" if average is None else printing.money(round(average, 4), order.currency.value),
+            order.reason.value if order.reason is not None else "",
+        )
     console.print(table)
+
+
+def _price(order: "Order") -> str:
+    from jumun.doors.cli import printing
+
+    if order.price is None:
+        return order.order_type.value
+    return printing.money(order.price, order.currency.value)
 
 
 def _print_book(view: "BookView") -> None:

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -31,12 +31,21 @@ def as_json(value: object) -> None:
     print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
-def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
-    """Return an empty table in the house style; `right` names the columns of numbers."""
-    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+def table(
+    *columns: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = (), title: str | None = None
+) -> Table:
+    """Return an empty table in the house style; `right` names number columns, `whole` what never wraps."""
+    made = Table(
+        box=SIMPLE_HEAD,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for name in columns:
-        is_number = name in right
-        made.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        made.add_column(name, justify=justify, no_wrap=name in right or name in whole, overflow="fold")
     return made
 
 

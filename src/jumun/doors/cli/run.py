@@ -50,7 +50,8 @@ def demo(
 def replay(
     *,
     prices: Annotated[
-        list[Path], Parameter(consume_multiple=True, help="CSV files of daily bars, plain or gzip.")
+        list[Path],
+        Parameter(consume_multiple=True, negative=(), help="CSV files of daily bars, plain or gzip."),
     ],
     signals: Annotated[Path, Parameter(help="A CSV file of signals.")],
     instruments: Annotated[

@@ -81,9 +81,9 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
         )
     if order.flags:
         console.print(f"flags: {', '.join(order.flags)}", style="bold red")
-    narrow = console.width < 120
+    narrow = console.width < 140
     columns = NARROW if narrow else WIDE
-    table = printing.table(*columns, right=("record",))
+    table = printing.table(*columns, right=("record",), whole=("time (UTC)", "event"))
     for chapter in story:
         raw = chapter.evidence if full else _short(chapter.evidence)
         if narrow:

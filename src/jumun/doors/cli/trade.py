@@ -149,11 +149,12 @@ def resume(
 def _tell_order(told: "desk_pb2.OrderReply", as_json: bool) -> int:
     from jumun.doors.cli import printing
 
+    refused = told.denied or told.status == "REJECTED"  # a rejected order that is sent again is no new answer
     if as_json:
         printing.as_json({field.name: getattr(told, field.name) for field in told.DESCRIPTOR.fields})
-        return 1 if told.denied else 0
-    if told.denied:
-        about = f" ({told.order_id})" if told.order_id else ""
+        return 1 if refused else 0
+    if refused:
+        about = f" ({told.order_id})" if told.order_id and told.order_id not in told.text else ""
         printing.warn(f"{told.reason}: {told.text}{about}")
         return 1
     price = f" at {told.price}" if told.price else ""
