@@ -190,10 +190,7 @@ class Settings(BaseSettings):
         "info", "debug, info, warn or error.", "info", pattern="^(debug|info|warn|error)$"
     )
     log_format: str = _field(
-        "",
-        "json or console; empty: console on a terminal, json elsewhere.",
-        "json",
-        pattern="^(json|console|)$",
+        "json", "json or console.", "console", pattern="^(json|console)$"
     )
     log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
     oms_unknown_order_policy: UnknownPolicy | None = _field(

@@ -56,7 +56,9 @@ def test_help_imports_no_driver_no_server_and_no_settings() -> None:
         assert word in done.stdout
 
 
-@pytest.mark.req("S002-73", "S002-31", "S002-64", "I-30", "I-32")
+@pytest.mark.req(
+    "OMS-05", "S002-39", "S002-40", "S002-41", "S002-43", "S002-73", "S002-31", "S002-64", "I-30", "I-32"
+)
 def test_a_day_at_the_command_line(service: Rig) -> None:
     filled = service.jumun(*BUY, "10", "--price", "70001", "--id", "filled")
     assert filled.returncode == 0, filled.stderr

@@ -163,6 +163,27 @@ def test_a_store_of_another_demo_is_refused_in_one_sentence(
     assert len(err.splitlines()) == 1
 
 
+def test_a_store_that_cannot_be_made_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert run_demo(DemoOptions(store=tmp_path / "file" / "demo.db", sessions=1, signals=1)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("STORE_UNAVAILABLE: the folder")
+
+
+def test_prices_without_a_usable_signal_are_replayed_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signals = tmp_path / "none.csv"
+    signals.write_text((ROOT / "examples" / "signals.csv").read_text().splitlines()[0] + "\n")
+    prices = (ROOT / "examples" / "generated_prices.csv",)
+    options = ReplayOptions(prices=prices, signals=signals, store=tmp_path / "replay.db", json=True)
+    assert run_replay(options) == 0
+    assert json.loads(capsys.readouterr().out)["run"]["prints"] == 240
+
+
 def test_the_tables_for_people_fit_in_eighty_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

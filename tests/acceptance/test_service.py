@@ -65,7 +65,7 @@ def test_a_stopped_service_exits_0_and_its_orders_and_openings_are_there_after_t
     assert len(rig.oracle().arrivals) == 1
 
 
-@pytest.mark.req("F-79", "F-02", "F-68", "I-07", "I-15")
+@pytest.mark.req("EMS-04", "S002-59", "S002-60", "F-79", "F-02", "F-68", "I-07", "I-15")
 def test_a_second_signal_ends_a_stop_that_waits_and_the_next_start_settles_the_order_once(rig: Rig) -> None:
     rig.settings["OMS_UNKNOWN_ORDER_POLICY"] = "resend_once"
     rig.start_exchange()

@@ -27,7 +27,7 @@ Event = MutableMapping[str, Any]
 def configure(level: str = "warn", form: str = "", output: str = "stderr") -> None:
     """Set logging up. `form` empty: for people on a terminal, JSON elsewhere. Raises ConfigError."""
     stream = _stream(output)
-    console = form == "console" or (not form and stream.isatty())
+    console = form == "console"
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty())
         if console

@@ -69,7 +69,10 @@ class LedgerLink:
         return told
 
     async def control(self, commands: Iterable[Change]) -> list[Refused]:
-        """Carry out calls of the driver's own, such as prints, with one sync; return what was refused."""
+        """Carry out calls of the driver's own, such as prints, with one sync; return what was refused.
+
+        Prints are synced too: recovery may have to send an order again before anything is printed anew.
+        """
         refused: list[Refused] = []
         events: list[MarketEvent] = []
         for command in commands:

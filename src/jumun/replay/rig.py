@@ -8,9 +8,10 @@ from typing import Final
 
 from jumun.brokers.paper import PaperBroker, paper_traits
 from jumun.exchange.ledger_file import LedgerFile
-from jumun.exchange.protocol import OpenAccount
+from jumun.exchange.protocol import Advance, OpenAccount
 from jumun.exchange.world import World
 from jumun.model.commands import BookOpening
+from jumun.model.errors import StoreUnavailable
 from jumun.model.events import SendIntended
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, UserId
@@ -49,7 +50,7 @@ class Rig:
 
         Raises StoreLocked, StoreUnavailable, TornJournal, ConfigError.
         """
-        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(store.parent)
         records, newest_ns = _newest(store)
         self.records_before = records
         self.sends = 0  # of this run
@@ -90,7 +91,7 @@ class Rig:
 
     async def start(self) -> None:
         """Open the accounts at the exchange, recover, and accept orders."""
-        await self.link.control(self.openings)
+        await self.link.control([Advance(), *self.openings])  # the market learns what day it is
         await self.engine.start()
         heard = self.engine.desk.on_commit
 
@@ -115,6 +116,15 @@ def world_of(name: str, instruments: Sequence[Instrument], bases: Mapping[str, D
     """Return a market with the real calendars."""
     used = {one.symbol: bases[one.symbol] for one in instruments if one.symbol in bases}
     return World(name=name, instruments=tuple(instruments), bases=used, overrides=NO_OVERRIDES)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the folder {folder} cannot be made ({error.strerror}); name a store somewhere else"
+        ) from error
 
 
 def _newest(store: Path) -> tuple[int, int]:

@@ -47,7 +47,8 @@ def _order_value(intent: ApprovedOrderIntent, valid: Valid, value: Decimal, poli
     if limit is None:
         return Denial(
             Reason.MAX_ORDER_VALUE,
-            f"no max_order_value is set for {currency}; set max_order_value.{currency} to trade {intent.symbol}",
+            f"no max_order_value is set for {currency}; "
+            f"set max_order_value.{currency} to trade {intent.symbol}",
         )
     if value <= limit:
         return None
@@ -63,7 +64,8 @@ def _shares(intent: ApprovedOrderIntent, book: Book) -> Denial | None:
         return None
     return Denial(
         Reason.SHARES,
-        f"{intent.qty:f} {intent.symbol} to sell but {free:f} are free in {intent.account_id}; sell at most that",
+        f"{intent.qty:f} {intent.symbol} to sell but {free:f} are free in {intent.account_id}; "
+        "sell at most that",
     )
 
 

@@ -48,7 +48,10 @@ from jumun.rules.policy import Facts, Policy
 
 
 def decide(book: Book, command: Command, facts: Facts, policy: Policy) -> Decision:
-    """Return what follows from a command. Changes nothing; asks nobody; the same values give the same answer."""
+    """Return what follows from a command.
+
+    Changes nothing; asks nobody; the same values give the same answer.
+    """
     draft = Draft(book, policy, facts)
     decision = _dispatch(command, draft)
     before = len(draft.events)

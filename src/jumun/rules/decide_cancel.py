@@ -1,4 +1,4 @@
-"""OMS-05: cancelling. A cancel asked for is a fact; the order can fill until the broker proves its end (I-20)."""
+"""OMS-05: cancelling. A cancel asked for is a fact; the order fills until its end is proven (I-20)."""
 
 from jumun.model.commands import CancelOrder, ConcludeCancel
 from jumun.model.events import CancelAnswered, CancelIntended, CancelRequested, OrderCancelled

@@ -60,7 +60,7 @@ def validate(intent: ApprovedOrderIntent, policy: Policy, facts: Facts) -> Valid
     if instrument.venue is not Venue.US and not _usable(base):
         return Denial(
             Reason.NO_BASE_PRICE,
-            f"{intent.symbol} has no base price for {day}, so its price limits are unknown; load prices first",
+            f"{intent.symbol} has no base price for {day}, so its limits are unknown; load prices first",
         )
     band = price_band(instrument, base, day) if base is not None and _usable(base) else None
     price = _effective_price(intent, instrument, band, day)

@@ -128,7 +128,7 @@ def draw_scenario(
         carries_reference=random.random() < 0.35,
         unknown_order_policy=random.choice(("hold", "resend_once")),
         exclusive="foreign" not in classes or random.random() < 0.5,
-        cancel_proves=random.random() < 0.5,
+        cancel_proves=random.random() < 0.5 or "early_cancel" in classes,
         visible_after_ns=max(3 * NS, fault_plan.worst_case_ns),
         snapshot_every=random.choice((60, 400, 100_000)),
         classes=classes,
@@ -194,8 +194,8 @@ CLASSES: Final = {
     "foreign": lambda r: {"foreign": _rate(r, 0.02, 0.1)},
     "early_cancel": lambda r: {
         "early_cancel": _rate(r, 0.3, 1.0),
-        "notice_late": _rate(r, 0.2, 0.6),
-        "notice_late_ms_max": r.randint(1000, 5000),
+        "notice_late": _rate(r, 0.6, 1.0),
+        "notice_late_ms_max": r.randint(2000, 6000),
     },
     "old_notices": lambda r: {"old_notices": _rate(r, 0.01, 0.1)},
 }

@@ -270,6 +270,7 @@ class Machine:
             on_write=lambda command: self._on_write(life, command),
             before_send=lambda: self._before_send(life),
             on_notice=self._on_notice,
+            on_old_notice=lambda: self._strike("old notice"),
             on_raise=lambda: self._on_raise(life),
             before_last_fill=self._before_last_fill,
         )

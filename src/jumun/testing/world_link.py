@@ -47,6 +47,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     on_write: Callable[[Command], None]
     before_send: Callable[[], None]
     on_notice: Callable[[LinkNotice], None]
+    on_old_notice: Callable[[], None]
     on_raise: Callable[[], None]
     before_last_fill: Callable[[OrderCancelled], OrderCancelled]
 
@@ -123,6 +124,7 @@ class WatchedLink:
             self._watch.on_notice(notice)
             yield notice
             if self._old.replayable and self._strikes(self._old_rate):
+                self._watch.on_old_notice()
                 yield self._random.choice(self._old.replayable)
 
     def _strikes(self, rate: float) -> bool:

@@ -42,10 +42,13 @@ def undocumented(source: str) -> list[str]:
 
 
 def broad_handlers(source: str) -> list[int]:
-    """Return the lines of `except:`, `except Exception` and handlers that only pass."""
+    """Return the lines of `except:`, `except Exception` and handlers that only pass.
+
+    One that cleans up and raises the same error again swallows nothing.
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ExceptHandler):
+        if isinstance(node, ast.ExceptHandler) and not _raises_again(node):
             names = (
                 {one.id for one in ast.walk(node.type) if isinstance(one, ast.Name)}
                 if node.type
@@ -56,6 +59,11 @@ def broad_handlers(source: str) -> list[int]:
             ):
                 found.append(node.lineno)
     return found
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
 
 
 def test_no_file_names_a_machine() -> None:

@@ -150,4 +150,6 @@ async def test_a_send_that_a_crash_left_open_is_settled_before_time_goes_on(
     assert (outcome.created, outcome.existing, outcome.unresolved) == (0, 1, [])
     assert order.status is OrderStatus.FILLED
     assert (outcome.sends, order.attempt) == ((0, 1) if arrived else (1, 2))
+    assert order.attempt_ts_ns is not None
+    assert order.attempt_ts_ns - FIRST_NS < 11 * MINUTE, "it waited for the next print"
     assert len([one for one in again.market.arrivals if one.refused is None]) == 1

@@ -75,6 +75,17 @@ async def test_what_was_answered_is_on_disk_and_rebuilds_the_same_exchange(tmp_p
     assert rebuilt.balance_of("A").holdings == {"005930": D(5)}
 
 
+@pytest.mark.req("I-22")
+async def test_prints_are_on_disk_before_anybody_hears_of_them(tmp_path: Path) -> None:
+    ledger, market, link = opened(tmp_path)
+    await link.control([OPEN])
+    await link.control([PRINT])
+    ledger.close()
+    again, rebuilt = LedgerFile.open(tmp_path / "exchange", WORLD)
+    again.close()
+    assert rebuilt.digest() == market.digest()
+
+
 async def test_notices_come_after_the_answer_and_idle_means_that_all_were_taken_in(tmp_path: Path) -> None:
     ledger, _, link = opened(tmp_path)
     await link.open()

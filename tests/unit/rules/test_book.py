@@ -135,9 +135,7 @@ def test_the_numbers_of_a_forgotten_order_are_forgotten_too() -> None:
 
 
 @pytest.mark.req("F-47", "I-25")
-def test_a_late_fill_of_an_order_that_left_memory_counts_when_the_order_is_fetched_and_when_it_is_not() -> (
-    None
-):
+def test_a_late_fill_counts_whether_or_not_its_order_is_still_in_memory() -> None:
     bench = Bench()
     order = bench.fill(bench.working(), 10)
     begun = through_bytes(bench.book, decode_image)

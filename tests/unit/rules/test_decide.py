@@ -238,9 +238,9 @@ def test_a_draft_sees_its_own_changes_and_the_book_does_not() -> None:
     order = bench.working()
     draft = bench.draft()
     assert draft.order(order.order_id) is bench.book.open[order.order_id]
-    assert draft.touched == ()
+    assert list(draft.touched) == []
     draft.touch(order)
-    assert draft.touched == (order.order_id,)
+    assert list(draft.touched) == [order.order_id]
     assert draft.by_ref(ACCOUNT, a_ref(99)) is None
     assert draft.now_ns == bench.now_ns
 

@@ -1,7 +1,7 @@
 """The order state machine, cell by cell: what may follow what, and that nothing else can."""
 
 from decimal import Decimal
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
@@ -43,7 +43,7 @@ ID = ORDER.order_id
 S = OrderStatus
 
 
-def a_booking(qty: int, *, notice: bool = True, **changes: object) -> FillBooked:
+def a_booking(qty: int, *, notice: bool = True, **changes: Any) -> FillBooked:
     fill = a_fill(ORDER, qty=D(qty), price=D(70_000), **changes)
     return FillBooked(order_id=ID, fill=fill, ledger=(), notice_qty=D(qty if notice else 0), raw="")
 
@@ -287,7 +287,8 @@ def test_a_cancel_on_its_way_is_a_fact_beside_the_status() -> None:
 @pytest.mark.req("S002-43", "I-49")
 def test_a_cancelled_order_has_nothing_open_and_nothing_to_wait_for() -> None:
     order = after("not left", "cancel intended", "cancelled")
-    assert not (order.attempt_open or order.cancel_open)
+    assert not order.attempt_open
+    assert not order.cancel_open
     assert (order.retry_at_ns, order.cancel_retry_ns, order.reason) == (None, None, Reason.EXPIRED)
 
 

@@ -140,9 +140,9 @@ def test_a_market_order_without_a_price_or_with_zero_is_taken(price: Decimal | N
 @pytest.mark.parametrize(("side", "allowed"), [(Side.BUY, "may_buy"), (Side.SELL, "may_sell")])
 def test_an_account_needs_the_permission_for_the_side(side: Side, allowed: str) -> None:
     other = "may_sell" if allowed == "may_buy" else "may_buy"
-    bench = Bench(a_policy(accounts={ACCOUNT: an_account(**{allowed: False})}))
+    bench = Bench(a_policy(accounts={ACCOUNT: an_account(ACCOUNT, **{allowed: False})}))
     assert reason(judge(bench, side=side)) is Reason.PERMISSION
-    bench = Bench(a_policy(accounts={ACCOUNT: an_account(**{other: False})}))
+    bench = Bench(a_policy(accounts={ACCOUNT: an_account(ACCOUNT, **{other: False})}))
     assert isinstance(judge(bench, side=side), Valid)
 
 

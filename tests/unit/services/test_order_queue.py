@@ -177,7 +177,7 @@ STEPS = st.lists(
 def test_every_order_is_sent_once_unless_it_is_taken_out_of_line(
     steps: list[tuple[str, str | int | None]],
 ) -> None:
-    desk, added, dropped = Desk(), [], set()
+    desk, added, dropped = Desk(), list[Order](), set[OrderId]()
     for step, what in steps:
         if step == "add":
             order = an_order(len(added), symbol=str(what))

@@ -143,17 +143,16 @@ def is_uuid(text: str | None) -> bool:
 
 
 def _side(request: pb.OrderRequest, price: Decimal | None) -> Side:
-    """An omitted side reads as BUY and an omitted type as LIMIT: believed only beside a price (rule 5).
+    """An omitted side reads as BUY: believed only beside a price above zero, which nobody sends by accident.
 
-    A worker of the public proto that says MARKET is believed about its side, as that proto has no other way.
+    Requirements part 3.1, rule 5. It holds for MARKET too: there the price is an indication, and is dropped.
     """
     if request.side not in SIDES:
         raise BadInput(
             f"side {request.side} is not in the list; use BUY (0) or SELL (1)", reason=Reason.UNKNOWN_SIDE
         )
     if request.side_choice == pb.SIDE_UNSPECIFIED:
-        forgettable = request.side == pb.BUY and request.type == pb.LIMIT
-        if forgettable and (price is None or price <= 0):
+        if request.side == pb.BUY and (price is None or price <= 0):
             raise BadInput(
                 "side and price are both zero, as if forgotten; set side_choice, or give a price above zero",
                 reason=Reason.UNKNOWN_SIDE,
