@@ -67,12 +67,23 @@ def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
     denial = _cannot_take(intent, draft)
     if denial is not None:
         return draft.decision(denial=denial)
-    approve = draft.policy.approve
-    denial = approve(intent) if approve is not None else None
+    denial = _ask_risk(intent, draft)
     if denial is not None:
         draft.note(IntentDenied(intent=intent, reason=denial.reason, text=denial.text))
         return draft.decision(denial=denial)
     return _create(intent, draft)
+
+
+def _ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
+    """The one place where a risk engine plugs in. Whatever breaks inside it refuses the order (C-33, I-53)."""
+    approve = draft.policy.approve
+    if approve is None:
+        return None
+    try:
+        return approve(intent, draft.book, draft.facts)
+    except Exception as error:  # noqa: BLE001  # supervisor: somebody else's code must not take the desk along
+        text = f"the risk engine failed on {intent.symbol} ({type(error).__name__}: {error}); mend it first"
+        return Denial(Reason.RISK_ERROR, text)
 
 
 def _same_key_again(intent: ApprovedOrderIntent, existing: Order, draft: Draft) -> Decision:

@@ -12,6 +12,7 @@ from jumun.model.orders import OrderType, TimeInForce
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.rules.book import Book
 from jumun.rules.cost_tables import CostPlan
 from jumun.rules.trading_days import Overrides
 
@@ -60,6 +61,9 @@ class Denial(msgspec.Struct, frozen=True):
     text: str
 
 
+Approve = Callable[[ApprovedOrderIntent, Book, "Facts"], Denial | None]
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything fixed for the life of a desk."""
 
@@ -74,7 +78,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     unknown_order_policy: str  # hold | resend_once
     visible_after_ns: int
     settles_after_ns: int
-    approve: Callable[[ApprovedOrderIntent], Denial | None] | None = None  # where the risk engine plugs in
+    approve: "Approve | None" = None  # where the risk engine plugs in
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the instrument; raises UnknownSymbol (F-59)."""

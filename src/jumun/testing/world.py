@@ -26,9 +26,11 @@ OPEN: Final = time(16, 30)
 CLOSE: Final = time(17, 30)
 EVENING_END: Final = time(18, 0)
 STORM_S: Final = 600  # how long orders keep coming
-PHASES: Final = {"open": time(16, 24), "middle": time(16, 45), "close": time(17, 22)}
-# The day and the session after it. The second is the last of its year at KRX: its trades settle in the next
-# one, under other tax rates. On the third the year has changed.
+# When the storm begins: it meets the opening auction, continuous trading, the closing auction, or the end.
+PHASES: Final = {"open": time(16, 24), "middle": time(17, 5), "close": time(17, 14), "end": time(17, 22)}
+OFTEN: Final = ("open", "middle", "middle", "close", "close", "end")  # an early storm makes a long calm
+# A day and the session after it. Those of December are the last of the year at KRX: their trades settle in
+# the next year, under its tax rates. In March that year's rates are in force.
 DAYS: Final = (
     (date(2025, 6, 10), date(2025, 6, 11)),
     (date(2025, 12, 29), date(2025, 12, 30)),
@@ -123,7 +125,7 @@ def draw_scenario(
         seed=seed,
         orders=orders,
         days=pair[:days],
-        phase=random.choice(tuple(PHASES)),
+        phase=random.choice(OFTEN),
         identity=random.choice(tuple(FillIdentity)),
         carries_reference=random.random() < 0.35,
         unknown_order_policy=random.choice(("hold", "resend_once")),

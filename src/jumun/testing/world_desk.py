@@ -51,6 +51,7 @@ RESTART_S: Final = (0.2, 4.0)
 READY_WITHIN_S: Final = 600.0  # a start may wait for the broker, but not for ever
 READY_LOOK_S: Final = 0.05
 LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
+CALM_LOOK_S: Final = 10.0
 COMPARE_EVERY: Final = 40  # commits between comparisons of whole books
 KRW, USD, SHARED_FOREIGN = Currency.KRW, Currency.USD, "foreign"
 
@@ -238,7 +239,8 @@ class Machine:
     async def _watch(self, life: Life, other: asyncio.Future[None]) -> str:
         """Wait for `other`, for the end of the life, or for its store to fail: then a person restarts it."""
         while not life.is_dead and not other.done():
-            await asyncio.wait([other, life.died], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            look_s = CALM_LOOK_S if self.is_calm else LOOK_S
+            await asyncio.wait([other, life.died], timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
             if life.engine.desk.failure is not None and not life.is_dead:
                 return "its store failed"
         return life.died.result() if life.is_dead else ""

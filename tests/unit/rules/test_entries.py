@@ -203,7 +203,7 @@ def test_an_unknown_outcome_a_halt_and_a_break_are_alerts() -> None:
 
 
 def test_an_intent_that_risk_refused_is_told_to_its_account() -> None:
-    bench = Bench(a_policy(approve=lambda _: Denial(Reason.RISK_DENIED, "no")))
+    bench = Bench(a_policy(approve=lambda *_: Denial(Reason.RISK_DENIED, "no")))
     bench.do(SubmitOrder(intent=an_intent()))
     [message] = bench.entries[-1].messages
     assert (message.event_type, message.account_id) == ("intent_denied", ACCOUNT)
