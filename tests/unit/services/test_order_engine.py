@@ -16,7 +16,16 @@ S = 1_000_000_000
 
 
 @pytest.mark.req(
-    "S000-1", "S000-6", "S000-19", "S000-54", "S000-55", "S000-58", "S000-62", "S002-21", "S002-57"
+    "S000-1",
+    "S000-110",
+    "S000-6",
+    "S000-19",
+    "S000-54",
+    "S000-55",
+    "S000-58",
+    "S000-62",
+    "S002-21",
+    "S002-57",
 )
 def test_an_intent_becomes_one_order_and_its_fill_becomes_a_position() -> None:
     async def play(stage: Stage) -> None:
