@@ -75,7 +75,7 @@ def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
 
 
 def _ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
-    """The one place where a risk engine plugs in. Whatever breaks inside it refuses the order (C-33, I-53)."""
+    """The one place where a risk engine plugs in; whatever breaks inside it refuses the order (C-33)."""
     approve = draft.policy.approve
     if approve is None:
         return None

@@ -54,6 +54,13 @@ def test_nothing_is_compared_while_an_order_of_the_account_is_unknown() -> None:
     assert differences_of(a_balance({SAMSUNG: 10}, {}), bench.book) == []
 
 
+@pytest.mark.req("I-43", "F-02")
+def test_nothing_is_compared_while_a_send_of_the_account_is_on_its_way() -> None:
+    bench = Bench()
+    bench.sent()
+    assert differences_of(a_balance({SAMSUNG: 10}, {}), bench.book) == []
+
+
 @pytest.mark.req("I-43")
 def test_an_unknown_order_of_another_account_hides_nothing_here() -> None:
     bench = Bench()

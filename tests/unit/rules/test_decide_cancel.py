@@ -78,6 +78,23 @@ def test_a_cancel_wanted_twice_is_sent_once() -> None:
     assert bench.cancel(order).events == ()
 
 
+@pytest.mark.req("I-20", "F-46", "I-59")
+def test_a_fill_while_a_cancel_is_on_its_way_or_waits_its_time_sends_no_second_one() -> None:
+    bench = Bench()
+    order = bench.working()
+    bench.cancel(order)
+    bench.fill(order, 2, 1)
+    assert names(bench.last) == ["FillBooked"]
+    bench.conclude_cancel(order, Unknown(text="timeout"))
+    bench.fill(order, 2, 2)
+    assert names(bench.last) == ["FillBooked"]
+    bench.wait(1)
+    bench.fill(order, 2, 3)
+    assert names(bench.last) == ["FillBooked", "CancelIntended"]
+    assert isinstance(bench.last.events[1], CancelIntended)
+    assert bench.last.events[1].request.qty_left == 4
+
+
 @pytest.mark.req("I-20", "I-21")
 def test_an_order_in_flight_is_cancelled_as_soon_as_its_number_is_known() -> None:
     bench = Bench()

@@ -126,6 +126,17 @@ def test_our_reference_is_proof_also_where_others_trade() -> None:
     assert bench.order(lost).refs == (a_ref(2),)
 
 
+@pytest.mark.req("F-03", "I-11", "I-42")
+def test_two_listed_orders_with_our_reference_are_disputed_and_neither_is_taken_for_a_strangers() -> None:
+    bench = Bench(CARRIES)
+    lost = bench.unknown()
+    bench.study(
+        a_report(lost, 1, reference=lost.order_id), a_report(lost, 2, qty=D(9), reference=lost.order_id)
+    )
+    assert (bench.order(lost).refs, bench.order(lost).flags) == ((), (Flag.DISPUTED,))
+    assert foreign_orders(bench) == []
+
+
 @pytest.mark.req("F-03", "F-35", "I-64")
 def test_a_history_of_another_day_or_account_says_nothing_about_it() -> None:
     bench = Bench(RESEND)

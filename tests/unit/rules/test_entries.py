@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from jumun.model.commands import HaltTrading, RecordMarks, ResumeTrading, StudyBalance, SubmitOrder
+from jumun.model.events import OrderSent, OrderUnknown
 from jumun.model.ids import UserId
 from jumun.model.journal import Entry, Message
 from jumun.model.orders import OrderStatus, OrderType
@@ -104,6 +105,16 @@ def test_a_broker_number_is_written_once_with_the_record_that_brought_it() -> No
     assert [entry.new_ref for entry in bench.entries[-1:]] == [None]
     bench.study(a_report(order), a_report(order, ref=a_ref(9), symbol=HYNIX))
     assert [entry.new_ref for entry in bench.entries if entry.new_ref] == [a_ref(5), a_ref(9)]
+
+
+@pytest.mark.req("I-11", "C-31")
+def test_a_number_that_an_order_has_already_is_no_new_row() -> None:
+    bench = Bench()
+    order = bench.working(number=5)
+    doubt = OrderUnknown(order_id=order.order_id, attempt=1, reason=Reason.NO_REPLY, text="", raw="")
+    bench.apply(doubt)
+    again = OrderSent(order_id=order.order_id, ref=a_ref(5), evidence="history", raw="")
+    assert bench.apply(again).new_ref is None
 
 
 @pytest.mark.req("I-28", "S000-44", "S000-19")

@@ -188,3 +188,14 @@ def test_a_round_trip_at_one_price_realises_nothing_whatever_the_pieces(qty: Dec
 def test_an_opening_or_enlarging_fill_realises_nothing() -> None:
     assert realised_by(fill_of(Side.BUY, 1, 10), FLAT) == 0
     assert realised_by(fill_of(Side.BUY, 1, 10), a_position()) == 0
+
+
+@pytest.mark.req("I-36", "C-7")
+@given(qty=QTYS, bought=PRICES, sold=PRICES)
+def test_what_is_bought_and_sold_whole_realises_the_difference_to_the_last_digit(
+    qty: Decimal, bought: Decimal, sold: Decimal
+) -> None:
+    held, _ = trade(FLAT, Side.BUY, qty, bought)
+    held, _ = trade(held, Side.SELL, qty, sold)
+    assert (held.qty, held.cost_basis) == (D(0), D(0))
+    assert held.realised_gross == qty * sold - qty * bought

@@ -68,12 +68,22 @@ ORDERS = st.lists(
 def test_a_lower_number_goes_first_and_equal_numbers_in_the_order_they_came(
     kinds: list[tuple[OrderType, Side]],
 ) -> None:
-    queue = OrderQueue()
+    queue = OrderQueue(max_concurrent_orders=100)  # fewer in line: no sell has to be given its turn
     orders = [an_order(n, order_type=kind, side=side) for n, (kind, side) in enumerate(kinds)]
     for order in orders:
         assert queue.add_order(order)
     assert drain(queue) == [order.order_id for order in sorted(orders, key=queue.priority)]
     assert len(queue) == 0
+
+
+@pytest.mark.req("I-46", "S000-40")
+def test_a_flood_of_urgent_buys_gives_a_sell_its_turn_after_as_many_as_go_at_once() -> None:
+    queue = OrderQueue(max_concurrent_orders=3)
+    sale = an_order(99, side=Side.SELL)
+    buys = [an_order(n, order_type=OrderType.MARKET) for n in range(5)]
+    for order in [sale, *buys]:
+        queue.add_order(order)
+    assert drain(queue) == [order.order_id for order in [*buys[:3], sale, *buys[3:]]]
 
 
 @pytest.mark.req("S000-13", "I-07")
