@@ -44,7 +44,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How often the real service is killed: 10 in `make test`, 100 in `make soak`."""
-    parser.addoption("--kills", type=int, default=10, help="how many kill -9 runs tests/acceptance/test_kill.py makes")
+    parser.addoption("--kills", type=int, default=10, help="kill -9 runs of tests/acceptance/test_kill.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -91,7 +91,7 @@ async def _send(
     answered = 0
     slots = asyncio.Semaphore(IN_FLIGHT)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{rig.grpc_port}") as channel:
-        stub = order_pb2_grpc.OrderServiceStub(channel)
+        stub = order_pb2_grpc.OrderServiceStub(channel)  # type: ignore[no-untyped-call]
 
         async def one(request: order_pb2.OrderRequest) -> None:
             nonlocal answered

@@ -44,22 +44,20 @@ class ConcludeCancel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HearReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's stream said something. `closed` is the order it is about, where that has left memory."""
+    """The broker's stream said something; the shell has brought its order back, where it had left memory."""
 
     report: BrokerReport
-    closed: Order | None = None
 
 
 class StudyHistory(msgspec.Struct, frozen=True, kw_only=True):
     """A complete history arrived: settle unknowns, count fills, adopt foreign orders (EMS-04).
 
-    `closed` holds the orders behind its numbers that have left memory; `visible_after_ns` is how long
-    the broker may hide an order it already has.
+    The shell has brought the orders behind its numbers back, where they had left memory. `visible_after_ns`
+    is how long the broker may hide an order it already has.
     """
 
     history: OrderHistory
     visible_after_ns: int
-    closed: tuple[Order, ...] = ()
 
 
 class StudyBalance(msgspec.Struct, frozen=True, kw_only=True):

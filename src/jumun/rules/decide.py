@@ -22,6 +22,7 @@ from jumun.model.commands import (
     SubmitOrder,
     Tick,
 )
+from jumun.model.errors import BadInput
 from jumun.model.events import (
     BreakFound,
     CancelAnswered,
@@ -88,6 +89,7 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
                     OpeningBooked(account_id=command.account_id, rows=command.rows, document=command.document)
                 )
         case RecordMarks():
+            _require_prices(command)
             draft.note(MarksRecorded(marks=command.marks, source=command.source))
         case HaltTrading():
             if draft.book.halt is None:
@@ -103,6 +105,15 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
         case _:
             assert_never(command)
     return draft.decision()
+
+
+def _require_prices(command: RecordMarks) -> None:
+    for symbol, price in command.marks.items():
+        if not price.is_finite() or price <= 0:
+            raise BadInput(
+                f"the mark {price} of {symbol} from {command.source} is no price; give one above zero",
+                reason=Reason.BAD_NUMBER,
+            )
 
 
 def _hear(command: HearReport, draft: Draft) -> Decision:

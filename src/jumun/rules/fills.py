@@ -17,6 +17,7 @@ from jumun.model.orders import Order
 from jumun.model.reports import FillNotice
 
 ZERO = Decimal(0)
+NOTICES_MAX = 1_000  # identities an order remembers; ten times what fragments an order badly (S000-101)
 ONE_SECOND_NS = 1_000_000_000
 
 
@@ -53,6 +54,8 @@ def count_notice(order: Order, notice: FillNotice) -> Counted:
     if notice.qty_cumulative is not None:
         return _count_cumulative_notice(order, notice, notice.qty_cumulative)
     identity = notice_identity(notice)
+    if len(order.notices) >= NOTICES_MAX:
+        return Nothing(ask=True)  # from here on the cumulative figure alone counts
     if identity in order.notices:
         return Nothing(ask=notice.execution_id is None)
     if order.qty_noticed != order.qty_filled:

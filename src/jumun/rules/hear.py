@@ -36,7 +36,12 @@ Costs = list[tuple[str, Decimal]]
 
 
 def hear_fill(order: Order, notice: FillNotice, draft: Draft) -> None:
-    """Count a fill notice."""
+    """Count a fill notice. One that names another symbol or side than its order is not believed (F-17)."""
+    if (notice.symbol, notice.side) != (order.symbol, order.side):
+        text = f"a fill of {notice.ref.number} says {notice.side} {notice.symbol}: a history decides"
+        flag(order, Flag.DISPUTED, text, draft)
+        draft.ask = True
+        return
     book_counted(order, count_notice(order, notice), notice.ref, notice.ts_event_ns, notice.raw, draft)
 
 

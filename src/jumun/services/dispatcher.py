@@ -5,7 +5,7 @@ outcome, because nobody can say that nothing left (I-07, I-15).
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from jumun.model.commands import ConcludeCancel, ConcludeSubmit
 from jumun.model.errors import OmsError
 from jumun.model.events import CancelIntended, SendIntended
+from jumun.model.ids import OrderId
 from jumun.model.reports import CancelOutcome, SubmitOutcome, Unknown
 from jumun.ports.broker import Broker
 from jumun.services.desk import Desk, Effect
@@ -27,9 +28,17 @@ log = structlog.get_logger()
 class Dispatcher:
     """One task per request in flight; sends are bounded by the queue, cancels by their own lane."""
 
-    def __init__(self, desk: Desk, broker: Broker, submit_timeout_s: float = SUBMIT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        broker: Broker,
+        bring_back: Callable[[OrderId], Awaitable[None]],
+        submit_timeout_s: float = SUBMIT_TIMEOUT_S,
+    ) -> None:
+        """`bring_back` puts an order that has left memory within the desk's reach again."""
         self._desk = desk
         self._broker = broker
+        self._bring_back = bring_back
         self._submit_timeout_s = submit_timeout_s
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._cancels = asyncio.Semaphore(CANCELS_AT_ONCE)
@@ -98,6 +107,9 @@ class Dispatcher:
 
     async def _conclude(self, command: ConcludeSubmit | ConcludeCancel) -> None:
         try:
+            await self._bring_back(
+                command.order_id
+            )  # its fills may have closed it long before its reply came
             await self._desk.execute(command)
         except OmsError as error:
             # The store has failed: the outcome is not written, and the next start asks the broker for it.

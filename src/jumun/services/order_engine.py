@@ -88,7 +88,7 @@ class OrderEngine:
             prices=prices,
             snapshot_every=snapshot_every,
         )
-        self.dispatcher = Dispatcher(self.desk, broker_client, submit_timeout_s)
+        self.dispatcher = Dispatcher(self.desk, broker_client, self._bring_back, submit_timeout_s)
         self.reconciler = Reconciler(self.desk, broker_client, journal)
         self.publisher = Publisher(journal, event_bus, clock)
         self.verifier = Verifier(self.desk, journal) if verify_behind else None
@@ -302,6 +302,12 @@ class OrderEngine:
             order = await self.journal.order_by_ref(report.account_id, report.ref)
             if order is not None and order.status.is_final:
                 book.admit(order)
+
+    async def _bring_back(self, order_id: OrderId) -> None:
+        if self.desk.book.order(order_id) is None:
+            order = await self.journal.order(order_id)
+            if order is not None:
+                self.desk.book.admit(order)
 
     def _park(self, report: FillNotice | OrderReport) -> None:
         self.reconciler.ask()  # the reply may come; if not, the history knows

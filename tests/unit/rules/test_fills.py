@@ -268,3 +268,15 @@ def test_counted_notices_in_any_order_end_at_the_truth(
     truth = totals(trades)
     order = hear(order, truth)
     assert (order.qty_filled, order.amount_filled) == (truth.qty, truth.amount)
+
+
+@pytest.mark.req("S000-115", "S000-101")
+def test_beyond_a_thousand_notices_only_the_cumulative_figure_counts() -> None:
+    crowded = an_order(
+        qty=D(1_000_000),
+        status=OrderStatus.PART_FILLED,
+        refs=(a_ref(),),
+        notices=tuple(f"exec:{number}" for number in range(1_000)),
+    )
+    assert count_notice(crowded, a_notice(number=5_000)) == Nothing(ask=True)
+    assert isinstance(count_cumulative(crowded, D(10), D(700_000)), Booking)

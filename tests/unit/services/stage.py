@@ -16,7 +16,7 @@ from jumun.model.ids import AccountId, UserId
 from jumun.model.money import Currency
 from jumun.model.orders import Order, OrderType, Side
 from jumun.model.positions import Account
-from jumun.model.reports import NotSent, SubmitOutcome, SubmitRequest, Unknown
+from jumun.model.reports import CancelOutcome, CancelRequest, NotSent, SubmitOutcome, SubmitRequest, Unknown
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import SendPermit
 from jumun.rules.cost_tables import KIS_BANKIS, KIS_US
@@ -46,6 +46,7 @@ class LeveredBroker(PaperBroker):
         self.lose_reply = 0  # how many of the next replies are lost
         self.lose_request = 0  # how many of the next requests are lost on the way
         self.delay_s = 0.01
+        self.cancel_delay_s = 0.0
         self.before_write: Callable[[], None] = lambda: None
 
     async def submit(self, request: SubmitRequest, permit: SendPermit) -> SubmitOutcome:
@@ -69,6 +70,11 @@ class LeveredBroker(PaperBroker):
             return outcome
         finally:
             self.in_flight -= 1
+
+    async def cancel(self, request: CancelRequest) -> CancelOutcome:
+        """As the paper broker, slowly where a test wants it."""
+        await asyncio.sleep(self.cancel_delay_s)
+        return await super().cancel(request)
 
 
 class Stage:

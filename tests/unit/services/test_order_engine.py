@@ -482,3 +482,69 @@ def test_a_flood_of_market_buys_does_not_hold_a_limit_sell_for_ever() -> None:
         await engine.stop()
 
     on_stage(play, max_concurrent_orders=2)
+
+
+@pytest.mark.req("F-17", "I-11")
+def test_a_fill_that_names_another_side_than_its_order_is_not_booked_but_shown() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        await engine.submit(an_intent(0, price=Decimal(50_000), time_in_force=TimeInForce.DAY))
+        await until(lambda: not engine.desk.sending)
+        [order] = orders_of(engine)
+        wrong = FillNotice(
+            account_id=ACCOUNT,
+            ref=order.refs[0],
+            symbol=order.symbol,
+            side=Side.SELL,
+            qty=Decimal(1),
+            price=Decimal(50_000),
+            ts_event_ns=START_NS,
+        )
+        await engine.hear(wrong)
+        [order] = orders_of(engine)
+        assert order.qty_filled == 0
+        assert Flag.DISPUTED in order.flags
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-95", "I-53")
+def test_a_mark_that_is_no_price_values_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        for price in ("NaN", "0", "-1", "Infinity"):
+            with pytest.raises(BadInput):
+                await engine.record_marks({"005930": Decimal(price)}, "a broken feed")
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-46", "S000-115")
+def test_a_cancel_answered_long_after_its_order_left_memory_harms_nobody() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        engine.desk.book._recent_max = 1
+        resting = await engine.submit(an_intent(0, price=Decimal(57_800), time_in_force=TimeInForce.DAY))
+        assert resting.order is not None
+        order_id = resting.order.order_id
+        await until(lambda: engine.desk.book.open[order_id].status is OrderStatus.ACCEPTED)
+        stage.broker.cancel_delay_s = 5.0
+        await engine.cancel(order_id, USER)
+        stage.market.step("005930", Decimal(57_700), Decimal(1_000), stage.clock.now_ns())
+        stage.print_prices()
+        for number in (1, 2, 3):
+            await engine.submit(an_intent(number))
+        await until(lambda: not engine.desk.book.open)
+        assert engine.desk.book.order(order_id) is None
+        await asyncio.sleep(10)
+        assert engine.stopped is not None
+        assert not engine.stopped.done()
+        assert (await engine.find(order_id)).status is OrderStatus.FILLED
+        await engine.stop()
+
+    on_stage(play)
