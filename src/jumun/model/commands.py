@@ -70,6 +70,14 @@ class StudyBalance(msgspec.Struct, frozen=True, kw_only=True):
     suspects: tuple[tuple[str, Decimal, Decimal], ...] = ()
 
 
+class SettleOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A person compared by hand and decided that an order of unknown outcome is not at the broker."""
+
+    order_id: OrderId
+    by: UserId
+    text: str
+
+
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Time passed: what is due for these orders (retries, expiries, timeouts)."""
 
@@ -129,6 +137,7 @@ Command = (
     | HearReport
     | StudyHistory
     | StudyBalance
+    | SettleOrder
     | Tick
     | BookOpening
     | SendNext

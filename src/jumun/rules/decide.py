@@ -17,6 +17,7 @@ from jumun.model.commands import (
     RecordMarks,
     ResumeTrading,
     SendNext,
+    SettleOrder,
     StudyBalance,
     StudyHistory,
     SubmitOrder,
@@ -38,7 +39,12 @@ from jumun.model.reasons import Reason
 from jumun.model.reports import FillNotice, OrderReport, StreamGap, UnreadableNotice
 from jumun.rules.book import Book
 from jumun.rules.compare import differences_of
-from jumun.rules.decide_cancel import decide_cancel, decide_cancel_conclusion, intend_cancels
+from jumun.rules.decide_cancel import (
+    decide_cancel,
+    decide_cancel_conclusion,
+    decide_settlement,
+    intend_cancels,
+)
 from jumun.rules.decide_history import decide_history
 from jumun.rules.decide_submit import decide_conclusion, decide_send, decide_submit
 from jumun.rules.decide_time import decide_tick
@@ -81,6 +87,8 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
             return decide_history(command, draft)
         case StudyBalance():
             return _study_balance(command, draft)
+        case SettleOrder():
+            return decide_settlement(command, draft)
         case Tick():
             return decide_tick(command, draft)
         case BookOpening():

@@ -19,6 +19,7 @@ from jumun.model.commands import (
     HearReport,
     RecordMarks,
     ResumeTrading,
+    SettleOrder,
     SubmitOrder,
 )
 from jumun.model.errors import BrokerUnavailable, StoreUnavailable, UnknownOrder
@@ -228,6 +229,12 @@ class OrderEngine:
         """Cancel what is left of an order (OMS-05); raises UnknownOrder."""
         order = await self.find(order_id)
         return await self.desk.execute(CancelOrder(order_id=order.order_id, by=by, closed=order))
+
+    async def settle(self, order_id: OrderId, by: UserId, text: str) -> Decision:
+        """Record a person's decision that an UNKNOWN order is not at the broker; raises UnknownOrder."""
+        order = await self.find(order_id)
+        await self._bring_back(order.order_id)
+        return await self.desk.execute(SettleOrder(order_id=order.order_id, by=by, text=text))
 
     async def find(self, order_id: str, user_id: str | None = None) -> Order:
         """Return an order by our id, or by the id its user gave it; raises UnknownOrder."""

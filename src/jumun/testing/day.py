@@ -110,7 +110,7 @@ class _Day:
         )
         disk = WatchedDisk()
         machine = self.machine = Machine(scenario, market, disk, our_clock, checks)
-        market.listen(MarketChecks(checks, market, machine.records, shared=machine.shared).hear)
+        market.listen(self._market_checks(machine).hear)
         self.traders = Traders(scenario, machine, market)
         self.walk = PriceWalk(scenario.seed, market, true_clock)
         checks.step(f"scenario {scenario.classes} {scenario.phase} {scenario.days}")
@@ -124,6 +124,11 @@ class _Day:
             await self._one_day(day)
         self._counts()
         return self._result(machine)
+
+    def _market_checks(self, machine: Machine) -> MarketChecks:
+        return MarketChecks(
+            self.checks, self.market, machine.records, self.clock.monotonic_ns, shared=machine.shared
+        )
 
     async def _one_day(self, day: date) -> None:
         machine, loop = self.machine, asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """What must be true whenever something happens at the exchange: the oracle's side of the checks."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -9,6 +10,7 @@ from jumun.exchange.records import (
     CancelNotDone,
     Executed,
     MarketEvent,
+    NewOrder,
     OrderChanged,
     OrderRecord,
     OrderRefused,
@@ -17,6 +19,7 @@ from jumun.exchange.records import (
 )
 from jumun.model.orders import OrderType, Side
 from jumun.model.reports import BrokerState
+from jumun.rules.sessions import Phase, phase_at
 from jumun.testing.day_records import OURS, RecordChecks
 from jumun.testing.day_ticks import expected_price
 from jumun.testing.invariants import Checks
@@ -43,13 +46,21 @@ MEANS: Final = frozenset({RejectCode.CASH, RejectCode.SHARES})
 class MarketChecks:
     """Listens to the market. `shared` says that others trade the account too."""
 
-    def __init__(self, checks: Checks, market: Market, records: RecordChecks, *, shared: bool) -> None:
+    def __init__(
+        self,
+        checks: Checks,
+        market: Market,
+        records: RecordChecks,
+        elapsed_ns: Callable[[], int],
+        *,
+        shared: bool,
+    ) -> None:
         self._checks = checks
         self._market = market
         self._records = records
+        self._elapsed_ns = elapsed_ns
         self._shared = shared
         self._numbers: dict[str, str] = {}  # number: the day it was first used
-        self._raw: dict[str, Decimal | None] = {}
 
     def hear(self, events: tuple[MarketEvent, ...]) -> None:
         """Check the events of one call."""
@@ -101,7 +112,9 @@ class MarketChecks:
             return
         order_id, attempt = order.tag.split("/")
         self._intent(order_id, int(attempt), order)
-        that("I-57", arrival.refused not in OUR_FAULT, "{} was refused: {}", order, arrival.refused)
+        crossed = arrival.refused is RejectCode.KIND and self._phase_changed(order, int(attempt))
+        ours = arrival.refused in OUR_FAULT and not crossed
+        that("I-57", not ours, "{} was refused: {}", order, arrival.refused)
         if not self._shared:
             that("I-48", arrival.refused not in MEANS, "{} was refused: {}", order, arrival.refused)
         self._checks.reach(f"refused by the exchange: {arrival.refused}")
@@ -111,6 +124,12 @@ class MarketChecks:
         request = self._records.intended.get((order_id, attempt))
         same = request is not None and _content(request) == _content(order)
         self._checks.that("I-21", same, "{}/{} arrived as {}; on disk: {}", order_id, attempt, order, request)
+
+    def _phase_changed(self, order: NewOrder, attempt: int) -> bool:
+        """Whether the auction began while the order was on its way: an immediate order is refused there."""
+        intended_ns = self._records.attempt_ns[order.tag.split("/")[0], attempt] - self._records.slack_ns
+        ts_ns = self._market.now_ns - (self._elapsed_ns() - intended_ns)
+        return phase_at(order.venue, ts_ns, self._market.world.overrides)[0] is Phase.CONTINUOUS
 
     def _price(self, order: OrderRecord, raw: Decimal | None) -> None:
         if order.order_type is not OrderType.LIMIT:

@@ -77,9 +77,10 @@ class RecordChecks:
         self._market = market
         self._elapsed_ns = elapsed_ns
         self._timeout_ns = timeout_s * NS - slack_ns
+        self.slack_ns = slack_ns
         self._queue_timeout_ns = queue_timeout_s * NS - slack_ns
         self._visible_after_ns = visible_after_ns
-        self._attempt_ns: dict[tuple[str, int], int] = {}
+        self.attempt_ns: dict[tuple[str, int], int] = {}
         self._mapped: dict[tuple[str, str, str], str] = {}
         self._hash = GENESIS
         self._trial: dict[tuple[str, str], Decimal] = {}
@@ -179,7 +180,7 @@ class RecordChecks:
         proven = event.attempt == 1 or earlier in self.proven_absent
         that("I-07", proven, "{} attempt {}: the one before may have arrived", event.order_id, event.attempt)
         self.intended[event.order_id, event.attempt] = event.request
-        self._attempt_ns[event.order_id, event.attempt] = self._elapsed_ns()
+        self.attempt_ns[event.order_id, event.attempt] = self._elapsed_ns()
 
     def _sent(self, event: OrderSent, after: Order) -> None:
         self._map(after)
@@ -217,7 +218,7 @@ class RecordChecks:
     def _not_received(self, event: AttemptNotReceived) -> None:
         self.proven_absent.add((event.order_id, event.attempt))
         self._not_at_exchange(event.order_id, event.attempt)
-        waited = self._elapsed_ns() - self._attempt_ns[event.order_id, event.attempt]
+        waited = self._elapsed_ns() - self.attempt_ns[event.order_id, event.attempt]
         enough = waited >= self._visible_after_ns or not self.ages_hold
         self._checks.that("I-62", enough, "{} was called absent after {} ns", event.order_id, waited)
         self._checks.reach("unknown order not received, sent again")

@@ -89,6 +89,7 @@ class Life:
         self.calls: dict[asyncio.Task[Any], None] = {}
         self.raised_ns: int | None = None
         self.engine: OrderEngine
+        self.clock: SteadyClock
         self.faulty: FaultyLink
         self.watched: WatchedLink
 
@@ -171,9 +172,13 @@ class Machine:
         self.is_calm = True
         self.clock.offset_ns = 0
         self._plan = FaultPlan(latency_ms_max=min(50, self._plan.latency_ms_max))
-        if self.life is not None:
-            self.life.faulty.become(self._plan)
-            self.life.watched.calm()
+        life = self.life
+        if life is None or life.is_dead:
+            return
+        life.faulty.become(self._plan)
+        life.watched.calm()
+        if life.clock.is_stepped:
+            life.fall("restarted, as its refusals ask for: the clock is right again")
 
     def storm_again(self) -> None:
         """A new day, as bad as the one before."""
@@ -285,7 +290,7 @@ class Machine:
             old_notices=0.0 if self.is_calm else scenario.old_notices,
             early_cancel=0.0 if self.is_calm else scenario.early_cancel,
         )
-        clock = SteadyClock(self.clock)  # a start trusts the wall clock once
+        clock = life.clock = SteadyClock(self.clock)  # a start trusts the wall clock once
         if self.clock.offset_ns:
             self.records.ages_hold = False
             self.checks.reach("a start on a wrong clock")

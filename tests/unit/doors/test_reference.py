@@ -50,6 +50,7 @@ def test_the_program_has_the_commands_that_were_promised() -> None:
         "jumun trace",
         "jumun book",
         "jumun reconcile",
+        "jumun settle",
         "jumun status",
         "jumun halt",
         "jumun resume",

@@ -257,6 +257,6 @@ def test_there_is_a_decision_for_every_command() -> None:
     handled = {
         "SubmitOrder", "CancelOrder", "ConcludeSubmit", "ConcludeCancel", "HearReport", "StudyHistory",
         "StudyBalance", "Tick", "BookOpening", "SendNext", "RecordMarks", "HaltTrading", "ResumeTrading",
-        "BeginRecovery", "FinishRecovery",
+        "BeginRecovery", "FinishRecovery", "SettleOrder",
     }  # fmt: skip
     assert {kind.__name__ for kind in get_args(Command)} == handled

@@ -548,3 +548,29 @@ def test_a_cancel_answered_long_after_its_order_left_memory_harms_nobody() -> No
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("I-15", "F-03", "I-49")
+def test_only_a_person_with_a_name_ends_an_order_of_unknown_outcome_and_a_known_one_is_left_alone() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.lose_request = 1
+        lost = await engine.submit(an_intent(0))
+        assert lost.order is not None
+        await until(lambda: engine.desk.book.unknown)
+        await engine.settle(lost.order.order_id, USER, "not in the broker's list, read on its own screen")
+        ended = await engine.find(lost.order.order_id)
+        assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, Reason.OPERATOR)
+        assert engine.desk.book.cash_free(ACCOUNT, "KRW") == Decimal(100_000_000)
+        story = await engine.journal.story_of(lost.order.order_id)
+        assert "decided by demo: not in the broker's list" in str(story[-1].event)
+        known = await engine.submit(an_intent(1))
+        assert known.order is not None
+        await until(lambda: not engine.desk.book.open)
+        left = await engine.settle(known.order.order_id, USER, "a mistake")
+        assert left.denial is not None
+        assert left.events == ()
+        await engine.stop()
+
+    on_stage(play)

@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         trade.cancel,
         trade.status,
         trade.reconcile,
+        trade.settle,
         trade.halt,
         trade.resume,
     ),

@@ -115,6 +115,23 @@ def reconcile(*, as_json: AsJson = False) -> int:
     return 1 if rows else 0
 
 
+def settle(
+    order_id: Annotated[str, Parameter(help="The order of unknown outcome.")],
+    /,
+    *,
+    because: Annotated[str, Parameter(help="What was compared; it is kept as the evidence.")],
+    by: Annotated[str, Parameter(help="Who decides it.")],
+    as_json: AsJson = False,
+) -> int:
+    """Record that an UNKNOWN order is not at the broker, after a person compared by hand."""
+    from jumun.config import load
+    from jumun.doors.cli import service
+    from jumun.doors.grpc.gen import desk_pb2
+
+    request = desk_pb2.SettleRequest(order_id=order_id.strip(), by=by, text=because)
+    return _tell_order(service.ask(load().settings, "Settle", request, desk_pb2.OrderReply), as_json)
+
+
 def halt(
     reason: Annotated[str, Parameter(help="Why; it is written down.")], /, *, as_json: AsJson = False
 ) -> int:

@@ -50,14 +50,23 @@ class DeskService(DeskServicer):
             user = gate.intake.any_user(request.user_id)
             order = await gate.engine.find(name(request.order_id, "order_id"), user)
             decision = await gate.whole(gate.engine.cancel(order.order_id, user or order.created_by))
-            reply = _reply(decision.order or order)
-            if decision.denial is not None:
-                reply.denied, reply.reason, reply.text = (
-                    True,
-                    decision.denial.reason.value,
-                    decision.denial.text,
-                )
-            return reply
+            now, denial = decision.order or order, decision.denial
+            return _reply(now) if denial is None else _denied(now, denial.reason, denial.text)
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def Settle(self, request: pb.SettleRequest, context: Context) -> pb.OrderReply:
+        """Record a person's decision about an order of unknown outcome."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            user = gate.intake.any_user(name(request.by, "by"))
+            assert user is not None, "a named user is itself"
+            order = await gate.engine.find(name(request.order_id, "order_id"), user)
+            text = _reason_text(request.text)
+            decision = await gate.whole(gate.engine.settle(order.order_id, user, text))
+            now, denial = decision.order or order, decision.denial
+            return _reply(now) if denial is None else _denied(now, denial.reason, denial.text)
         except OmsError as error:
             return await refuse(context, error)
 
@@ -154,6 +163,12 @@ class DeskService(DeskServicer):
             started=datetime.fromtimestamp(gate.started_ns / 1e9, UTC).isoformat(timespec="seconds"),
             prices=gate.prices,
         )
+
+
+def _denied(order: Order, reason: Reason, text: str) -> pb.OrderReply:
+    reply = _reply(order)
+    reply.denied, reply.reason, reply.text = True, reason.value, text
+    return reply
 
 
 def _reply(order: Order, *, existing: bool = False, mismatch: bool = False) -> pb.OrderReply:

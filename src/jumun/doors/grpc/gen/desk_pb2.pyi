@@ -165,3 +165,13 @@ class ResumeRequest(_message.Message):
     by: str
     text: str
     def __init__(self, by: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class SettleRequest(_message.Message):
+    __slots__ = ("order_id", "by", "text")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    by: str
+    text: str
+    def __init__(self, order_id: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...

@@ -64,6 +64,11 @@ class DeskStub:
                 request_serializer=desk__pb2.ResumeRequest.SerializeToString,
                 response_deserializer=desk__pb2.StatusReply.FromString,
                 _registered_method=True)
+        self.Settle = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Settle',
+                request_serializer=desk__pb2.SettleRequest.SerializeToString,
+                response_deserializer=desk__pb2.OrderReply.FromString,
+                _registered_method=True)
 
 
 class DeskServicer:
@@ -107,6 +112,13 @@ class DeskServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Settle(self, request, context):
+        """Record a person's decision that an order of unknown outcome is not at the broker.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeskServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +151,11 @@ def add_DeskServicer_to_server(servicer, server):
                     servicer.Resume,
                     request_deserializer=desk__pb2.ResumeRequest.FromString,
                     response_serializer=desk__pb2.StatusReply.SerializeToString,
+            ),
+            'Settle': grpc.unary_unary_rpc_method_handler(
+                    servicer.Settle,
+                    request_deserializer=desk__pb2.SettleRequest.FromString,
+                    response_serializer=desk__pb2.OrderReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -303,6 +320,33 @@ class Desk:
             '/jumun.desk.v1.Desk/Resume',
             desk__pb2.ResumeRequest.SerializeToString,
             desk__pb2.StatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Settle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Settle',
+            desk__pb2.SettleRequest.SerializeToString,
+            desk__pb2.OrderReply.FromString,
             options,
             channel_credentials,
             insecure,
