@@ -115,8 +115,7 @@ def release_at_the_cancel_request() -> None:
     """14: a cancel that was asked for counts as done."""
     from jumun.model.orders import Order
     from jumun.rules import book
-
-    reserved_cash = book.reserved_cash
+    from jumun.rules.reserve import reserved_cash
 
     def hopeful(order: Order | None) -> Decimal:
         wanted = order is not None and order.cancel_requested_ns is not None
@@ -129,7 +128,7 @@ def average_times_quantity() -> None:
     """15: money is the broker's whole-won average times the shares."""
     from jumun.model.orders import Order
     from jumun.rules import hear
-    from jumun.rules.fills import Booking
+    from jumun.rules.fills import Booking, count_cumulative, count_notice
 
     def averaged(counting: Callable[..., object]) -> Callable[..., object]:
         def counted(order: Order, *claim: object) -> object:
@@ -143,8 +142,8 @@ def average_times_quantity() -> None:
 
         return counted
 
-    _patch(hear, "count_cumulative", averaged(hear.count_cumulative))
-    _patch(hear, "count_notice", averaged(hear.count_notice))
+    _patch(hear, "count_cumulative", averaged(count_cumulative))
+    _patch(hear, "count_notice", averaged(count_notice))
 
 
 def tax_of_the_trade_date() -> None:
@@ -211,7 +210,7 @@ def swallow_what_goes_wrong() -> None:
             try:
                 async for report in self.broker.reports():
                     await self.hear(report)
-            except Exception:  # noqa: BLE001 - the bug itself
+            except Exception:  # noqa: BLE001, S112 - the bug itself
                 continue
 
     _patch(OrderEngine, "_hear_reports", deaf)
@@ -222,14 +221,15 @@ def no_cancels_in_a_halt() -> None:
     from jumun.model.commands import CancelOrder
     from jumun.model.reasons import Reason
     from jumun.rules import decide
+    from jumun.rules.decide_cancel import decide_cancel
     from jumun.rules.draft import Decision, Draft
     from jumun.rules.policy import Denial
 
-    decide_cancel = decide.decide_cancel
-
     def stopped(command: CancelOrder, draft: Draft) -> Decision:
         if draft.book.halt is not None:
-            return draft.decision(command.order_id, Denial(Reason.HALTED, "nothing goes while trading is halted"))
+            return draft.decision(
+                command.order_id, Denial(Reason.HALTED, "nothing goes while trading is halted")
+            )
         return decide_cancel(command, draft)
 
     _patch(decide, "decide_cancel", stopped)
@@ -270,9 +270,7 @@ def hunt(number: int, seeds: int, first: int = 0) -> Kill:
 def hunt_apart(number: int, seeds: int) -> Kill:
     """The same, in another process: this one stays as it is."""
     command = [sys.executable, __file__, "--hunt", str(number), "--seeds", str(seeds)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS_MAX
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS_MAX)
     if done.returncode != 0:
         raise RuntimeError(f"mutant {number} broke the day itself, which no invariant saw:\n{done.stderr}")
     return Kill(*json.loads(done.stdout))
@@ -287,7 +285,9 @@ def _patch(owner: object, name: str, new: object) -> None:
 def main() -> int:
     """Hunt every mutant, or those named; exit 1 when one survives."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("numbers", nargs="*", type=int, help="mutants of trading_controls.md 7.4; default all")
+    parser.add_argument(
+        "numbers", nargs="*", type=int, help="mutants of trading_controls.md 7.4; default all"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="at most so many days each")
     parser.add_argument("--hunt", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -299,7 +299,10 @@ def main() -> int:
         kill = hunt_apart(number, asked.seeds)
         name = f"mutant {number} ({MUTANTS[number].what})"
         if kill.invariant:
-            print(f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}", flush=True)
+            print(
+                f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}",
+                flush=True,
+            )
         else:
             survivors += 1
             print(f"{name}: SURVIVED {kill.seeds} seeds; no check sees this bug", flush=True)

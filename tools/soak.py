@@ -29,8 +29,8 @@ PROCESSES: Final = 2
 TWO_DAYS_EVERY: Final = 10  # every tenth seed has a second day, with the numbers of the first
 HEADER: Final = (
     "# Soak\n\n"
-    "Long runs of `make soak`: simulated days checked against the exchange's own ledger, and kills of the real\n"
-    "service against an exchange process. Rows are appended, never edited.\n\n"
+    "Long runs of `make soak`: simulated days checked against the exchange's own ledger, and kills of the\n"
+    "real service against an exchange process. Rows are appended, never edited.\n\n"
     "| date (UTC) | revision | Python | processes | seeds | first seed | intents | orders sent | fills | "
     "faults struck | invariants checked | failures | seconds | kills | kill result |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"

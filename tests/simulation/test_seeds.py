@@ -1,4 +1,4 @@
-"""Bad days, each from one integer: whatever happens, the books end as the exchange's and nothing goes twice."""
+"""Bad days, one integer each: whatever happens, the books end as the exchange's and nothing goes twice."""
 
 from pathlib import Path
 from typing import Final

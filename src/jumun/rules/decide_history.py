@@ -11,7 +11,7 @@ from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order
-from jumun.rules.matching import candidates, shape_of_report
+from jumun.rules.matching import candidates, lookalikes, shape_of_report
 from jumun.rules.sessions import session_on
 
 FOREIGN = UserId("foreign")
@@ -47,6 +47,11 @@ def _settle(
     """Found once: adopt. Absent twice, far enough apart: not received. Anything else: a person (F-03)."""
     found = candidates(order, unmapped, carries_reference=draft.policy.carries_reference)
     if not found:
+        alike = [] if draft.policy.carries_reference else lookalikes(order, unmapped)
+        if alike and order.attempt_open:  # too old by our clock, which may be wrong: no proof of absence (F-90)
+            numbers = ", ".join(report.ref.number for report in alike)
+            flag(order, Flag.DISPUTED, f"{numbers} look like it but came before it: compare by hand", draft)
+            return [report for report in unmapped if report not in alike]
         if order.attempt_open:  # else its absence is proven and it only waits to be sent once more
             _absent(order, command, draft)
         return unmapped

@@ -21,10 +21,13 @@ def candidates(order: Order, reports: Iterable[OrderReport], *, carries_referenc
         return [report for report in reports if report.reference == order.order_id]
     assert order.attempt_ts_ns is not None, f"{order.order_id} has no attempt to look for"
     earliest = order.attempt_ts_ns - CLOCK_SKEW_NS
+    return [report for report in lookalikes(order, reports) if report.ts_event_ns >= earliest]
+
+
+def lookalikes(order: Order, reports: Iterable[OrderReport]) -> list[OrderReport]:
+    """Return the reports that look like the order, whenever they came."""
     shape = shape_of(order)
-    return [
-        report for report in reports if shape_of_report(report) == shape and report.ts_event_ns >= earliest
-    ]
+    return [report for report in reports if shape_of_report(report) == shape]
 
 
 def shape_of_report(report: OrderReport) -> Shape:

@@ -32,7 +32,8 @@ from jumun.testing.world import (
     draw_scenario,
     market_world,
 )
-from jumun.testing.world_desk import ACCOUNT, OPENING_CASH, OPENING_SHARES, Machine, WatchedDisk
+from jumun.testing.world_account import ACCOUNT, OPENING_CASH, OPENING_SHARES
+from jumun.testing.world_desk import Machine, WatchedDisk
 from jumun.testing.world_prices import PriceWalk
 from jumun.testing.world_traders import Traders
 

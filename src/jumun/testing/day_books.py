@@ -1,18 +1,20 @@
 """Whole-book checks: the books in memory, on disk and at the exchange, held against each other."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from jumun.exchange.market import Market
 from jumun.model.ids import AccountId
 from jumun.model.orders import Flag, Order, OrderStatus, Side
 from jumun.model.reports import BrokerState
-from jumun.rules.book import Book
+from jumun.rules.book import Book, CashKey, PositionKey
 from jumun.store.memory_disk import MemoryDisk, fill_decoder, order_decoder
 from jumun.testing.day_records import OURS, RecordChecks
 from jumun.testing.invariants import Checks
 
 ZERO: Final = Decimal(0)
+_Key = TypeVar("_Key")
 ENDS: Final = {
     BrokerState.FILLED: OrderStatus.FILLED,
     BrokerState.CANCELLED: OrderStatus.CANCELLED,
@@ -38,8 +40,8 @@ class BookChecks:
     def reservations(self, book: Book) -> None:
         """What is tied up is exactly what can still execute, and there is enough of it."""
         that = self._checks.that
-        cash: dict[tuple[str, str], Decimal] = {}
-        shares: dict[tuple[str, str], Decimal] = {}
+        cash: dict[CashKey, Decimal] = {}
+        shares: dict[PositionKey, Decimal] = {}
         for order in book.open.values():
             if order.side is Side.BUY:
                 purse = (order.account_id, order.currency.value)
@@ -76,9 +78,9 @@ class BookChecks:
         for order_id, order in known.items():
             stored = order_decoder.decode(self._disk.orders[order_id])
             that("I-28", stored == order, "the row of {} differs from its records", order_id)
-        for order_id, events in self._records.fills.items():
-            rows = [fill_decoder.decode(body) for body in self._disk.fills[order_id]]
-            that("I-28", rows == [event.fill for event in events], "the fills of {} differ", order_id)
+        for name, events in self._records.fills.items():
+            rows = [fill_decoder.decode(body) for body in self._disk.fills[name]]
+            that("I-28", rows == [event.fill for event in events], "the fills of {} differ", name)
 
     # ---- against the exchange ---------------------------------------------------------------------------
 
@@ -148,6 +150,6 @@ def _tied_cash(order: Order) -> Decimal:
     return left * order.reserve_price + (cost if cost > ZERO else ZERO)
 
 
-def _same(left: dict[tuple[str, str], Decimal], right: object) -> bool:
-    assert isinstance(right, dict)
+def _same(left: Mapping[_Key, Decimal], right: Mapping[_Key, Decimal]) -> bool:
+    """Whether two tables of amounts agree; nothing and zero are the same."""
     return {k: v for k, v in left.items() if v} == {k: v for k, v in right.items() if v}

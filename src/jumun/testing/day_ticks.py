@@ -1,4 +1,4 @@
-"""Valid prices, computed a second time from the published tables, so that a wrong table of ours is seen (I-57).
+"""Valid prices, computed a second time from the published tables, so that a wrong table is seen (I-57).
 
 Only what the simulated market lists: Korean shares since 2023-01-25, Korean funds since 2023-12-19, United
 States issues above one dollar. Source: krx_market.md sections 1 and 12.1. Integers only, on purpose.

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from random import Random
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from jumun.model.ids import uuid7
 
@@ -17,6 +17,7 @@ NS: Final = 1_000_000_000
 NAMED_MAX: Final = 20  # tasks named in the message of a deadlock
 
 _Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class VirtualDeadlock(RuntimeError):
@@ -70,12 +71,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return f"after {self.time():.3f} s nothing can happen any more; waiting: {names}{more}"
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         """The same as call_soon: there is one thread. Generators that are dropped come through here."""
         return self.call_soon(callback, *args, context=context)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> NoReturn:
+    def run_in_executor(
+        self, executor: object, func: Callable[[Unpack[_Arguments]], _Result], *args: *_Arguments
+    ) -> NoReturn:
         """Refuse: a thread's finish is not repeatable."""
         raise NotInVirtualTime(f"{func} wants a thread; virtual time has none: await it, or pass it in done")
 
@@ -93,7 +99,7 @@ def _note_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
 
 
 class VirtualClock:
-    """The Clock port. Wall time is start + elapsed + `offset_ns`, which a fault may step; durations ignore it."""
+    """The Clock port. Wall time is start + elapsed + `offset_ns`, which a fault steps; timers ignore it."""
 
     def __init__(self, loop: VirtualLoop | None = None) -> None:
         """Without a loop: the one that runs."""

@@ -3,6 +3,7 @@
 Swarm testing: a seed has no fault at all, or three to eight classes of them with rates of its own.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from random import Random
@@ -150,7 +151,7 @@ def _rate(random: Random, low: float, high: float) -> float:
 
 
 # Each class draws what it adds to the plan. Names are printed with a failing seed.
-CLASSES: Final = {
+CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
     "latency": lambda r: {"latency_ms_min": r.randint(0, 40), "latency_ms_max": r.randint(50, 900)},
     "stall": lambda r: {"stall_ms_max": r.randint(50, 400)},
     "not_sent": lambda r: {"not_sent": _rate(r, 0.02, 0.2)},

@@ -5,8 +5,7 @@ exchange go on.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from decimal import Decimal
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -17,43 +16,30 @@ from jumun.brokers.paper.faults import FaultPlan, FaultyLink
 from jumun.brokers.paper.link import LinkNotice, LocalLink
 from jumun.brokers.paper.wire import Command, Executed, OrderCancelled, Submit
 from jumun.exchange.market import Market
-from jumun.model.commands import BookOpening, HaltTrading
+from jumun.model.commands import HaltTrading
 from jumun.model.errors import OmsError, StoreUnavailable
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
-from jumun.model.ids import AccountId, OrderId, UserId
-from jumun.model.money import Currency
-from jumun.model.positions import Account
+from jumun.model.ids import OrderId
 from jumun.model.reasons import Reason
 from jumun.rules.book import Book
-from jumun.rules.policy import Limits, Policy
 from jumun.services.order_engine import OrderEngine
 from jumun.services.steady_clock import SteadyClock
 from jumun.store.memory import MemoryJournal
-from jumun.store.memory_disk import Batch, MemoryDisk
+from jumun.store.memory_disk import Batch, MemoryDisk, StoredRecord
 from jumun.testing.day_books import BookChecks
 from jumun.testing.day_records import RecordChecks
 from jumun.testing.invariants import Checks
 from jumun.testing.virtual_loop import SeededIds, VirtualClock
 from jumun.testing.world import MS, NS, Scenario
+from jumun.testing.world_account import ACCOUNT, LIMITS, opening, policy_of
 from jumun.testing.world_link import BrokenTask, OldNotices, Watch, WatchedLink, never
 
-ACCOUNT: Final = AccountId("day-01")
-OPERATOR: Final = UserId("operator")
-OPENING_CASH: Final = {"KRW": Decimal(300_000_000), "USD": Decimal(300_000)}
-OPENING_SHARES: Final = {
-    "005930": (Decimal(200), Decimal(11_000_000)),
-    "0197X0": (Decimal(400), Decimal(800_000)),
-    "005935": (Decimal(200), Decimal(4_000_000)),
-    "AAPL": (Decimal(60), Decimal(11_000)),
-}
-LIMITS: Final = Limits(order_timeout_s=90, priority_timeout_s=60)
 RESTART_S: Final = (0.2, 4.0)
 READY_WITHIN_S: Final = 600.0  # a start may wait for the broker, but not for ever
 READY_LOOK_S: Final = 0.05
 LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
 CALM_LOOK_S: Final = 10.0
 COMPARE_EVERY: Final = 40  # commits between comparisons of whole books
-KRW, USD, SHARED_FOREIGN = Currency.KRW, Currency.USD, "foreign"
+SHARED: Final = "foreign"  # the fault class in which others trade the account
 
 _Result = TypeVar("_Result")
 
@@ -69,7 +55,7 @@ class WatchedDisk(MemoryDisk):
 
     def __init__(self) -> None:
         super().__init__()
-        self.on_durable: Any = None
+        self.on_durable: Callable[[Sequence[StoredRecord]], None] = lambda _: None
 
     def apply(self, batch: Batch) -> None:
         """Make the batch durable, then tell."""
@@ -121,7 +107,7 @@ class Machine:
             slack_ns=NS + 2 * scenario.sync_ms_max * MS,  # between deciding and being durable
             visible_after_ns=scenario.visible_after_ns,
         )
-        self.shared = SHARED_FOREIGN in scenario.classes
+        self.shared = SHARED in scenario.classes
         self.books = BookChecks(checks, market, self.records, disk, shared=self.shared)
         self.policy = policy_of(scenario, market)
         self.traits = paper_traits(
@@ -144,7 +130,7 @@ class Machine:
         disk.on_durable = self._on_durable
         checks.on_violation = self.broken
 
-    # ---- supervision -----------------------------------------------------------------------------------
+    # ---- supervision -------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """One life after another."""
@@ -245,7 +231,8 @@ class Machine:
         """Wait for `other`, for the end of the life, or for its store to fail: then a person restarts it."""
         while not life.is_dead and not other.done():
             look_s = CALM_LOOK_S if self.is_calm else LOOK_S
-            await asyncio.wait([other, life.died], timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [other, life.died]
+            await asyncio.wait(ends, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
             if life.engine.desk.failure is not None and not life.is_dead:
                 return "its store failed"
         return life.died.result() if life.is_dead else ""
@@ -317,7 +304,7 @@ class Machine:
         self._compare_now = True
         return life
 
-    # ---- dying ----------------------------------------------------------------------------------------------
+    # ---- dying -------------------------------------------------------------------------------------------
 
     async def _may_die(self, life: Life, point: str) -> None:
         """Die here, or go on; whoever comes here after the death waits for ever."""
@@ -363,7 +350,7 @@ class Machine:
             await asyncio.sleep(self._random.randint(0, self.scenario.sync_ms_max) / 1_000)
         await self._may_die(life, "commit written")
 
-    # ---- what is watched ------------------------------------------------------------------------------------
+    # ---- what is watched ---------------------------------------------------------------------------------
 
     def _before_send(self, life: Life) -> None:
         """Sometimes trading is halted between the check and the act (I-45)."""
@@ -419,7 +406,7 @@ class Machine:
         noticed = life.is_dead or (stopped is not None and stopped.done())
         self.checks.that("I-65", noticed, "a task of life {} failed and nobody noticed", life.number)
 
-    def _on_durable(self, stored: list[Any]) -> None:
+    def _on_durable(self, stored: Sequence[StoredRecord]) -> None:
         names = []
         for one in stored:
             record = self.records.take(one)
@@ -428,10 +415,10 @@ class Machine:
         life = self.life
         assert life is not None, "somebody wrote"
         self._commits += 1
-        if not self.is_calm and self.scenario.append_fails:
-            if self._random.random() < self.scenario.append_fails:
-                self._strike("failed append")
-                self.disk.fail_next = StoreUnavailable("the disk is full; free some space and start again")
+        rate = 0.0 if self.is_calm else self.scenario.append_fails
+        if rate and self._random.random() < rate:
+            self._strike("failed append")
+            self.disk.fail_next = StoreUnavailable("the disk is full; free some space and start again")
         book = life.engine.desk.book
         if life.is_dead or book.seq != self.records.book.seq:
             return
@@ -456,58 +443,3 @@ def _expected(failure: BaseException | None) -> str:
         return f"{type(failure).__name__}: {failure}"
     assert failure is not None, "a life ends by an error or by a fall"
     raise failure
-
-
-def policy_of(scenario: Scenario, market: Market) -> Policy:
-    """The desk's settings for this day."""
-    world = market.world
-    traits = paper_traits(carries_reference=scenario.carries_reference)
-    account = Account(
-        account_id=ACCOUNT,
-        base_currency=KRW,
-        may_buy=True,
-        may_sell=True,
-        exclusive=scenario.exclusive,
-        cost_plans={"KRX": "krw", "US": "usd"},
-    )
-    return Policy(
-        environment="sim",
-        instruments=market.master,
-        accounts={ACCOUNT: account},
-        cost_plans={"krw": world.plans[KRW], "usd": world.plans[USD]},
-        sessions=world.overrides,
-        limits=LIMITS,
-        kinds=traits.kinds,
-        carries_reference=scenario.carries_reference,
-        unknown_order_policy=scenario.unknown_order_policy,
-        visible_after_ns=scenario.visible_after_ns,
-        settles_after_ns=traits.settles_after_ns,
-    )
-
-
-def opening() -> BookOpening:
-    """What the account brings along, as a document of the desk."""
-    rows = []
-    for currency, amount in OPENING_CASH.items():
-        rows.append(_opening_row(Currency(currency), amount, LedgerAccount.CASH))
-    for symbol, (qty, basis) in OPENING_SHARES.items():
-        currency = USD if symbol == "AAPL" else KRW
-        rows.append(_opening_row(currency, basis, LedgerAccount.SECURITIES, symbol, qty))
-    return BookOpening(account_id=ACCOUNT, rows=tuple(rows), document="opening balance of the simulated day")
-
-
-def _opening_row(
-    currency: Currency, amount: Decimal, debit: LedgerAccount, symbol: str = "", qty: Decimal = Decimal(0)
-) -> LedgerRow:
-    return LedgerRow(
-        kind=LedgerKind.OPENING,
-        account_id=ACCOUNT,
-        currency=currency,
-        amount=amount,
-        debit=debit,
-        credit=LedgerAccount.OUTSIDE,
-        symbol=symbol,
-        qty=qty,
-        trade_date="",
-        settlement_date="",
-    )

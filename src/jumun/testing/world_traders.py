@@ -19,7 +19,8 @@ from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
 from jumun.testing.world import INSTRUMENTS, NS, STORM_S, Scenario
-from jumun.testing.world_desk import ACCOUNT, OPERATOR, Crashed, Machine
+from jumun.testing.world_account import ACCOUNT, OPERATOR
+from jumun.testing.world_desk import Crashed, Machine
 
 ZERO: Final = Decimal(0)
 PATIENCE: Final = 6  # times a caller asks again before it gives up
