@@ -28,7 +28,7 @@ from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import flag
 from jumun.rules.order_machine import can
 from jumun.rules.policy import SECOND_NS, Denial
-from jumun.rules.sessions import Phase, phase_at
+from jumun.rules.sessions import NoCalendar, Phase, phase_at
 from jumun.rules.validation import IMMEDIATE, REGULAR, Valid, validate
 
 ZERO: Final = Decimal(0)
@@ -182,7 +182,15 @@ def decide_send(command: SendNext, draft: Draft) -> Decision:
     order = draft.book.order(command.order_id)
     if order is None or not is_waiting(order) or draft.book.halt is not None:
         return draft.decision(command.order_id)
-    phase, day = phase_at(order.venue, draft.now_ns, draft.policy.sessions)
+    try:
+        phase, day = phase_at(order.venue, draft.now_ns, draft.policy.sessions)
+    except NoCalendar as error:
+        draft.add(
+            OrderCancelled(
+                order_id=order.order_id, reason=error.reason, text=str(error), evidence="never sent"
+            )
+        )
+        return draft.decision(order.order_id)
     too_late = order.tif in IMMEDIATE and phase is not Phase.CONTINUOUS
     if phase not in REGULAR or too_late or day.isoformat() != order.trade_date:
         text = f"it waited until {order.venue} was {phase} and was never sent"

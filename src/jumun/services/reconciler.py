@@ -17,7 +17,7 @@ from jumun.model.reports import OrderHistory
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
 from jumun.rules.draft import Decision
-from jumun.rules.sessions import is_session, trade_date_of
+from jumun.rules.sessions import NoCalendar, is_session, trade_date_of
 from jumun.services.desk import Desk
 
 QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24)
@@ -44,6 +44,7 @@ class Reconciler:
         self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
         self.rounds = 0  # complete studies so far
         self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
+        self.failing_since_ns: int | None = None  # monotonic, since when no study has been complete
 
     def ask(self) -> None:
         """Something is open to question: study soon."""
@@ -62,6 +63,7 @@ class Reconciler:
                 self._patience_s = BUSY_INTERVAL_S if learnt else longer_s
             except BrokerUnavailable as error:
                 failures += 1
+                self._note_failure()
                 log.warning("study_failed", error=str(error), failures=failures)
 
     async def study_until_done(self) -> None:
@@ -72,6 +74,7 @@ class Reconciler:
                 await self.study()
                 return
             except BrokerUnavailable as error:
+                self._note_failure()
                 delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                 failures += 1
                 log.warning("study_failed", error=str(error), retry_in_s=delay_s)
@@ -89,7 +92,12 @@ class Reconciler:
             decisions.append(await self._study_balance(account_id))
         self.rounds += 1
         self.studied_ns = self._desk.clock.monotonic_ns()
+        self.failing_since_ns = None
         return decisions
+
+    def _note_failure(self) -> None:
+        if self.failing_since_ns is None:
+            self.failing_since_ns = self._desk.clock.monotonic_ns()
 
     async def _study_balance(self, account_id: AccountId) -> Decision:
         """Compare; a difference counts only when it has stood longer than the broker may be behind itself."""
@@ -109,7 +117,12 @@ class Reconciler:
         policy, now_ns = self._desk.policy, self._desk.clock.now_ns()
         days: dict[str, None] = {}
         for venue in sorted({instrument.venue for instrument in policy.instruments}):
-            day = trade_date_of(venue, now_ns, policy.sessions)
+            try:
+                day = trade_date_of(venue, now_ns, policy.sessions)
+            except NoCalendar as error:
+                # No new order can be sent there; the days of open orders are asked for all the same.
+                log.error("no_calendar", venue=venue.value, error=str(error))
+                continue
             if is_session(venue, day, policy.sessions):
                 days[day.isoformat()] = None
         for order in self._desk.book.open.values():

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from jumun.model.errors import BadInput, OrderDenied, StoreUnavailable, UnknownOrder
+from jumun.model.errors import BadInput, BrokerUnavailable, OrderDenied, StoreUnavailable, UnknownOrder
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import FillNotice
@@ -571,6 +571,52 @@ def test_only_a_person_with_a_name_ends_an_order_of_unknown_outcome_and_a_known_
         left = await engine.settle(known.order.order_id, USER, "a mistake")
         assert left.denial is not None
         assert left.events == ()
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-93", "I-53")
+def test_a_day_without_a_calendar_sends_nothing_and_stops_nothing_else() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.not_sent = 1
+        waiting = await engine.submit(an_intent(0))
+        assert waiting.order is not None
+        await until(lambda: not engine.desk.sending)
+        sends = len(stage.broker.sends)
+        stage.clock.offset_ns = 6 * 365 * 86_400 * S
+        await until(lambda: not engine.desk.book.open, 60.0)
+        assert (await engine.find(waiting.order.order_id)).status is OrderStatus.CANCELLED
+        refused = await engine.submit(an_intent(1))
+        assert refused.denial is not None
+        assert refused.denial.reason is Reason.NO_TABLE
+        await engine.reconciler.study()
+        assert len(stage.broker.sends) == sends
+        assert engine.stopped is not None
+        assert not engine.stopped.done()
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-39", "F-37")
+def test_a_broker_that_does_not_answer_is_known_to_be_silent_until_a_study_is_complete() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        assert engine.reconciler.failing_since_ns is None
+        history = stage.broker.history
+
+        async def silent(account_id: object, trade_date: str) -> object:
+            raise BrokerUnavailable("no answer")
+
+        stage.broker.history = silent  # type: ignore[method-assign, assignment]
+        engine.reconciler.ask()
+        await until(lambda: engine.reconciler.failing_since_ns is not None)
+        stage.broker.history = history  # type: ignore[method-assign]
+        await until(lambda: engine.reconciler.failing_since_ns is None)
         await engine.stop()
 
     on_stage(play)
