@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jumun.exchange.world import World
     from jumun.ports.broker import Broker, BrokerTraits
     from jumun.ports.journal import Journal
-    from jumun.ports.outside import Prices
+    from jumun.ports.outside import Clock, Prices
     from jumun.services.order_engine import OrderEngine
     from jumun.store.sqlite import Migration, Reader
 
@@ -135,16 +135,23 @@ def openings_of(settings: Settings, now_ns: int) -> tuple[BookOpening, ...]:
 
 
 def build_engine(
-    settings: Settings, broker: "Broker", prices: "Prices", journal: "Journal | None" = None
+    settings: Settings,
+    broker: "Broker",
+    prices: "Prices",
+    clock: "Clock",
+    journal: "Journal | None" = None,
 ) -> "OrderEngine":
-    """Return an engine that is not started, on the store of the settings unless a journal is given."""
+    """Return an engine that is not started, on the store of the settings unless a journal is given.
+
+    `clock` is the one that the broker's adapter has: waiting times and proofs of absence are counted on it.
+    """
     from jumun.bus.memory import MemoryBus
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
     from jumun.store.sqlite import SqliteJournal
-    from jumun.system import SystemClock, SystemIds
+    from jumun.system import SystemIds
 
-    clock, limits = SystemClock(), limits_of(settings)
+    limits = limits_of(settings)
     return OrderEngine(
         broker_client=broker,
         journal=journal or SqliteJournal(settings.oms_store_path, label="`jumun serve`"),

@@ -5,6 +5,7 @@ environment wins over the file, the file over the default. A name nobody knows r
 a misspelt limit would otherwise be no limit at all.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -15,7 +16,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -30,6 +40,8 @@ from jumun.model.money import BadNumber, Currency, to_decimal
 CONFIG_VARIABLE: Final = "OMS_CONFIG"
 DEFAULT_FILE: Final = Path("jumun.toml")
 OURS: Final = "OMS_"  # every variable that begins so must be one of ours
+LIKENESS: Final = 0.85  # of a misspelling: one letter lost, doubled or changed in the shortest name
+FILE_ONLY: Final = frozenset({"ACCOUNTS"})  # a variable of the surroundings may well be called ACCOUNT
 MASK: Final = "********"
 _SECRET = re.compile(r"password|secret|token|app_key|private", re.IGNORECASE)
 _DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)?", re.ASCII)
@@ -84,8 +96,7 @@ def _by_currency(value: object) -> object:
     """Read `KRW=10000000,USD=10000`; a bare number is won and leaves the other currencies as they were."""
     if isinstance(value, str | int) and not isinstance(value, bool):
         text = str(value)
-        pairs = [part.partition("=") for part in text.split(",")] if "=" in text else [("KRW", "=", text)]
-        value = {key.strip(): amount.strip() for key, _, amount in pairs}
+        value = _split(text) if "=" in text else {"KRW": text.strip()}
     if not isinstance(value, Mapping):
         raise ValueError("it is no list of amounts; write KRW=10000000,USD=10000")
     return {**DEFAULT_ORDER_VALUE, **value}
@@ -97,11 +108,36 @@ def _lower(value: object) -> object:
 
 def _pairs(value: object) -> object:
     """Read `momentum=80,value=110`."""
-    if not isinstance(value, str):
-        return value
-    return {
-        key.strip(): number for key, _, number in (part.partition("=") for part in value.split(",") if part)
-    }
+    return _split(value) if isinstance(value, str) else value
+
+
+def _split(text: str) -> dict[str, str]:
+    """Read `a=1,b=2`. A name that comes twice is refused: nobody can say which of its values was meant."""
+    found: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        name, _, given = part.partition("=")
+        if name.strip() in found:
+            raise ValueError(f"{name.strip()} is given twice; keep one")
+        found[name.strip()] = given.strip()
+    return found
+
+
+def _file_name(path: Path) -> Path:
+    if path.name in ("", "..") or path.is_dir():
+        raise ValueError("it names no file")
+    return path
+
+
+def _address(host: str) -> str:
+    """Four numbers with dots must be an address; a name is looked up when it is used."""
+    if not host.strip():
+        raise ValueError("it is empty")
+    if re.fullmatch(r"[0-9.]+", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            raise ValueError("it is no IP address") from error
+    return host
 
 
 DEFAULT_ORDER_VALUE: Final = {"KRW": Decimal(10_000_000), "USD": Decimal(10_000)}
@@ -120,9 +156,9 @@ class AccountSettings(BaseModel):
     account_id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
     base_currency: Currency = Currency.KRW
     users: tuple[str, ...] = Field(default=("demo",), min_length=1)
-    may_buy: bool = False
-    may_sell: bool = False
-    exclusive: bool = True
+    may_buy: StrictBool = False
+    may_sell: StrictBool = False
+    exclusive: StrictBool = True
     cost_plans: dict[str, str] = {"KRX": "kis-bankis", "US": "kis-us"}
     opening_cash: dict[Currency, Exact] = {}
 
@@ -170,11 +206,11 @@ class Settings(BaseSettings):
     )
     oms_sim_seed: int = _field(1, "Which GENERATED prices: the same number gives the same walk.", "1")
     oms_store: str = _field("sqlite", "Where the journal is kept: sqlite.", "sqlite")
-    oms_store_path: Path = _field(
+    oms_store_path: Annotated[Path, AfterValidator(_file_name)] = _field(
         Path("var/jumun.db"), "The store's file; its folder is made where missing.", "var/jumun.db"
     )
     oms_bus: str = _field("memory", "Where events go: memory.", "memory")
-    oms_host: str = _field(
+    oms_host: Annotated[str, AfterValidator(_address)] = _field(
         "127.0.0.1",
         "The address gRPC and HTTP listen on. There is no log-in: keep it on this machine.",
         "127.0.0.1",
@@ -318,10 +354,24 @@ def _refuse_unknown(environ: Mapping[str, str], given: Mapping[str, Any], path: 
     for name in sorted(given):
         if name not in known:
             raise ConfigError(f"{path}: {name!r} is no setting{_meant(name, known)}")
+        if isinstance(given[name], bool):  # would pass as the number 1
+            raise ConfigError(f"{path}: {name} cannot be true or false; give a number or a text")
     ours = {name.upper() for name in known} | {CONFIG_VARIABLE}
     for name in sorted(environ):
         if name.upper().startswith(OURS) and name.upper() not in ours:
             raise ConfigError(f"{name} is no setting{_meant(name.upper(), ours)}")
+        meant = _misspelt(name.upper(), ours)
+        if meant is not None:
+            raise ConfigError(f"{name} is no setting and looks like {meant}; write {meant}, or rename it")
+
+
+def _misspelt(name: str, ours: set[str]) -> str | None:
+    """Return the setting that a variable without our prefix looks like; one of another program's is None."""
+    plain = sorted(known for known in ours - FILE_ONLY if not known.startswith(OURS))
+    if name in ours or any(name.endswith(f"_{known}") for known in plain):  # e.g. RUST_LOG_LEVEL
+        return None
+    close = get_close_matches(name, plain, n=1, cutoff=LIKENESS)
+    return close[0] if close else None
 
 
 def _meant(name: str, known: set[str]) -> str:
@@ -352,8 +402,10 @@ def _sentence(error: ValidationError) -> str:
     was = (
         MASK
         if _SECRET.search(name)
-        else repr(given)
-        if isinstance(given, str | int | float)
+        else repr(str(given) if isinstance(given, Path) else given)
+        if isinstance(given, str | int | float | Path)
+        else f"{given:f}"
+        if isinstance(given, Decimal)
         else "what is given"
     )
     advice = f"; a working value is {example}" if example else ""

@@ -27,9 +27,11 @@ from jumun.ports.outside import Clock
 from jumun.services.intake import Intake
 from jumun.services.marks import Marker
 from jumun.services.order_engine import OrderEngine
+from jumun.services.steady_clock import SteadyClock
 from jumun.simulators.exchange_process import HOST, ExchangeServer, PriceDriver
 from jumun.system import SystemClock
 
+OPEN_ACCOUNT_S: Final = 10.0  # as long as an order may wait for its answer
 HEALTH_LOOK_S: Final = 0.5  # how late a health check may learn of a halt
 CLOCK_LOOK_S: Final = 0.5  # how late the inner exchange may notice an expiry
 
@@ -50,7 +52,13 @@ class SimBroker(PaperBroker):
         """Connect, and open each account where it is not open yet; raises BrokerUnavailable."""
         await super().connect()
         for account in self._to_open:
-            told = await self._socket.call(account, lambda: True)
+            try:
+                async with asyncio.timeout(OPEN_ACCOUNT_S):
+                    told = await self._socket.call(account, lambda: True)
+            except TimeoutError as error:
+                raise BrokerUnavailable(
+                    f"the exchange does not answer about {account.account_id}; look at it, or start it again"
+                ) from error
             if isinstance(told, Refused):
                 raise BrokerUnavailable(f"the exchange does not open {account.account_id}: {told.text}")
 
@@ -179,8 +187,11 @@ class Daemon:
             )
             for entry in settings.accounts
         )
-        broker = SimBroker(link, paper_traits(), SystemClock(), openings)
-        return app.build_engine(settings, broker, broker), broker
+        clock = SteadyClock(
+            SystemClock()
+        )  # one for both: no step of the wall clock makes an order look absent
+        broker = SimBroker(link, paper_traits(), clock, openings)
+        return app.build_engine(settings, broker, broker, clock), broker
 
     async def _start(self, engine: OrderEngine) -> bool:
         """Start the engine; False when a stop was asked for first: the broker may keep it waiting."""

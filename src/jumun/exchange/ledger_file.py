@@ -35,6 +35,8 @@ class LedgerFile:
         self.bytes_cut = 0  # of a torn last line
         self._descriptor = descriptor
         self._pending: list[bytes] = []
+        self._size = 0  # bytes that are whole and synced
+        self._failed = False
 
     @classmethod
     def open(cls, path: Path, world: World) -> tuple[Self, Market]:
@@ -73,21 +75,38 @@ class LedgerFile:
         return data
 
     def write(self, data: bytes) -> None:
-        """Append and sync; blocks. Raises StoreUnavailable, after which the exchange must stop."""
+        """Append and sync; blocks. Raises StoreUnavailable, after which nothing more is written, ever.
+
+        What was written in part is cut off again: entries behind a gap would make the ledger unreadable.
+        """
+        if self._failed:
+            raise StoreUnavailable(f"exchange ledger {self.path} has failed before; start the exchange again")
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]
             os.fsync(self._descriptor)
+            self._size += len(data)
         except OSError as error:
+            self._failed = True
+            left = self._cut_off()
             raise StoreUnavailable(
-                f"exchange ledger {self.path} cannot be written: {error.strerror}; free the disk, start again"
+                f"exchange ledger {self.path} cannot be written: {error.strerror}{left}; "
+                "free the disk, start again"
             ) from error
+
+    def _cut_off(self) -> str:
+        """Cut off what was written in part; where even that fails, the next start cuts a torn last line."""
+        try:
+            os.ftruncate(self._descriptor, self._size)
+        except OSError as error:
+            return f", nor its end cut off ({error.strerror})"
+        return ""
 
     def sync(self) -> None:
         """Make everything collected durable, here and now."""
         data = self.take()
-        if data:
+        if data and not self._failed:
             self.write(data)
 
     def close(self) -> None:
@@ -130,6 +149,7 @@ class LedgerFile:
         if self.bytes_cut:
             os.ftruncate(self._descriptor, end)
             os.fsync(self._descriptor)
+        self._size = end
         return data[:end].splitlines()
 
     def _read(self, line: bytes) -> Entry:

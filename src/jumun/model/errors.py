@@ -8,6 +8,7 @@ OmsError                    anything we raise on purpose; carries a reason code
   BrokerUnavailable         no answer; nothing is known about the request
   UnreadableReply           an answer we could not read; the bytes are kept
   StoreUnavailable          the journal cannot be read or written; new orders stop
+    StoreBusy               … at this moment only: the same batch is tried again
   StoreLocked               another process writes this store
   TornJournal               a record is torn or altered; names its number (I-26)
   ConfigError               a setting is missing or impossible; names the key and a working value
@@ -77,6 +78,10 @@ class StoreUnavailable(OmsError):
     """The journal cannot be written or read (full, read-only or failed disk)."""
 
     default_reason = Reason.STORE_UNAVAILABLE
+
+
+class StoreBusy(StoreUnavailable):
+    """Another program holds the store at this moment; nothing was begun, so it can be tried again (F-85)."""
 
 
 class StoreLocked(OmsError):

@@ -1,6 +1,7 @@
 """The books at the end of a replay, and what the independent audit and the exchange say about them."""
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ import msgspec
 from jumun.exchange.market import Market
 from jumun.model.events import SendIntended
 from jumun.model.fills import LedgerKind
+from jumun.model.ids import AccountId
 from jumun.model.journal import Record
 from jumun.model.orders import Order
 from jumun.model.positions import Position
@@ -42,8 +44,10 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     sends: int
     costs: dict[str, dict[str, Decimal]]  # currency -> kind -> amount
     positions: list[Position]
-    cash: dict[str, Decimal]
+    cash: dict[str, Decimal]  # all accounts together
     cash_at_exchange: dict[str, Decimal]
+    cash_by_account: dict[str, dict[str, Decimal]]
+    cash_at_exchange_by_account: dict[str, dict[str, Decimal]]
     pnl: dict[str, Pnl]
     records: int
 
@@ -137,12 +141,8 @@ def _books(records: list[Record], orders: list[Order], rig: Rig) -> Books:
         if getattr(event, "fill", None) is not None:
             fills[event.fill.order_id] += 1  # type: ignore[union-attr]  # only FillBooked has one
     ended = [order for order in orders if order.reason is not None and order.status.is_final]
-    cash: dict[str, Decimal] = {}
-    for (_, code), amount in book.cash.items():
-        cash[code] = cash.get(code, ZERO) + amount
-    theirs: dict[str, Decimal] = {}
-    for (_, code), amount in exchange_facts(rig.market).cash.items():
-        theirs[code] = theirs.get(code, ZERO) + amount
+    cash = _by_account(book.cash)
+    theirs = _by_account(exchange_facts(rig.market).cash)
     positions = [book.positions[place] for place in sorted(book.positions)]
     return Books(
         orders=dict(sorted(Counter(order.status.value for order in orders).items())),
@@ -153,11 +153,28 @@ def _books(records: list[Record], orders: list[Order], rig: Rig) -> Books:
         sends=sum(isinstance(record.event, SendIntended) for record in records),
         costs={code: dict(sorted(kinds.items())) for code, kinds in sorted(costs.items())},
         positions=positions,
-        cash=dict(sorted(cash.items())),
-        cash_at_exchange=dict(sorted(theirs.items())),
+        cash=_together(cash),
+        cash_at_exchange=_together(theirs),
+        cash_by_account=cash,
+        cash_at_exchange_by_account=theirs,
         pnl=_pnl(positions),
         records=len(records),
     )
+
+
+def _by_account(cash: Mapping[tuple[AccountId, str], Decimal]) -> dict[str, dict[str, Decimal]]:
+    accounts: dict[str, dict[str, Decimal]] = {}
+    for (name, code), amount in sorted(cash.items()):
+        accounts.setdefault(name, {})[code] = amount
+    return accounts
+
+
+def _together(accounts: Mapping[str, Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for cash in accounts.values():
+        for code, amount in cash.items():
+            total[code] = total.get(code, ZERO) + amount
+    return dict(sorted(total.items()))
 
 
 def _pnl(positions: list[Position]) -> dict[str, Pnl]:

@@ -5,19 +5,21 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
+from jumun.exchange.bars import BadRow
 from jumun.exchange.prices import GENERATED
 from jumun.exchange.sample_world import BASES
 from jumun.exchange.world import World
 from jumun.model.errors import ConfigError, OmsError
-from jumun.model.ids import AccountId, UserId
-from jumun.model.signals import TradingSignal
+from jumun.model.ids import UserId
+from jumun.model.reasons import Reason
+from jumun.replay.accounts import Opened, declared, simulated
+from jumun.replay.admission import signal_check
 from jumun.replay.books import examine
 from jumun.replay.driver import drive
 from jumun.replay.generated import ACCOUNT, demo_instruments, demo_timeline
@@ -25,10 +27,11 @@ from jumun.replay.inputs import read_master, read_prices, read_signals
 from jumun.replay.options import OPENING_CASH, DemoOptions, ReplayOptions
 from jumun.replay.report import Bar, print_summary, say
 from jumun.replay.rig import ACCOUNTS_MAX, Rig, world_of
-from jumun.replay.summary import Notes, Summary, summary_of
+from jumun.replay.summary import Notes, Summary, named_rows, summary_of
 from jumun.replay.timeline import Timeline, lay_bars
 
 FAILED: Final = 1
+REASONS_SHOWN: Final = 5  # refused rows named when nothing is left to replay
 DEMO_USER: Final = UserId("demo")
 
 
@@ -39,9 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     store: Path
     world: World
     timeline: Timeline
-    accounts: tuple[AccountId, ...]
+    accounts: tuple[Opened, ...]
     user: UserId
-    opening_cash: dict[str, Decimal]
     seed: str
     notes: Notes
     json: bool
@@ -76,14 +78,12 @@ async def run(plan: Plan) -> Summary:
     """Run a plan on its store; a second run finds everything done. Raises OmsError."""
     moments = plan.timeline.moments()
     if not moments:
-        raise ConfigError("there is nothing to replay: no usable price and no usable signal; give both")
+        raise _nothing(plan.notes.rows_refused)
     started_s = time.perf_counter()
     rig = Rig(
         store=plan.store,
         world=plan.world,
         accounts=plan.accounts,
-        user=plan.user,
-        opening_cash=plan.opening_cash,
         first_ns=moments[0].ts_ns,
         seed=plan.seed,
     )
@@ -117,9 +117,8 @@ def _demo_plan(options: DemoOptions) -> Plan:
         store=options.store,
         world=world_of(f"{GENERATED} demo: {made_of}", instruments, BASES),
         timeline=timeline,
-        accounts=(ACCOUNT,),
+        accounts=(simulated(ACCOUNT, DEMO_USER, OPENING_CASH),),
         user=DEMO_USER,
-        opening_cash=dict(OPENING_CASH),
         seed=f"demo/{options.seed}",
         notes=Notes(symbols=len(instruments), sessions=timeline.sessions, prints=timeline.prints),
         json=options.json,
@@ -127,22 +126,23 @@ def _demo_plan(options: DemoOptions) -> Plan:
 
 
 def _replay_plan(options: ReplayOptions) -> Plan:
+    accounts = _accounts(options)
     master = read_master(options.instruments)
     bars = read_prices(options.prices, master)
-    signals = read_signals(options.signals)
     timeline = Timeline()
     laid = [
         lay_bars(master.get(symbol), days, options.steps, timeline) for symbol, days in bars.by_symbol.items()
     ]
-    timeline.add_signals(signals.good)
+    names = frozenset(account.name for account in accounts)
+    signals = read_signals(options.signals, signal_check(names, master, timeline.span))
+    timeline.add_signals(signals.good, signals.places)
     return Plan(
         title=f"{', '.join(path.name for path in options.prices)} with {options.signals.name}",
         store=options.store,
         world=world_of("replay", tuple(master), {}),
         timeline=timeline,
-        accounts=_accounts(signals.good),
+        accounts=accounts,
         user=UserId(options.user),
-        opening_cash=dict(options.opening_cash),
         seed="replay",
         notes=Notes(
             symbols=len(bars.by_symbol),
@@ -158,12 +158,31 @@ def _replay_plan(options: ReplayOptions) -> Plan:
     )
 
 
-def _accounts(signals: Sequence[TradingSignal]) -> tuple[AccountId, ...]:
-    """Return every account the signals name, in a fixed order."""
-    names = sorted({signal.account_id for signal in signals})
-    if len(names) > ACCOUNTS_MAX:
-        raise ConfigError(f"the signals name {len(names)} accounts; replay at most {ACCOUNTS_MAX} together")
-    return tuple(names)
+def _accounts(options: ReplayOptions) -> tuple[Opened, ...]:
+    """Return the accounts there are; a name in a signal makes no other."""
+    user = UserId(options.user)
+    if options.accounts is None:
+        accounts = declared(user)
+    else:
+        accounts = tuple(simulated(name, user, cash) for name, cash in options.accounts.items())
+    if not 1 <= len(accounts) <= ACCOUNTS_MAX:
+        raise ConfigError(f"{len(accounts)} accounts are declared; replay 1 to {ACCOUNTS_MAX} together")
+    return accounts
+
+
+def _nothing(refused: Sequence[BadRow]) -> ConfigError:
+    """Without a usable bar nothing can trade; the first reasons are the story."""
+    if not refused:
+        return ConfigError(
+            "there is nothing to replay: the files hold no row; give bars and signals",
+            reason=Reason.BAD_INPUT,
+        )
+    first = "\n".join(named_rows(refused, REASONS_SHOWN))
+    return ConfigError(
+        f"there is nothing to replay: no bar is usable and {len(refused)} rows were refused; correct these:"
+        f"\n{first}",
+        reason=Reason.BAD_INPUT,
+    )
 
 
 def _quiet_logs() -> None:

@@ -13,6 +13,8 @@ from jumun.model.commands import RecordMarks
 from jumun.model.errors import OmsError, StoreUnavailable
 from jumun.model.ids import UserId
 from jumun.model.instruments import Venue
+from jumun.model.orders import Order
+from jumun.model.reasons import Reason
 from jumun.model.signals import TradingSignal
 from jumun.replay.rig import Rig
 from jumun.replay.timeline import SECOND_NS, Base, Close, Moment, Print
@@ -20,6 +22,7 @@ from jumun.rules.audit import AuditReport, Checks, check_reserved
 from jumun.rules.audit_facts import Place
 from jumun.rules.signals import intent_of
 
+MISMATCHES_NAMED_MAX: Final = 10_000  # all are counted
 AT_ONCE: Final = 200  # signals in the air together; well under max_queue_size, so none is shed
 SLEEPERS: Final = 2  # the engine's own tasks that wait for time: its watch and its studies
 RESOLVE_S_MAX: Final = 120  # how long unknown outcomes of an earlier run may take, in replayed seconds
@@ -35,6 +38,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     created: int = 0
     existing: int = 0
     mismatched: int = 0
+    mismatches: list[str] = msgspec.field(default_factory=list)  # the first of them, each in one sentence
     refused: Counter[str] = msgspec.field(default_factory=Counter)  # without an order, by reason
     sends: int = 0
     prints: int = 0
@@ -78,7 +82,7 @@ class _Driver:
             for refused in await self.rig.link.control(changes):
                 self.outcome.prints_refused.append(refused.text)
             await self.settle()
-        await self._submit(moment.signals)
+        await self._submit(list(zip(moment.signals, moment.places, strict=True)))
         if moment.closes and moment.ts_ns > self.rig.resumed_ns:
             await self._end_session(moment.closes)
 
@@ -130,14 +134,14 @@ class _Driver:
 
     # ---- signals ------------------------------------------------------------------------------
 
-    async def _submit(self, signals: Sequence[TradingSignal]) -> None:
+    async def _submit(self, signals: Sequence[tuple[TradingSignal, str]]) -> None:
         """Submit what is due, together, as strategies would."""
         for start in range(0, len(signals), AT_ONCE):
             part = signals[start : start + AT_ONCE]
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    for signal in part:
-                        tasks.create_task(self._submit_one(signal), name=f"signal {signal.symbol}")
+                    for signal, place in part:
+                        tasks.create_task(self._submit_one(signal, place), name=f"signal {signal.symbol}")
             except ExceptionGroup as group:
                 raise group.exceptions[0] from group  # the first failure of the store is the story
             await self.settle()
@@ -151,7 +155,7 @@ class _Driver:
         shares: dict[Place, Decimal] = dict(book.shares_reserved.items())
         check_reserved(book.open.values(), held, cash, shares, self.checks)
 
-    async def _submit_one(self, signal: TradingSignal) -> None:
+    async def _submit_one(self, signal: TradingSignal, place: str) -> None:
         outcome = self.outcome
         outcome.submitted += 1
         try:
@@ -166,7 +170,10 @@ class _Driver:
             outcome.refused[decision.denial.reason.value] += 1
         elif decision.existing:
             outcome.existing += 1
-            outcome.mismatched += decision.mismatch
+            if decision.mismatch:
+                outcome.mismatched += 1
+                if len(outcome.mismatches) < MISMATCHES_NAMED_MAX:
+                    outcome.mismatches.append(_mismatch(signal, place, decision.order))
         else:
             outcome.created += 1
 
@@ -207,6 +214,15 @@ class _Driver:
         stopped = self.rig.engine.stopped
         if stopped is not None and stopped.done():
             stopped.result()
+
+
+def _mismatch(signal: TradingSignal, place: str, order: Order) -> str:
+    where = place or f"{signal.strategy_id} {signal.symbol} at {signal.signal_ts_ns}"
+    price = "the market" if signal.price is None else f"{signal.price:f}"
+    return (
+        f"{Reason.KEY_CONFLICT}: {where}: {signal.side} {signal.quantity:f} {signal.symbol} at {price} has the "
+        f"key of order {order.order_id} with other content; the first order stands, so give it a leg of its own"
+    )
 
 
 def _step(one: Print) -> Step:

@@ -30,15 +30,16 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`jumun replay`: daily bars and a signals file.
 
     `instruments` is a CSV with symbol, market, product and name; symbols it does not hold are looked up in
-    the sample market, and without either a symbol is refused. Every account that the signals name is opened
-    with `opening_cash` by currency. `user` owns the orders.
+    the sample market, and without either a symbol is refused. `accounts` are the only ones there are, by name
+    with their opening cash by currency; None takes those of the settings (`[[accounts]]` in the TOML file,
+    SIM-001 without). A signal of another account is refused. `user` owns the orders.
     """
 
     prices: tuple[Path, ...]
     signals: Path
     store: Path = REPLAY_STORE
     instruments: Path | None = None
-    opening_cash: dict[str, Decimal] = msgspec.field(default_factory=lambda: dict(OPENING_CASH))
+    accounts: dict[str, dict[str, Decimal]] | None = None
     user: str = "demo"
     steps: int = STEPS
     json: bool = False

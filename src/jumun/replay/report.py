@@ -1,6 +1,7 @@
 """Prints a summary: tables for people, one JSON object for programs. Errors and progress go to stderr."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from jumun.model.positions import Position
-from jumun.replay.summary import Summary, plain
+from jumun.replay.summary import Summary, plain, shown
 
 MARKUP: Final = False  # titles hold file names, which may look like markup
 PADDING: Final = (0, 1, 0, 0)  # the widest table must fit in 80 columns
@@ -66,8 +67,10 @@ def print_summary(summary: Summary, *, json: bool) -> None:
     console.print(summary.title)
     for note in summary.notes:
         console.print(note)
-    for row in summary.rows_named:
+    for row in shown(summary.rows_named, summary.rows_refused):
         console.print(row)
+    for mismatch in shown(summary.mismatches, summary.run["mismatched"]):
+        console.print(mismatch)
     for table in (_run(summary), _orders(summary), _costs(summary), *_positions(summary), _money(summary)):
         console.print(table)
     console.print(_verdict(summary))
@@ -110,14 +113,17 @@ def _costs(summary: Summary) -> Table:
 
 
 def _positions(summary: Summary) -> list[Table]:
-    """One table for each currency: narrow enough for 80 columns."""
-    tables: dict[str, Table] = {}
+    """One table for each account and currency: narrow enough for 80 columns."""
+    tables: dict[tuple[str, str], Table] = {}
+    several = len(summary.books.cash_by_account) > 1
     for position in summary.books.positions:
         code = position.currency.value
-        if code not in tables:
+        place = (position.account_id, code)
+        if place not in tables:
+            owner = f" of {position.account_id}" if several else ""
             columns = (">shares", ">average", ">mark", ">unrealised", ">realised", ">costs", ">net")
-            tables[code] = _table(f"Positions in {code}", "symbol", *columns)
-        tables[code].add_row(*_position(position))
+            tables[place] = _table(f"Positions{owner} in {code}", "symbol", *columns)
+        tables[place].add_row(*_position(position))
     return list(tables.values())
 
 
@@ -137,12 +143,19 @@ def _position(position: Position) -> list[str]:
 
 
 def _money(summary: Summary) -> Table:
-    table = _table("Cash, and profit and loss", "", *(f">{code}" for code in summary.books.cash))
+    owners = " of all accounts" if len(summary.books.cash_by_account) > 1 else ""
+    table = _table(f"Cash, and profit and loss{owners}", "", *(f">{code}" for code in summary.books.cash))
     codes = list(summary.books.cash)
     books = summary.books
-    table.add_row("cash", *(_amount(books.cash[code], code) for code in codes))
-    theirs = books.cash_at_exchange
-    table.add_row("cash at the exchange", *(_amount(theirs.get(code, Decimal(0)), code) for code in codes))
+    several = len(books.cash_by_account) > 1
+    for name, cash in books.cash_by_account.items() if several else ():
+        theirs = books.cash_at_exchange_by_account.get(name, {})
+        table.add_row(f"cash of {name}", *_amounts(cash, codes))
+        table.add_row("  at the exchange", *_amounts(theirs, codes))
+    if several:
+        table.add_section()
+    table.add_row("cash of all accounts" if several else "cash", *_amounts(books.cash, codes))
+    table.add_row("cash at the exchange", *_amounts(books.cash_at_exchange, codes))
     table.add_section()
     for label, name in (
         ("realised, gross", "gross"),
@@ -153,6 +166,10 @@ def _money(summary: Summary) -> Table:
         values = (getattr(summary.pnl.get(code), name, Decimal(0)) for code in codes)
         table.add_row(label, *(_amount(value, code) for value, code in zip(values, codes, strict=True)))
     return table
+
+
+def _amounts(amounts: Mapping[str, Decimal], codes: Sequence[str]) -> list[str]:
+    return [_amount(amounts.get(code, Decimal(0)), code) for code in codes]
 
 
 def _verdict(summary: Summary) -> str:

@@ -11,14 +11,14 @@ from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.protocol import Advance, OpenAccount
 from jumun.exchange.world import World
 from jumun.model.commands import BookOpening
-from jumun.model.errors import StoreUnavailable
+from jumun.model.errors import ConfigError, StoreUnavailable
 from jumun.model.events import SendIntended
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
-from jumun.model.ids import AccountId, UserId
-from jumun.model.instruments import Instrument, InstrumentMaster, Venue
+from jumun.model.ids import AccountId
+from jumun.model.instruments import Instrument, InstrumentMaster
 from jumun.model.journal import Entry
 from jumun.model.money import Currency
-from jumun.model.positions import Account
+from jumun.replay.accounts import Opened
 from jumun.replay.clock import ReplayClock, SeededIds
 from jumun.replay.link import LedgerLink
 from jumun.rules.cost_tables import PLANS
@@ -28,21 +28,18 @@ from jumun.services.order_engine import OrderEngine
 from jumun.store.sqlite.journal import SqliteJournal
 from jumun.store.sqlite.reader import open_reader
 
-PLAN_BY_VENUE: Final = {Venue.KRX.value: "kis-bankis", Venue.US.value: "kis-us"}
 ACCOUNTS_MAX: Final = 100
 
 
 class Rig:
-    """Everything one replay runs on. Build it inside the event loop; `close` gives both files back."""
+    """Everything one replay runs on. Its files and the folders it makes are for their owner alone. Build it inside the event loop; `close` gives both files back."""
 
     def __init__(
         self,
         *,
         store: Path,
         world: World,
-        accounts: Sequence[AccountId],
-        user: UserId,
-        opening_cash: Mapping[str, Decimal],
+        accounts: Sequence[Opened],
         first_ns: int,
         seed: str,
     ) -> None:
@@ -55,6 +52,7 @@ class Rig:
         self.records_before = records
         self.sends = 0  # of this run
         self.ledger, self.market = LedgerFile.open(ledger_path(store), world)
+        self._require_declared(store, accounts)
         self.resumed_ns = max(newest_ns, self.market.now_ns)
         self.clock = ReplayClock(max(self.resumed_ns, first_ns))
         self.link = LedgerLink(self.market, self.ledger, self.clock)
@@ -63,7 +61,7 @@ class Rig:
         self.policy = Policy(
             environment="sim",
             instruments=InstrumentMaster(world.instruments),
-            accounts={name: _account(name, user) for name in accounts},
+            accounts={one.name: one.account for one in accounts},
             cost_plans=dict(PLANS),
             sessions=NO_OVERRIDES,
             limits=Limits(),
@@ -74,9 +72,9 @@ class Rig:
             settles_after_ns=traits.settles_after_ns,
         )
         self.openings = [
-            OpenAccount(account_id=name, cash=dict(opening_cash), holdings={})
-            for name in accounts
-            if not self.market.has_account(name)
+            OpenAccount(account_id=one.name, cash=dict(one.cash), holdings={})
+            for one in accounts
+            if not self.market.has_account(one.name)
         ]
         self.journal = SqliteJournal(store, label="jumun replay", now_ns=self.clock.now_ns)
         self.engine = OrderEngine(
@@ -86,7 +84,7 @@ class Rig:
             clock=self.clock,
             ids=SeededIds(f"{seed}/{records}"),  # a later run must not draw the ids of an earlier one
             prices=self.broker,
-            openings=[_opening(name, opening_cash, self.clock.now_ns()) for name in accounts],
+            openings=[_opening(one.name, one.cash, self.clock.now_ns()) for one in accounts],
         )
 
     async def start(self) -> None:
@@ -106,6 +104,16 @@ class Rig:
         await self.engine.stop()
         self.ledger.close()
 
+    def _require_declared(self, store: Path, accounts: Sequence[Opened]) -> None:
+        """Refuse a store with an account nobody declared: its orders could be neither valued nor checked."""
+        strange = sorted(set(self.market.accounts()) - {one.name for one in accounts})
+        if strange:
+            self.ledger.close()
+            raise ConfigError(
+                f"{store} holds account {strange[0]}, which is not declared; declare it under [[accounts]] "
+                "in the settings file or name another store"
+            )
+
 
 def ledger_path(store: Path) -> Path:
     """Return where the exchange's own ledger lies: beside the store."""
@@ -120,7 +128,10 @@ def world_of(name: str, instruments: Sequence[Instrument], bases: Mapping[str, D
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        for one in reversed(missing):  # mkdir(parents=True) would leave the upper ones open to all
+            one.mkdir(exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True)  # says so when a file is in the way
     except OSError as error:
         raise StoreUnavailable(
             f"the folder {folder} cannot be made ({error.strerror}); name a store somewhere else"
@@ -133,17 +144,6 @@ def _newest(store: Path) -> tuple[int, int]:
     with open_reader(store) as reader:
         records, ts_ns = reader.newest()
         return records, ts_ns or 0
-
-
-def _account(name: AccountId, user: UserId) -> Account:
-    return Account(
-        account_id=name,
-        base_currency=Currency.KRW,
-        users=(user,),
-        may_buy=True,
-        may_sell=True,
-        cost_plans=dict(PLAN_BY_VENUE),
-    )
 
 
 def _opening(name: AccountId, cash: Mapping[str, Decimal], now_ns: int) -> BookOpening:

@@ -1,6 +1,7 @@
 """What a replay tells when it is done: one value, printed as tables or as one JSON object."""
 
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -11,7 +12,8 @@ from jumun.replay.books import Books, Pnl
 from jumun.replay.driver import Outcome
 from jumun.rules.audit_facts import AuditReport
 
-ROWS_NAMED_MAX: Final = 20  # refused rows named one by one; all are counted
+ROWS_NAMED_MAX: Final = 10_000  # refused rows named one by one in JSON; all are counted
+ROWS_SHOWN_MAX: Final = 20  # … and on a terminal
 
 
 class Notes(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rows_refused: int
     rows_refused_by_reason: dict[str, int]
     rows_named: list[str]
+    rows_not_named: int  # beyond the 10,000 that are named
+    mismatches: list[str]  # signals that came with the key of an earlier one and other content
     notes: list[str]
     books: Books
     invariants: str | list[str]  # "ok", or every violation
@@ -99,7 +103,9 @@ def summary_of(
         refused_without_order=dict(outcome.refused.most_common()),
         rows_refused=len(rows),
         rows_refused_by_reason=dict(Counter(row.reason.value for row in rows).most_common()),
-        rows_named=[f"{row.reason}: {row.text}" for row in rows[:ROWS_NAMED_MAX]],
+        rows_named=[_named(row) for row in rows[:ROWS_NAMED_MAX]],
+        rows_not_named=max(len(rows) - ROWS_NAMED_MAX, 0),
+        mismatches=list(outcome.mismatches),
         notes=_sentences(notes, outcome, resumed=resumed),
         books=books,
         invariants=violations or "ok",
@@ -107,6 +113,22 @@ def summary_of(
         seconds=round(seconds, 3),
         orders_per_s=round(outcome.created / seconds, 1) if seconds > 0 else 0.0,
     )
+
+
+def named_rows(rows: Sequence[BadRow], most: int = ROWS_SHOWN_MAX) -> list[str]:
+    """Return one line for each of the first refused rows, and one that says how many more there are."""
+    return shown([_named(row) for row in rows[:most]], len(rows), most)
+
+
+def shown(lines: Sequence[str], total: int, most: int = ROWS_SHOWN_MAX) -> list[str]:
+    """Return the first `most` of `lines`, and one more that counts the rest of `total`."""
+    left = total - min(len(lines), most)
+    names = "names all" if total <= ROWS_NAMED_MAX else f"names the first {ROWS_NAMED_MAX:,}"
+    return [*lines[:most], *([f"… and {left:,} more; --json {names}"] if left else [])]
+
+
+def _named(row: BadRow) -> str:
+    return f"{row.reason}: {row.text}"
 
 
 def plain(value: object) -> object:
@@ -140,5 +162,5 @@ def _sentences(notes: Notes, outcome: Outcome, *, resumed: bool) -> list[str]:
         said.append(
             f"{notes.rebased} days count their price limits from their own range, not the close before."
         )
-    said += [f"A print was refused: {text}" for text in outcome.prints_refused[:ROWS_NAMED_MAX]]
+    said += [f"A print was refused: {text}" for text in outcome.prints_refused[:ROWS_SHOWN_MAX]]
     return said

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -48,6 +49,7 @@ class Moment(msgspec.Struct, kw_only=True):
     bases: list[Base] = []
     prints: list[Print] = []
     signals: list[TradingSignal] = []
+    places: list[str] = []  # where each signal came from, empty for one that was generated
     closes: list[Close] = []
 
 
@@ -74,15 +76,22 @@ class Timeline:
             self._closes[plan.venue, plan.trade_date] = None
             self.at(plan.close_ns).closes.append(Close(venue=plan.venue, day=plan.trade_date))
 
-    def add_signals(self, signals: Iterable[TradingSignal]) -> None:
-        """Add signals at their own time."""
-        for signal in signals:
-            self.at(signal.signal_ts_ns).signals.append(signal)
+    def add_signals(self, signals: Iterable[TradingSignal], places: Iterable[str] | None = None) -> None:
+        """Add signals at their own time, with the place each was read from."""
+        for signal, place in zip(signals, repeat("") if places is None else places, strict=False):
+            moment = self.at(signal.signal_ts_ns)
+            moment.signals.append(signal)
+            moment.places.append(place)
 
     @property
     def sessions(self) -> int:
         """How many sessions end in it, over all venues."""
         return len(self._closes)
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last instant, UTC ns; None while it is empty."""
+        return (min(self._moments), max(self._moments)) if self._moments else None
 
     def moments(self) -> list[Moment]:
         """Return all moments, earliest first."""

@@ -10,21 +10,25 @@ ZERO: Final = Decimal(0)
 
 
 def differences_of(balance: Balance, book: Book) -> list[tuple[str, Decimal, Decimal]]:
-    """Return (subject, ours, theirs) where they differ; nothing while an order of the account is unknown.
+    """Return (subject, ours, theirs) where they differ.
 
-    An unknown order explains any difference, so comparing then would only cry wolf (I-43).
+    An order whose outcome is not known yet explains any difference in its symbol and in its currency's cash,
+    so these are left out while it lasts (I-43); everything else is compared all the same.
     """
     account_id = balance.account_id
-    if any(book.open[order_id].account_id == account_id for order_id in (*book.unknown, *book.in_flight)):
-        return []
+    open_to_question = [book.open[order_id] for order_id in {**book.unknown, **dict.fromkeys(book.in_flight)}]
+    mine_only = [order for order in open_to_question if order.account_id == account_id]
+    symbols = {order.symbol for order in mine_only}
+    currencies = {order.currency.value for order in mine_only}
     theirs = {holding.symbol: holding.qty for holding in balance.holdings}
     ours = {symbol: held.qty for (owner, symbol), held in book.positions.items() if owner == account_id}
     found = []
-    for symbol in sorted({*theirs, *ours}):
+    for symbol in sorted({*theirs, *ours} - symbols):
         mine, yours = ours.get(symbol, ZERO), theirs.get(symbol, ZERO)
         if mine != yours:
             found.append((symbol, mine, yours))
-    for currency in sorted({*balance.cash, *(c for owner, c in book.cash if owner == account_id)}):
+    known = {*balance.cash, *(currency for owner, currency in book.cash if owner == account_id)}
+    for currency in sorted(known - currencies):
         mine = book.cash.get((account_id, currency), ZERO)
         yours = balance.cash.get(currency, ZERO)
         if mine != yours:

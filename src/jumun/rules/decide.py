@@ -1,6 +1,6 @@
 """decide(book, command, facts, policy) -> Decision: every choice the desk makes, as a pure function."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -53,6 +53,8 @@ from jumun.rules.hear import hear_fill, hear_order
 from jumun.rules.order_machine import can
 from jumun.rules.policy import Facts, Policy
 
+RAW_KEPT_MAX: Final = 4_096  # characters of an unreadable notice that are kept: enough to see what it was
+
 
 def decide(book: Book, command: Command, facts: Facts, policy: Policy) -> Decision:
     """Return what follows from a command.
@@ -100,7 +102,7 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
             _require_prices(command)
             draft.note(MarksRecorded(marks=command.marks, source=command.source))
         case HaltTrading():
-            if draft.book.halt is None:
+            if draft.book.halt is None or _outranks(command.reason, draft.book.halt.reason):
                 draft.note(TradingHalted(reason=command.reason, text=command.text))
         case ResumeTrading():
             if draft.book.halt is not None:
@@ -113,6 +115,12 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
         case _:
             assert_never(command)
     return draft.decision()
+
+
+def _outranks(new: Reason, old: Reason) -> bool:
+    """A torn journal or a break must not hide behind an operator's halt, which somebody will lift."""
+    severe = (Reason.TORN_JOURNAL, Reason.BREAK)
+    return new in severe and old not in severe
 
 
 def _require_prices(command: RecordMarks) -> None:
@@ -130,7 +138,7 @@ def _hear(command: HearReport, draft: Draft) -> Decision:
         case StreamGap():
             draft.ask = True
         case UnreadableNotice():
-            draft.note(ReportKept(text=report.text, raw=report.raw))
+            draft.note(ReportKept(text=report.text, raw=report.raw[:RAW_KEPT_MAX]))
             draft.ask = True
         case FillNotice():
             order = draft.by_ref(report.account_id, report.ref)

@@ -10,7 +10,7 @@ from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
 from jumun.rules.draft import Decision, Draft
-from jumun.rules.hear import adopt_ref, flag, hear_order
+from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
 from jumun.rules.sessions import session_on
 
@@ -121,6 +121,10 @@ def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:
             continue  # a reply may be on its way to one of ours that looks the same
         order = _foreign_order(report, OrderId(draft.facts.new_id()), draft.now_ns)
         draft.add(ForeignOrderAdopted(order_id=order.order_id, order=order, raw=report.raw))
+        if draft.policy.accounts[report.account_id].exclusive:
+            # Nobody else trades here: our store does not know all we sent (F-87), or a key leaked (F-107).
+            number = f"{report.ref.number} of {report.ref.trade_date}"
+            stop(f"{report.account_id} has an order {number} that we do not know", draft)
         hear_order(report, draft, evidence="history")
 
 

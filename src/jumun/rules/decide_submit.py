@@ -25,7 +25,7 @@ from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.book import Book, PositionKey, Shape, is_waiting, shape_of
 from jumun.rules.checks import Reserve, check
 from jumun.rules.draft import Decision, Draft
-from jumun.rules.hear import flag
+from jumun.rules.hear import flag, stop
 from jumun.rules.order_machine import can
 from jumun.rules.policy import SECOND_NS, Denial
 from jumun.rules.sessions import NoCalendar, Phase, phase_at
@@ -87,14 +87,13 @@ def _ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
 
 
 def _same_key_again(intent: ApprovedOrderIntent, existing: Order, draft: Draft) -> Decision:
-    same = (intent.qty, intent.price, intent.side, intent.order_type, intent.symbol, intent.account_id) == (
-        existing.qty,
-        existing.price_raw,
-        existing.side,
-        existing.order_type,
-        existing.symbol,
-        existing.account_id,
-    )
+    asked = (intent.account_id, intent.symbol, intent.side, intent.order_type)
+    asked_for = (intent.qty, intent.price)
+    made = (existing.account_id, existing.symbol, existing.side, existing.order_type)
+    made_for = (existing.qty, existing.price_raw)
+    tif = intent.time_in_force or TimeInForce.DAY
+    how = (tif, intent.stop_price) == (existing.tif, existing.stop_price)
+    same = asked == made and asked_for == made_for and how
     if same:
         return Decision(order=existing, existing=True)
     if intent.client_order_id is not None:
@@ -265,6 +264,11 @@ def _accepted(order: Order, attempt: int, outcome: Accepted, draft: Draft) -> No
     """The broker has it under a number; more than one number for an order is a person's to settle (F-05)."""
     number = outcome.ref.number
     if order.has_ref(outcome.ref):
+        return
+    other = draft.by_ref(order.account_id, outcome.ref)
+    if other is not None:
+        stop(f"the broker gave {order.order_id} the number {number}, which {other.order_id} has", draft)
+        flag(order, Flag.DISPUTED, f"its number {number} is another order's: compare by hand", draft)
         return
     if order.refs or order.attempt != attempt:
         # Not mapped: cumulative figures of two numbers must not be counted as one order's. A history

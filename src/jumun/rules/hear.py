@@ -17,6 +17,7 @@ from jumun.model.events import (
     OrderFlagged,
     OrderRejected,
     OrderSent,
+    TradingHalted,
 )
 from jumun.model.fills import Fill
 from jumun.model.ids import FillId
@@ -49,6 +50,15 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str) -> None:
     """Take in what the broker says of an order that we have: its number, its fills, then its state."""
     order = draft.by_ref(report.account_id, report.ref)
     assert order is not None, f"{report.ref.number} is mapped to no order"
+    if (report.symbol, report.side) != (order.symbol, order.side):
+        stop(
+            f"{report.ref.number} of {report.ref.trade_date} is {report.side} {report.symbol} at the broker",
+            draft,
+        )
+        flag(
+            order, Flag.DISPUTED, f"the broker calls {report.ref.number} {report.side} {report.symbol}", draft
+        )
+        return
     counted = count_cumulative(order, report.qty_filled, report.amount_filled)
     order = book_counted(order, counted, report.ref, report.ts_event_ns, report.raw, draft)
     match report.state:
@@ -72,6 +82,13 @@ def adopt_ref(order: Order, ref: BrokerRef, evidence: str, raw: str, draft: Draf
     if order.has_ref(ref):
         return order
     return draft.add(OrderSent(order_id=order.order_id, ref=ref, evidence=evidence, raw=raw))
+
+
+def stop(text: str, draft: Draft) -> None:
+    """The broker contradicts our books in a way that no order explains: no new orders (DESIGN 8, M-03)."""
+    told = any(isinstance(event, TradingHalted) for event in draft.events)
+    if draft.book.halt is None and not told:
+        draft.note(TradingHalted(reason=Reason.BREAK, text=f"{text}; find the cause, then resume"))
 
 
 def flag(order: Order, what: Flag, text: str, draft: Draft) -> None:

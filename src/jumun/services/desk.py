@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from jumun.model.commands import Command, ConcludeSubmit, SendNext, SubmitOrder, Tick
-from jumun.model.errors import OmsError, OrderDenied, StoreUnavailable
+from jumun.model.errors import OmsError, OrderDenied, StoreBusy, StoreUnavailable
 from jumun.model.events import CancelIntended, Event, OrderEvent, SendIntended
 from jumun.model.ids import CommandId, OrderId
 from jumun.model.journal import Entry, Record
@@ -34,6 +34,8 @@ from jumun.services.steady_clock import SteadyClock
 
 CLOCK_BACK_MAX_NS: Final = 1_000_000_000  # a larger step back stops new orders until time catches up (F-90)
 PENDING_MAX: Final = 20_000  # decided but not yet durable; above it new orders are refused (F-86, I-61)
+BUSY_TRIES: Final = 10  # each waits two seconds itself: half a minute in all, then the desk stops
+BUSY_PAUSE_S: Final = 1.0
 SNAPSHOT_EVERY: Final = 10_000  # records between snapshots: start-up reads at most this many, and a little
 
 log = structlog.get_logger()
@@ -292,7 +294,7 @@ class Desk:
     async def _commit(self, batch: Batch) -> bool:
         try:
             if batch.entries:
-                await self._journal.append(batch.entries)
+                await self._append(batch.entries)
         except OmsError as error:
             self._fail(error, batch)
             return False
@@ -306,6 +308,18 @@ class Desk:
         self.on_commit(batch.entries)
         await self._maybe_snapshot()
         return True
+
+    async def _append(self, entries: list[Entry]) -> None:
+        """Write. While another program holds the store, try again, within bounds (F-85)."""
+        for attempt in range(1, BUSY_TRIES + 1):
+            try:
+                await self._journal.append(entries)
+                return
+            except StoreBusy as error:
+                if attempt == BUSY_TRIES:
+                    raise
+                log.warning("store_busy", error=str(error), attempt=attempt)
+                await self.clock.sleep(BUSY_PAUSE_S)
 
     def _fail(self, error: OmsError, batch: Batch) -> None:
         """The book holds facts that are not durable: it is worthless now (I-22). Stop, and say why."""

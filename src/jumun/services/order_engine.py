@@ -258,7 +258,10 @@ class OrderEngine:
         return await self.desk.execute(HaltTrading(reason=reason, text=text))
 
     async def resume(self, by: UserId, text: str) -> Decision:
-        """Allow new orders again."""
+        """Allow new orders again. After a torn record the journal must check first; raises TornJournal."""
+        halt = self.desk.book.halt
+        if halt is not None and halt.reason is Reason.TORN_JOURNAL:
+            await self.journal.verify()
         return await self.desk.execute(ResumeTrading(by=by, text=text))
 
     async def record_marks(self, marks: dict[str, object], source: str) -> Decision:

@@ -130,7 +130,7 @@ def draw_scenario(
         identity=random.choice(tuple(FillIdentity)),
         carries_reference=random.random() < 0.35,
         unknown_order_policy=random.choice(("hold", "resend_once")),
-        exclusive="foreign" not in classes or random.random() < 0.5,
+        exclusive="foreign" not in classes,  # a stranger in an account that is ours alone stops it (F-107)
         cancel_proves=random.random() < 0.5 or "early_cancel" in classes,
         visible_after_ns=max(3 * NS, fault_plan.worst_case_ns),
         snapshot_every=random.choice((60, 400, 100_000)),

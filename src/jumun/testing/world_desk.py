@@ -260,6 +260,7 @@ class Machine:
         life.faulty.become(self._plan)
         watch = Watch(
             may_die=lambda point: self._may_die(life, point),
+            is_alive=lambda: not life.is_dead,
             may_fall=lambda point: self._may_fall(life, point),
             on_write=lambda command: self._on_write(life, command),
             before_send=lambda: self._before_send(life),
@@ -364,7 +365,7 @@ class Machine:
     def _on_write(self, life: Life, command: Command) -> None:
         """The last step before the first byte."""
         that = self.checks.that
-        that("I-27", not life.is_dead, "life {} writes after its death", life.number)
+        that("I-27", life is self.life, "life {} writes beside life {}", life.number, self.lives)
         if not isinstance(command, Submit):
             return
         order, desk = command.order, life.engine.desk

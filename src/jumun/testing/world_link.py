@@ -43,6 +43,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What the link tells, and asks, the world. `may_die` never returns when the desk dies there."""
 
     may_die: Callable[[str], Awaitable[None]]
+    is_alive: Callable[[], bool]
     may_fall: Callable[[str], None]
     on_write: Callable[[Command], None]
     before_send: Callable[[], None]
@@ -101,7 +102,8 @@ class WatchedLink:
             self._watch.before_send()
 
         def seen() -> bool:
-            allowed = permit()
+            # A desk that died at this very instant writes nothing more: its process is gone.
+            allowed = self._watch.is_alive() and permit()
             if allowed:
                 self._watch.on_write(command)
                 self._watch.may_fall(f"{point} written")  # what is written arrives, whoever dies

@@ -28,6 +28,7 @@ OUR_LOTS: Final = (1, 2, 3, 5, 10, 20)
 STRANGERS_LOTS: Final = (7, 13)
 STRATEGIES: Final = ("momentum", "reversion", "basket", "manual")
 HUMAN: Final = "human"
+STRANGE: Final = "that we do not know"
 
 
 class Traders:
@@ -171,8 +172,12 @@ class Traders:
         halt = life.engine.desk.book.halt
         if halt is None:
             return
-        drill = halt.reason is Reason.OPERATOR
-        self._checks.that("I-43", drill, "trading is halted: {} {}", halt.reason, halt.text)
+        # In an account that should be ours alone, somebody else's order stops trading until a person has looked.
+        stranger = self._machine.shared and self._scenario.exclusive and STRANGE in halt.text
+        if stranger:
+            self._checks.reach("a stranger in an exclusive account stops trading")
+        expected = halt.reason is Reason.OPERATOR or stranger
+        self._checks.that("I-43", expected, "trading is halted: {} {}", halt.reason, halt.text)
         try:
             await self._machine.ask(life, life.engine.resume(OPERATOR, "the drill is over"))
         except OmsError as error:

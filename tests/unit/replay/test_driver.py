@@ -14,6 +14,7 @@ from jumun.model.ids import AccountId, UserId
 from jumun.model.orders import OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.signals import TradingSignal
 from jumun.ports.broker import SendPermit
+from jumun.replay.accounts import simulated
 from jumun.replay.books import examine
 from jumun.replay.driver import Outcome, drive
 from jumun.replay.rig import Rig, world_of
@@ -58,9 +59,7 @@ def a_rig(store: Path) -> Rig:
     return Rig(
         store=store,
         world=world_of("test", INSTRUMENTS, {}),
-        accounts=(ACCOUNT,),
-        user=USER,
-        opening_cash={"KRW": D(10_000_000)},
+        accounts=(simulated(ACCOUNT, USER, {"KRW": D(10_000_000)}),),
         first_ns=FIRST_NS,
         seed="test",
     )

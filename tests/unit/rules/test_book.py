@@ -54,6 +54,8 @@ def a_busy_bench() -> Bench:
         a_report(bench.order(sale), 7),
         a_report(part, 9, ref=a_ref(9), symbol=HYNIX, qty=D(1), price=D(200_000)),
     )
+    assert bench.book.halt is not None, "an order we do not know, in an account that is ours alone"
+    bench.do(ResumeTrading(by=UserId("kim"), text="it was me"))
     lost = bench.unknown(an_intent(8, qty=D(8)))
     bench.fill(done, 1, 99)
     bench.do(RecordMarks(marks={SAMSUNG: D("70500")}, source="close"))

@@ -105,7 +105,12 @@ def test_a_halt_is_written_once_and_lifted_by_name() -> None:
     bench = Bench()
     halt = HaltTrading(reason=Reason.OPERATOR, text="stop")
     assert bench.do(halt).events == (TradingHalted(reason=Reason.OPERATOR, text="stop"),)
-    assert bench.do(HaltTrading(reason=Reason.BREAK, text="again")).events == ()
+    assert bench.do(HaltTrading(reason=Reason.CLOCK_JUMPED, text="again")).events == ()
+    worse = bench.do(HaltTrading(reason=Reason.TORN_JOURNAL, text="record 7 is torn"))
+    assert worse.events != (), "it must not hide behind a halt that somebody will lift"
+    assert bench.book.halt is not None
+    assert bench.book.halt.reason is Reason.TORN_JOURNAL
+    assert bench.do(HaltTrading(reason=Reason.BREAK, text="and a break")).events == ()
     assert bench.do(ResumeTrading(by=KIM, text="found it")).events == (
         TradingResumed(by="kim", text="found it"),
     )

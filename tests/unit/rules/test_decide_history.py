@@ -442,3 +442,25 @@ def test_yesterdays_number_is_not_todays_order() -> None:
     old = a_report(order, ref=a_ref(1, "2025-05-26"), qty_filled=D(10), amount_filled=D(700_000))
     bench.study(old, day="2025-05-26")
     assert bench.order(order).qty_filled == 0
+
+
+@pytest.mark.req("F-87", "F-107", "I-42")
+def test_an_order_we_do_not_know_in_an_account_that_is_ours_alone_stops_new_orders() -> None:
+    bench = Bench()
+    bench.study(a_report(bench.submit(), 9, symbol=HYNIX, raw="by hand"))
+    assert bench.book.halt is not None
+    assert bench.book.halt.reason is Reason.BREAK
+    shared = Bench()
+    shared.study(a_report(shared.submit(), 9, symbol=HYNIX, account_id=SHARED, raw="by hand"))
+    assert shared.book.halt is None
+
+
+@pytest.mark.req("F-17", "I-11", "I-64")
+def test_a_number_that_names_another_symbol_at_the_broker_books_nothing_and_stops_new_orders() -> None:
+    bench = Bench()
+    order = bench.working()
+    wrong = a_report(bench.order(order), 1, symbol=HYNIX, qty_filled=D(7), amount_filled=D(1_400_000))
+    bench.study(replace(wrong, ref=bench.order(order).refs[0]))
+    assert bench.order(order).qty_filled == 0
+    assert Flag.DISPUTED in bench.order(order).flags
+    assert bench.book.halt is not None

@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jumun.model.commands import BeginRecovery, FinishRecovery, SendNext, SubmitOrder
+from jumun.model.commands import BeginRecovery, FinishRecovery, ResumeTrading, SendNext, SubmitOrder
 from jumun.model.events import CancelIntended, SendIntended
-from jumun.model.ids import ExecutionId, OrderId
+from jumun.model.ids import ExecutionId, OrderId, UserId
 from jumun.model.orders import OrderStatus, Side
 from jumun.model.reports import (
     Accepted,
@@ -143,6 +143,12 @@ class Day(RuleBasedStateMachine):
             self.pump()
         if fate in FATES and self.wire:
             self.a_send_ends(len(self.wire) - 1, fate)
+
+    @precondition(lambda self: self.bench.book.halt is not None)
+    @rule()
+    def a_person_looks_into_the_halt(self) -> None:
+        assert self.by_hand, "only an order placed by hand halts this day"
+        self.do(ResumeTrading(by=UserId("kim"), text="it was me"))
 
     @rule()
     def pump(self) -> None:

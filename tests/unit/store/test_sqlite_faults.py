@@ -217,7 +217,7 @@ async def test_a_store_held_by_a_shell_is_a_bounded_wait_and_then_a_sentence(
     journal = await started(path)
     holder = apsw.Connection(str(path))
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="another program holds it"):
+    with pytest.raises(StoreUnavailable, match="held by another program"):
         await journal.append([an_entry(1)])
     holder.execute("ROLLBACK")
     holder.close()
@@ -311,3 +311,14 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path, lines: i
         assert reader.counts()["orders"] == records + 1, "every record's rows came with it"
         for seq in range(1, records + 1):
             assert reader.order(an_order(seq).order_id) == an_order(seq)
+
+
+@pytest.mark.req("F-88", "I-22", "I-27")
+async def test_a_store_that_was_moved_away_takes_no_more_records(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    journal = await started(path)
+    await journal.append([an_entry(1)])
+    path.rename(tmp_path / "elsewhere.db")
+    with pytest.raises(StoreUnavailable, match="moved, deleted or exchanged"):
+        await journal.append([an_entry(2)])
+    await journal.close()

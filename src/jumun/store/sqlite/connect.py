@@ -1,7 +1,8 @@
 """Opening SQLite the way money needs it, and turning its errors into ours in one place."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,11 @@ WHAT_TO_DO: Final[dict[type[apsw.Error], str]] = {
 
 
 def open_writer(path: Path) -> apsw.Connection:
-    """Open (or create) the store for its one writer: write-ahead log, synced at every commit."""
+    """Open (or create) the store for its one writer: write-ahead log, synced at every commit.
+
+    A store that is made here is for its owner alone; its log files take over its permissions.
+    """
+    _make_private(path)
     connection = apsw.Connection(
         str(path),
         flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
@@ -50,6 +55,14 @@ def open_writer(path: Path) -> apsw.Connection:
         trusted_schema="OFF",
     )
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file with 0600 where there is none. One that exists is never opened here: closing it would
+    drop the locks that other connections of this process hold on it.
+    """
+    with suppress(OSError):  # there already, or SQLite fails on the same and says what to do
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def open_readonly(path: Path) -> apsw.Connection:

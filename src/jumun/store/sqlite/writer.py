@@ -1,12 +1,13 @@
 """The one connection that writes. Every method runs in the journal's writer thread, one at a time."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from jumun.model.errors import StoreUnavailable
+from jumun.model.errors import StoreBusy, StoreUnavailable
 from jumun.model.journal import GENESIS, Entry, chain_hash, encode_record
 from jumun.model.reasons import Reason
 from jumun.ports.journal import Snapshot
@@ -55,6 +56,8 @@ class Writer:
             except (StoreUnavailable, apsw.Error):
                 self._connection.close()
                 raise
+        opened = os.stat(path)
+        self._identity = (opened.st_dev, opened.st_ino)
 
     def start(self) -> Snapshot | None:
         """Verify from the newest good snapshot on and return it; raises TornJournal."""
@@ -152,10 +155,13 @@ class Writer:
         """Run `write` in a transaction. A refused row, or a store held by others, leaves the journal usable;
         anything else ends it.
         """
+        self._refuse_if_moved()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError as error:  # nothing was begun: the next try may find the store free (F-85)
-            raise unavailable(self._path, doing, error) from error
+            raise StoreBusy(
+                f"{self._path} is held by another program ({error}); close what holds it, and it goes on"
+            ) from error
         except apsw.Error as error:
             self._failed = f"{doing} failed before ({error})"
             raise unavailable(self._path, doing, error) from error
@@ -199,6 +205,17 @@ class Writer:
                     reason=Reason.KEY_CONFLICT,
                 )
         return BatchRefused(f"the batch contradicts the stored rows ({text}); nothing was written")
+
+    def _refuse_if_moved(self) -> None:
+        """A store that was moved or deleted under us would take every record, and lose it at the end."""
+        try:
+            found = os.stat(self._path)
+            identity = (found.st_dev, found.st_ino)
+        except OSError:
+            identity = (0, 0)
+        if identity != self._identity:
+            self._failed = "its file was moved, deleted or exchanged"
+            self._refuse_if_failed()
 
     def _refuse_if_failed(self) -> None:
         if self._failed is not None:
