@@ -117,13 +117,13 @@ def _split(text: str) -> dict[str, str]:
     for part in text.split(",") if text else ():
         name, _, given = part.partition("=")
         if name.strip() in found:
-            raise ValueError(f"{name.strip()} is given twice; keep one")
+            raise ValueError(f"the name {name.strip()} is given twice, keep one")
         found[name.strip()] = given.strip()
     return found
 
 
 def _file_name(path: Path) -> Path:
-    if path.name in ("", "..") or path.is_dir():
+    if path.name in ("", "..") or os.path.isdir(path):  # unlike Path.is_dir, no error for a closed folder
         raise ValueError("it names no file")
     return path
 

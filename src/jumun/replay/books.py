@@ -1,7 +1,7 @@
 """The books at the end of a replay, and what the independent audit and the exchange say about them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,6 @@ import msgspec
 from jumun.exchange.market import Market
 from jumun.model.events import SendIntended
 from jumun.model.fills import LedgerKind
-from jumun.model.ids import AccountId
 from jumun.model.journal import Record
 from jumun.model.orders import Order
 from jumun.model.positions import Position
@@ -141,8 +140,8 @@ def _books(records: list[Record], orders: list[Order], rig: Rig) -> Books:
         if getattr(event, "fill", None) is not None:
             fills[event.fill.order_id] += 1  # type: ignore[union-attr]  # only FillBooked has one
     ended = [order for order in orders if order.reason is not None and order.status.is_final]
-    cash = _by_account(book.cash)
-    theirs = _by_account(exchange_facts(rig.market).cash)
+    cash = _by_account(book.cash.items())
+    theirs = _by_account(exchange_facts(rig.market).cash.items())
     positions = [book.positions[place] for place in sorted(book.positions)]
     return Books(
         orders=dict(sorted(Counter(order.status.value for order in orders).items())),
@@ -162,9 +161,9 @@ def _books(records: list[Record], orders: list[Order], rig: Rig) -> Books:
     )
 
 
-def _by_account(cash: Mapping[tuple[AccountId, str], Decimal]) -> dict[str, dict[str, Decimal]]:
+def _by_account(cash: Iterable[tuple[tuple[str, str], Decimal]]) -> dict[str, dict[str, Decimal]]:
     accounts: dict[str, dict[str, Decimal]] = {}
-    for (name, code), amount in sorted(cash.items()):
+    for (name, code), amount in sorted(cash):
         accounts.setdefault(name, {})[code] = amount
     return accounts
 

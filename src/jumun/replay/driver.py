@@ -220,8 +220,8 @@ def _mismatch(signal: TradingSignal, place: str, order: Order) -> str:
     where = place or f"{signal.strategy_id} {signal.symbol} at {signal.signal_ts_ns}"
     price = "the market" if signal.price is None else f"{signal.price:f}"
     return (
-        f"{Reason.KEY_CONFLICT}: {where}: {signal.side} {signal.quantity:f} {signal.symbol} at {price} has the "
-        f"key of order {order.order_id} with other content; the first order stands, so give it a leg of its own"
+        f"{Reason.KEY_CONFLICT}: {where}: {signal.side} {signal.quantity:f} {signal.symbol} at {price} has "
+        f"the key of order {order.order_id} with other content; that order stands, give this one a leg"
     )
 
 

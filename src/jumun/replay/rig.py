@@ -32,7 +32,10 @@ ACCOUNTS_MAX: Final = 100
 
 
 class Rig:
-    """Everything one replay runs on. Its files and the folders it makes are for their owner alone. Build it inside the event loop; `close` gives both files back."""
+    """Everything one replay runs on. Build it inside the event loop; `close` gives both files back.
+
+    The files and folders it makes are for their owner alone.
+    """
 
     def __init__(
         self,

@@ -23,6 +23,7 @@ from jumun.services.desk import Desk
 QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24)
 BUSY_INTERVAL_S: Final = 1.0  # something is: look again soon, never in a tight loop
 BUSY_INTERVAL_MAX_S: Final = 15.0  # … and less often while nothing new is learnt: queries are rationed too
+START_ROUNDS_MAX: Final = 20  # a market that moves all the time never holds still to be compared
 BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 SUSPECT_MIN_NS: Final = 2_000_000_000  # a notice on its way explains a younger difference (I-43)
@@ -67,12 +68,19 @@ class Reconciler:
                 log.warning("study_failed", error=str(error), failures=failures)
 
     async def study_until_done(self) -> None:
-        """At the start: one complete study, however long the broker takes."""
-        failures = 0
+        """At the start: study until our books and the broker's agree, or their difference is a break.
+
+        However long the broker takes: no order leaves before (DESIGN, Never twice 7).
+        """
+        failures = rounds = 0
         while True:
             try:
                 await self.study()
-                return
+                rounds += 1
+                settled = self._desk.book.halt is not None or not any(self._suspects.values())
+                if settled or rounds >= START_ROUNDS_MAX:
+                    return
+                await self._desk.clock.sleep(BUSY_INTERVAL_S)
             except BrokerUnavailable as error:
                 self._note_failure()
                 delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]

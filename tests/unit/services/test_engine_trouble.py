@@ -1,14 +1,18 @@
 """The engine in trouble: a failed store, a stepped clock, strange notices, a silent broker."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from jumun.model.errors import BadInput, BrokerUnavailable, OrderDenied, StoreUnavailable
+from jumun.model.errors import BadInput, BrokerUnavailable, OrderDenied, StoreBusy, StoreUnavailable
+from jumun.model.ids import AccountId
+from jumun.model.journal import Entry
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
-from jumun.model.reports import FillNotice
+from jumun.model.reports import Balance, FillNotice, Holding
 from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, orders_of, until
 
 S = 1_000_000_000
@@ -335,6 +339,57 @@ def test_a_broker_that_does_not_answer_is_known_to_be_silent_until_a_study_is_co
         await until(lambda: engine.reconciler.failing_since_ns is not None)
         stage.broker.history = history  # type: ignore[method-assign]
         await until(lambda: engine.reconciler.failing_since_ns is None)
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-85", "I-61")
+def test_a_store_that_another_program_holds_for_a_moment_is_tried_again_and_nothing_is_lost() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        append, busy = engine.journal.append, 3
+
+        async def held(entries: Sequence[Entry]) -> None:
+            nonlocal busy
+            if busy:
+                busy -= 1
+                raise StoreBusy("held by a shell; close it")
+            await append(entries)
+
+        engine.journal.append = held  # type: ignore[method-assign]
+        decision = await engine.submit(an_intent())
+        assert decision.order is not None
+        await until(lambda: not engine.desk.book.open)
+        assert busy == 0
+        assert engine.desk.failure is None
+        busy = 99
+        with pytest.raises(StoreUnavailable):
+            await engine.submit(an_intent(1))
+        assert len(stage.broker.sends) == 1
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-38", "F-54", "F-87")
+def test_books_that_differ_at_the_start_are_a_break_before_the_first_order_leaves() -> None:
+    async def play(stage: Stage) -> None:
+        balance = stage.broker.balance
+
+        async def ghost(account_id: AccountId) -> Balance:
+            told = await balance(account_id)
+            return msgspec.structs.replace(told, holdings=(Holding(symbol="005930", qty=Decimal(7)),))
+
+        stage.broker.balance = ghost  # type: ignore[method-assign]
+        engine = stage.engine()
+        await engine.start()
+        assert engine.desk.book.halt is not None
+        assert engine.desk.book.halt.reason is Reason.BREAK
+        refused = await engine.submit(an_intent())
+        assert refused.denial is not None
+        assert not stage.broker.sends
         await engine.stop()
 
     on_stage(play)

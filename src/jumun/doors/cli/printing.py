@@ -3,19 +3,24 @@
 import json
 import sys
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+
+from jumun.model.money import EXACT
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NEW_YORK = ZoneInfo("America/New_York")
-PLACES = {"KRW": 0, "USD": 2}
+PLACES: Final = {"KRW": 0, "USD": 2}
+AVERAGE_PLACES: Final = 2
+ENDLESS: Final = 100_000  # columns: what a table would like to be wide
 
 
 def out() -> Console:
@@ -31,33 +36,108 @@ def as_json(value: object) -> None:
     print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
-def table(
-    *columns: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = (), title: str | None = None
-) -> Table:
-    """Return an empty table in the house style; `right` names number columns, `whole` what never wraps."""
-    made = Table(
+def table(*columns: str, whole: tuple[str, ...] = ()) -> Table:
+    """Return an empty table for text that may wrap; what is in the columns `whole` never does."""
+    made = _bare(1)
+    for name in columns:
+        made.add_column(name, no_wrap=name in whole, overflow="fold")
+    return made
+
+
+class Figures:
+    """A table of numbers, of which none is ever wrapped or cut: what does not fit is left out or stacked.
+
+    `left` are the columns of words. `optional` are those that a narrow screen goes without, first the first.
+    When the rest is still too wide, every row becomes a line of its own with named figures.
+    """
+
+    def __init__(
+        self,
+        *columns: str,
+        left: tuple[str, ...] = (),
+        optional: tuple[str, ...] = (),
+        title: str | None = None,
+    ) -> None:
+        self._columns = columns
+        self._left = left
+        self._optional = optional
+        self._title = title
+        self._rows: list[tuple[str, ...]] = []
+
+    def add(self, *cells: str) -> None:
+        """Add a row, one text a column."""
+        assert len(cells) == len(self._columns), f"{len(cells)} cells for {len(self._columns)} columns"
+        self._rows.append(cells)
+
+    def fitting(self, console: Console) -> Table | None:
+        """Return the fullest table that fits the console, or None when none does."""
+        for count in range(len(self._optional) + 1):
+            for space in (1, 0):
+                made = self._made(frozenset(self._optional[:count]), space)
+                endless = console.options.update(max_width=ENDLESS)
+                if Measurement.get(console, endless, made).maximum <= console.width:
+                    return made
+        return None
+
+    def show(self, console: Console) -> None:
+        """Print it."""
+        made = self.fitting(console)
+        if made is not None:
+            console.print(made)
+            return
+        if self._title is not None:
+            console.print(f"\n{self._title}", style="bold")
+        for cells in self._rows:
+            named = list(zip(self._columns, cells, strict=True))
+            console.print(" ".join(cell for name, cell in named if name in self._left), soft_wrap=True)
+            for name, cell in named:
+                if name not in self._left:
+                    console.print(f"  {name} {cell}", soft_wrap=True)
+
+    def _made(self, without: frozenset[str], space: int) -> Table:
+        made = _bare(space, self._title)
+        kept = [number for number, name in enumerate(self._columns) if name not in without]
+        for number in kept:
+            name = self._columns[number]
+            made.add_column(name.strip(), justify="left" if name in self._left else "right", no_wrap=True)
+        for cells in self._rows:
+            made.add_row(*(cells[number] for number in kept))
+        return made
+
+
+def _bare(space: int, title: str | None = None) -> Table:
+    return Table(
         box=SIMPLE_HEAD,
         title=title,
         title_justify="left",
         title_style="bold",
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=(0, space, 0, 0),
     )
-    for name in columns:
-        justify: Literal["left", "right"] = "right" if name in right else "left"
-        made.add_column(name, justify=justify, no_wrap=name in right or name in whole, overflow="fold")
-    return made
 
 
 def money(value: Decimal | None, currency: str) -> str:
-    """Return an amount with thousands separators, at least to the won or the cent; '' for unknown.
+    """Return an amount to the won or the cent, half up, with thousands separators; '?' for unknown.
 
-    More places are shown where the amount has them: the books are exact, and so is what is shown of them.
+    For tables: the books are exact, and `--json` shows every digit of them.
     """
+    return "?" if value is None else _grouped(value, PLACES.get(currency, 2))
+
+
+def exact(value: Decimal | None, currency: str) -> str:
+    """Return a price or an amount with every place it has, at least to the won or the cent; '?' for unknown."""
     if value is None:
         return "?"
-    places = max(PLACES.get(currency, 2), -_exponent(value.normalize()) if value else 0)
-    return f"{value:,.{places}f}"
+    return f"{value:,.{max(PLACES.get(currency, 2), _places(value))}f}"
+
+
+def average(value: Decimal | None, currency: str) -> str:
+    """Return a price that was divided out, two places beyond the won or the cent; '?' for unknown."""
+    if value is None:
+        return "?"
+    places = PLACES.get(currency, 2)
+    rounded = _rounded(value, places + AVERAGE_PLACES)
+    return f"{rounded:,.{max(places, _places(rounded))}f}"
 
 
 def qty(value: Decimal) -> str:
@@ -81,10 +161,19 @@ def warn(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _exponent(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
+def _grouped(value: Decimal, places: int) -> str:
+    return f"{_rounded(value, places):,.{places}f}"
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    """Half up, as people round; + 0 makes zero of minus zero."""
+    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=EXACT) + 0
+
+
+def _places(value: Decimal) -> int:
+    exponent = value.normalize(EXACT).as_tuple().exponent if value else 0
     assert isinstance(exponent, int), "books hold finite amounts"
-    return min(exponent, 0)
+    return max(-exponent, 0)
 
 
 def _plain(value: object) -> Any:
