@@ -225,9 +225,7 @@ class Settings(BaseSettings):
     log_level: Annotated[str, BeforeValidator(_lower)] = _field(
         "info", "debug, info, warn or error.", "info", pattern="^(debug|info|warn|error)$"
     )
-    log_format: str = _field(
-        "json", "json or console.", "console", pattern="^(json|console)$"
-    )
+    log_format: str = _field("json", "json or console.", "console", pattern="^(json|console)$")
     log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
     oms_unknown_order_policy: UnknownPolicy | None = _field(
         None,

@@ -141,6 +141,7 @@ class Daemon:
         )
         gate.version, gate.started_ns = app.VERSION, engine.clock.now_ns()
         gate.store = str(settings.oms_store_path)
+        gate.exchange = settings.oms_exchange
         grpc_door, http_door = GrpcDoor(OrderService(gate), DeskService(gate)), HttpDoor(gate, Metrics(gate))
         code = 1
         try:
@@ -187,9 +188,8 @@ class Daemon:
             )
             for entry in settings.accounts
         )
-        clock = SteadyClock(
-            SystemClock()
-        )  # one for both: no step of the wall clock makes an order look absent
+        # One clock for both: no step of the wall clock makes an order look absent.
+        clock = SteadyClock(SystemClock())
         broker = SimBroker(link, paper_traits(), clock, openings)
         return app.build_engine(settings, broker, broker, clock), broker
 
@@ -242,8 +242,9 @@ class Daemon:
             task.cancel()
         try:
             async with asyncio.timeout(limit_s):
-                await grpc_door.stop(limit_s)
+                await grpc_door.drain()
                 await gate.drained()
+                await grpc_door.stop()
                 await (engine.stop() if self._started else self._give_up(engine))
         except TimeoutError:
             log.error(

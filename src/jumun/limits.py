@@ -14,7 +14,16 @@ STREAM_PENDING_MAX: Final = 256  # orders of one stream that wait for their answ
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 500  # orders in one GetUserOrders reply
 TEXT_MAX: Final = 200  # characters in any text field of a request; the longest column is shorter
+SIGNAL_AHEAD_S: Final = 86_400  # a signal time further ahead of our clock is a wrong clock or a wrong unit
+SIGNAL_BEHIND_S: Final = 7 * 86_400  # an older one is a replay: a long weekend with a holiday fits
 DEADLINE_S: Final = 30.0  # what the command line waits for an answer; a commit takes milliseconds
+
+DRAIN_QUIET_S: Final = 0.2  # a stop waits until no call came or ended for this long: none is cut then
+DRAIN_MAX_S: Final = 3.0  # … and at most this long for callers who go on asking: all are told NOT_READY
+STREAM_GRACE_S: Final = 1.0  # what an open stream or watch gets to end, once every answer is out
+
+# The broker
+BROKER_SILENT_MAX_S: Final = 10.0  # one lost question is weather; longer, and nobody should rely on us
 
 # HTTP
 HTTP_CONNECTIONS_MAX: Final = 128  # a few monitors and people

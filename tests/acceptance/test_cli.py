@@ -118,6 +118,11 @@ def test_a_day_at_the_command_line(service: Rig) -> None:
         (("cancel", "no-such-order"), "UNKNOWN_ORDER"),
         (("orders", "--status", "LOST"), "BAD_INPUT"),
         (("orders", "--limit", "0"), "BAD_INPUT"),
+        (("orders", "--account", "NOPE"), "UNKNOWN_ACCOUNT"),
+        (("book", "--account", "NOPE"), "UNKNOWN_ACCOUNT"),
+        (("replay", "--prices", "p.csv", "--signals", "s.csv", "--store", "."), "BAD_SETTING"),
+        (("demo", "--store", ""), "BAD_SETTING"),
+        (("simulate", "exchange", "--port", "0", "--pace", "-1"), "BAD_INPUT"),
     ],
 )
 def test_a_refused_command_exits_1_with_one_sentence_that_begins_with_its_code(
@@ -138,7 +143,15 @@ def test_a_rejected_order_that_is_sent_again_is_refused_again_and_makes_no_secon
 
 
 @pytest.mark.parametrize(
-    "arguments", [("submit",), ("simulate", "day", "--seed", "x"), ("no-such-command",), ("trace",)]
+    "arguments",
+    [
+        ("submit",),
+        ("simulate", "day", "--seed", "x"),
+        ("simulate", "day", "--seed", "1", "--orders", "0"),
+        ("simulate", "day", "--seed", "1", "--orders", "-5"),
+        ("no-such-command",),
+        ("trace",),
+    ],
 )
 def test_a_command_that_cannot_be_understood_exits_2(rig: Rig, arguments: tuple[str, ...]) -> None:
     assert rig.jumun(*arguments).returncode == 2
@@ -179,6 +192,18 @@ def test_without_a_store_reading_says_what_to_do(rig: Rig) -> None:
     done = rig.jumun("book")
     assert done.returncode == 1
     assert done.stderr.startswith("STORE_UNAVAILABLE: there is no store at ")
+
+
+@pytest.mark.req("F-103")
+@pytest.mark.parametrize(
+    "command", [("serve",), ("orders",), ("book",), ("status",), ("db", "info"), ("db", "upgrade")]
+)
+def test_an_empty_store_path_is_one_sentence_in_every_command(rig: Rig, command: tuple[str, ...]) -> None:
+    rig.settings["OMS_STORE_PATH"] = ""
+    refused = rig.jumun(*command)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("BAD_SETTING: OMS_STORE_PATH cannot be ''")
+    assert len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.req("S004-27", "S004-28", "S004-59", "S000-92", "S000-93", "S000-96", "S000-97", "S000-98")

@@ -5,6 +5,7 @@ Nothing acknowledged is missing, nothing is sent twice, books equal the exchange
 
 import asyncio
 import random
+import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.acceptance.processes import Rig, ask
 
 ORDERS: Final = 500
 IN_FLIGHT: Final = 40
+SEEN_AT: Final = int(time.time())  # of the first signal; one a second from there on
 CALM_S: Final = 90.0  # two histories further apart than the visibility delay, with room for a busy machine
 PRICES: Final = {"005930": 58_000, "000660": 248_000, "069500": 38_500, "247540": 96_000}
 TICKS: Final = {"005930": 100, "000660": 500, "069500": 5, "247540": 100}
@@ -78,7 +80,7 @@ def _requests(chance: random.Random) -> list[order_pb2.OrderRequest]:
                 price=0 if market else PRICES[symbol] + away,
                 quantity=chance.choice([1, 1, 1, 2, 3]),
                 strategy_id="kill",
-                timestamp=1_763_600_000 + number,
+                timestamp=SEEN_AT + number,
             )
         )
     return requests

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+from jumun.limits import BROKER_SILENT_MAX_S
 from jumun.model.errors import OrderDenied
+from jumun.model.ids import IdempotencyKey
+from jumun.model.orders import Order
 from jumun.model.reasons import Reason
+from jumun.model.signals import ApprovedOrderIntent
 from jumun.services.intake import Intake
 from jumun.services.order_engine import OrderEngine
 
 NOT_YET: Final = "the service has not finished its start; try again when /readyz says so"
 STOPPING: Final = "the service is stopping; try again after its next start"
+NS: Final = 1_000_000_000
 _Answer = TypeVar("_Answer")
 
 
@@ -24,6 +30,7 @@ class Gate:
         self.prices = prices  # what the prices are, for people
         self.version = ""
         self.store = ""
+        self.exchange = ""  # where the broker is, for people
         self.started_ns = 0
         self._why_closed: str | None = NOT_YET
         self._running: set[asyncio.Task[Any]] = set()
@@ -50,7 +57,28 @@ class Gate:
             return f"{desk.failure.code}: {desk.failure}"
         if desk.book.halt is not None:
             return f"HALTED: {desk.book.halt.reason}: {desk.book.halt.text}"
+        silent = self.broker_silent_since()
+        if silent is not None:
+            where = f" at {self.exchange}" if self.exchange else ""
+            return f"BROKER_UNAVAILABLE: the broker{where} has not answered since {silent}; start it again"
         return None if desk.accepting else "the desk does not take new orders; its log says why"
+
+    def broker_silent_since(self) -> str | None:
+        """Return the UTC time since when no study succeeded, once that is longer than BROKER_SILENT_MAX_S."""
+        clock, since_ns = self.engine.clock, self.engine.reconciler.failing_since_ns
+        if since_ns is None:
+            return None
+        silent_ns = clock.monotonic_ns() - since_ns
+        if silent_ns <= BROKER_SILENT_MAX_S * NS:
+            return None
+        return datetime.fromtimestamp((clock.now_ns() - silent_ns) // NS, UTC).isoformat()
+
+    async def require_near(self, intent: ApprovedOrderIntent) -> None:
+        """Raise BadInput for a new order whose signal is of another time."""
+        await self.intake.require_near(intent, self.engine.clock.now_ns(), self._known)
+
+    async def _known(self, key: IdempotencyKey) -> Order | None:
+        return self.engine.desk.book.order_by_key(key) or await self.engine.lookup.find(key)
 
     async def whole(self, work: Coroutine[Any, Any, _Answer]) -> _Answer:
         """Await `work` to its end even when the caller goes away: a client that leaves stops no order."""

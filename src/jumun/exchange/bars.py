@@ -170,6 +170,8 @@ def _header(
     if twice:
         raise _bad_file(f"{path} names the column {_listed(twice)} twice in its first line; keep one of them")
     missing = [name for name in required if name not in header]
+    if len(missing) == len(required):
+        raise _bad_file(f"{path} names none of its columns; its first line must hold {_listed(required)}")
     if missing:
         raise _bad_file(f"{path} lacks {_listed(missing)} in its first line; name {_listed(required)} there")
     unknown = [name for name in header if known is not None and name not in known]

@@ -27,7 +27,7 @@ from jumun.replay.inputs import read_master, read_prices, read_signals
 from jumun.replay.options import OPENING_CASH, DemoOptions, ReplayOptions
 from jumun.replay.report import Bar, print_summary, say
 from jumun.replay.rig import ACCOUNTS_MAX, Rig, world_of
-from jumun.replay.summary import Notes, Summary, named_rows, summary_of
+from jumun.replay.summary import Notes, Summary, summary_of
 from jumun.replay.timeline import Timeline, lay_bars
 
 FAILED: Final = 1
@@ -177,10 +177,12 @@ def _nothing(refused: Sequence[BadRow]) -> ConfigError:
             "there is nothing to replay: the files hold no row; give bars and signals",
             reason=Reason.BAD_INPUT,
         )
-    first = "\n".join(named_rows(refused, REASONS_SHOWN))
+    first = "\n".join(f"{row.reason}: {row.text}" for row in refused[:REASONS_SHOWN])
+    left = len(refused) - REASONS_SHOWN
+    more = f"\n… and {left:,} more" if left > 0 else ""
     return ConfigError(
         f"there is nothing to replay: no bar is usable and {len(refused)} rows were refused; correct these:"
-        f"\n{first}",
+        f"\n{first}{more}",
         reason=Reason.BAD_INPUT,
     )
 

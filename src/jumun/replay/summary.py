@@ -115,11 +115,6 @@ def summary_of(
     )
 
 
-def named_rows(rows: Sequence[BadRow], most: int = ROWS_SHOWN_MAX) -> list[str]:
-    """Return one line for each of the first refused rows, and one that says how many more there are."""
-    return shown([_named(row) for row in rows[:most]], len(rows), most)
-
-
 def shown(lines: Sequence[str], total: int, most: int = ROWS_SHOWN_MAX) -> list[str]:
     """Return the first `most` of `lines`, and one more that counts the rest of `total`."""
     left = total - min(len(lines), most)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -78,7 +77,8 @@ class Timeline:
 
     def add_signals(self, signals: Iterable[TradingSignal], places: Iterable[str] | None = None) -> None:
         """Add signals at their own time, with the place each was read from."""
-        for signal, place in zip(signals, repeat("") if places is None else places, strict=False):
+        given = list(signals)
+        for signal, place in zip(given, [""] * len(given) if places is None else places, strict=True):
             moment = self.at(signal.signal_ts_ns)
             moment.signals.append(signal)
             moment.places.append(place)

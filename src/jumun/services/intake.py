@@ -4,25 +4,28 @@ Nothing is guessed (F-96): what is missing, odd or unknown is refused with its f
 allowed is the desk's business, not decided here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import msgspec
 
-from jumun.limits import TEXT_MAX
+from jumun.limits import SIGNAL_AHEAD_S, SIGNAL_BEHIND_S, TEXT_MAX
 from jumun.model.errors import BadInput, OmsError
-from jumun.model.ids import AccountId, UserId
+from jumun.model.ids import AccountId, IdempotencyKey, UserId
 from jumun.model.money import to_decimal
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.orders import Order, OrderType, Side, TimeInForce
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.rules.decide_submit import key_of
 from jumun.rules.signals import instant_ns
 
 __all__ = ["Asked", "Intake", "choice", "instant_ns", "number", "optional_number"]
 
+NS: Final = 1_000_000_000
 MANUAL: Final = "manual"  # the strategy of an order that a person sent
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -77,6 +80,27 @@ class Intake:
             leg=name(asked.leg, "leg") if asked.leg else "",
             user_id=user_id,
             client_order_id=name(asked.client_order_id, "id") if asked.client_order_id else None,
+        )
+
+    async def require_near(
+        self,
+        intent: ApprovedOrderIntent,
+        now_ns: int,
+        known: Callable[[IdempotencyKey], Awaitable[Order | None]],
+    ) -> None:
+        """Refuse a signal time far from now, unless `known` has the order: a repeat is answered, however old.
+
+        A time in the wrong unit or of a wrong clock would make a key of its own, and so a second order.
+        """
+        if -SIGNAL_BEHIND_S * NS <= intent.signal_ts_ns - now_ns <= SIGNAL_AHEAD_S * NS:
+            return
+        if await known(key_of(intent)) is not None:
+            return
+        at = datetime.fromtimestamp(intent.signal_ts_ns // NS, UTC).isoformat()
+        raise BadInput(
+            f"the signal's time {at} is more than {SIGNAL_AHEAD_S // 3600} hours ahead of this service or "
+            f"{SIGNAL_BEHIND_S // 86_400} days behind it; correct the time or its unit",
+            reason=Reason.BAD_TIME,
         )
 
     def account(self, account_id: str) -> Account:

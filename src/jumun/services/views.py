@@ -54,11 +54,16 @@ class ResultView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookView(msgspec.Struct, frozen=True, kw_only=True):
-    """The books at record `records`. `marks_source` says where the marks come from."""
+    """The books at record `records`. `marks_source` says where the marks come from.
+
+    `oldest_mark_ns` is when the oldest mark of a position held was recorded, where that was before
+    `marks_ts_ns`: a symbol without a price since then keeps the one it had.
+    """
 
     records: int
     marks_source: str
     marks_ts_ns: int | None
+    oldest_mark_ns: int | None = None
     positions: tuple[PositionView, ...]
     cash: tuple[CashView, ...]
     results: tuple[ResultView, ...]
@@ -81,15 +86,22 @@ def book_view(
         at, of = (order.account_id, order.currency.value), (order.account_id, order.symbol)
         reserved[at] = reserved.get(at, ZERO) + reserved_cash(order)
         shares[of] = shares.get(of, ZERO) + reserved_shares(order)
-    rows = tuple(_position(held, shares, marks) for held in positions)
+    all_held = tuple(positions)
+    rows = tuple(_position(held, shares, marks) for held in all_held)
     return BookView(
         records=records,
         marks_source=marks_source,
         marks_ts_ns=marks_ts_ns,
+        oldest_mark_ns=_oldest_mark_ns(all_held, marks),
         positions=rows,
         cash=tuple(_cash(key, amount, reserved.get(key, ZERO)) for key, amount in sorted(cash.items())),
         results=_results(rows),
     )
+
+
+def _oldest_mark_ns(positions: tuple[Position, ...], marks: Mapping[str, Decimal]) -> int | None:
+    older = [held.mark_ts_ns for held in positions if held.qty and held.symbol not in marks]
+    return min((ts_ns for ts_ns in older if ts_ns is not None), default=None)
 
 
 def _position(

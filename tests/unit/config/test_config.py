@@ -88,6 +88,19 @@ def test_a_named_file_is_read_and_a_missing_one_refused(
         ("OMS_GRPC_PROT", "1", "did you mean OMS_GRPC_PORT"),
         ("OMS_SOMETHING_ELSE_ENTIRELY", "1", "remove it"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT"),
+        ("MAX_ORDER_VALU", "5", "looks like MAX_ORDER_VALUE"),
+        ("MAX_ORDERS_VALUE", "5", "looks like MAX_ORDER_VALUE"),
+        ("OMS_MAX_ORDER_VALUE", "5", "did you mean MAX_ORDER_VALUE"),
+        ("MAX_POSITIONS_COUNT", "5", "looks like MAX_POSITION_COUNT"),
+        ("LOGLEVEL", "debug", "looks like LOG_LEVEL"),
+        ("MAX_ORDER_VALUE", "KRW=5,KRW=10000000", "KRW is given twice"),
+        ("STRATEGY_PRIORITIES", "a=1,a=200", "a is given twice"),
+        ("OMS_STORE_PATH", "", "working value is var/jumun.db"),
+        ("OMS_STORE_PATH", ".", "names no file"),
+        ("OMS_STORE_PATH", "/", "names no file"),
+        ("OMS_HOST", "999.1.1.1", "no IP address; a working value is 127.0.0.1"),
+        ("OMS_HOST", "", "working value is 127.0.0.1"),
+        ("OMS_SIM_PACE", "-1", "cannot be -1: "),
         ("STRATEGY_PRIORITIES", "momentum=first", "STRATEGY_PRIORITIES.momentum"),
     ],
 )
@@ -102,6 +115,12 @@ def test_an_impossible_setting_is_refused_with_its_key_and_a_working_value(
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["RUST_LOG_LEVEL", "ACCOUNT", "LOGNAME", "MAX_POSITIONS", "LOG_FILE"])
+def test_a_variable_of_another_program_is_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "5")
+    assert load().settings.oms_host == "127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -111,6 +130,10 @@ def test_an_impossible_setting_is_refused_with_its_key_and_a_working_value(
         ('[[accounts]]\naccount_id = "A"\nmay_by = true', "may_by"),
         ('[[accounts]]\naccount_id = "A"\n[[accounts]]\naccount_id = "A"', "twice"),
         ("accounts = []", "ACCOUNTS"),
+        ('[[accounts]]\naccount_id = "A"\nmay_buy = "yes"', "may_buy cannot be 'yes'"),
+        ('[[accounts]]\naccount_id = "A"\nmay_sell = 1', "may_sell cannot be 1"),
+        ('[[accounts]]\naccount_id = "A"\nexclusive = "no"', "exclusive cannot be 'no'"),
+        ("max_position_count = true", "cannot be true or false"),
     ],
 )
 def test_an_impossible_file_is_refused_with_the_place(tmp_path: Path, text: str, words: str) -> None:

@@ -13,10 +13,19 @@ from jumun.rules.book import Halt
 from jumun.services.intake import Intake
 
 
-def a_gate(*, accepting: bool = True, failure: object = None, halt: object = None) -> Gate:
+NS = 1_000_000_000
+
+
+def a_gate(
+    *, accepting: bool = True, failure: object = None, halt: object = None, silent_since_ns: int | None = None
+) -> Gate:
     """A gate before a desk of which only the facts that a door reads exist."""
     book = SimpleNamespace(halt=halt)
-    engine: Any = SimpleNamespace(desk=SimpleNamespace(accepting=accepting, failure=failure, book=book))
+    engine: Any = SimpleNamespace(
+        desk=SimpleNamespace(accepting=accepting, failure=failure, book=book),
+        clock=SimpleNamespace(now_ns=lambda: 1_763_600_100 * NS, monotonic_ns=lambda: 100 * NS),
+        reconciler=SimpleNamespace(failing_since_ns=silent_since_ns),
+    )
     return Gate(engine, Intake({}), environment="sim", prices="none")
 
 
@@ -62,3 +71,19 @@ def test_readiness_names_the_failed_store_the_halt_and_a_desk_that_does_not_take
     ):
         gate.open()
         assert words in (gate.unready() or "")
+
+
+@pytest.mark.req("C-36", "F-24")
+@pytest.mark.parametrize(("silent_s", "ready"), [(None, True), (9, True), (10, True), (11, False)])
+def test_a_broker_that_is_silent_for_more_than_ten_seconds_makes_the_service_unready(
+    silent_s: int | None, ready: bool
+) -> None:
+    gate = a_gate(silent_since_ns=None if silent_s is None else (100 - silent_s) * NS)
+    gate.exchange = "127.0.0.1:7600"
+    gate.open()
+    if ready:
+        assert gate.unready() is None
+    else:
+        why = gate.unready() or ""
+        assert why.startswith("BROKER_UNAVAILABLE: the broker at 127.0.0.1:7600 has not answered since ")
+        assert gate.broker_silent_since() == "2025-11-20T00:54:49+00:00"

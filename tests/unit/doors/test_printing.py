@@ -32,10 +32,34 @@ from jumun.testing.builders import a_fill, a_position, a_record, a_ref, an_order
         (None, "KRW", "?"),
     ],
 )
-def test_money_shows_every_place_it_has_and_unknown_is_not_zero(
+def test_a_price_shows_every_place_it_has_and_unknown_is_not_zero(
+    amount: Decimal | None, currency: str, text: str
+) -> None:
+    assert printing.exact(amount, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (Decimal("-1047783.767"), "KRW", "-1,047,784"),
+        (Decimal("0.5"), "KRW", "1"),
+        (Decimal("-0.4"), "KRW", "0"),
+        (Decimal("1E+3"), "KRW", "1,000"),
+        (Decimal("-0.005"), "USD", "-0.01"),
+        (Decimal("9" * 40 + ".126"), "USD", f"{int('9' * 40):,}.13"),
+        (None, "USD", "?"),
+    ],
+)
+def test_an_amount_is_rounded_to_the_won_and_the_cent_and_unknown_is_not_zero(
     amount: Decimal | None, currency: str, text: str
 ) -> None:
     assert printing.money(amount, currency) == text
+
+
+def test_an_average_is_rounded_two_places_beyond_the_won_and_the_cent() -> None:
+    assert printing.average(Decimal(174_100) / 3, "KRW") == "58,033.33"
+    assert printing.average(Decimal("324.61") / 3, "USD") == "108.2033"
+    assert printing.average(Decimal(70_000), "KRW") == "70,000"
 
 
 @pytest.fixture
@@ -55,6 +79,79 @@ def test_a_list_of_orders_fits_80_columns_and_its_ids_can_be_given_back(screen: 
     assert "UNKNOWN" in shown
     assert "ERROR" not in shown
     assert "…" not in shown
+
+
+@pytest.mark.parametrize("screen", [40, 60, 80, 120, 160], indirect=True)
+@pytest.mark.parametrize("accounts", [1, 2])
+def test_no_figure_of_the_books_is_ever_cut_however_narrow_the_screen(
+    screen: io.StringIO, accounts: int, request: pytest.FixtureRequest
+) -> None:
+    width = request.node.callspec.params["screen"]
+    held = a_position(
+        qty=Decimal(1416),
+        cost_basis=Decimal("82133333.5"),
+        realised_gross=Decimal("-1047783.767"),
+        costs=Decimal("12345.67"),
+        mark=Decimal(58_100),
+    )
+    names = [held.account_id, "SIM-002"][:accounts]
+    view = book_view(
+        records=1,
+        positions=[held],
+        cash={(name, "KRW"): Decimal("-123456789.4") for name in names},
+        open_orders=[],
+        marks={},
+        marks_source="GENERATED",
+        marks_ts_ns=1,
+    )
+    look._print_book(view)
+    shown = screen.getvalue()
+    words = shown.split()
+    # qty, mark, unrealised, costs, net; then cash; then the account, wherever it stands
+    for figure in ("1,416", "58,100", "136,267", "12,346", "-1,060,129", "-123,456,789", held.account_id):
+        assert figure in words, shown
+    assert held.symbol in words
+    assert "…" not in shown
+    heads = [line for line in shown.splitlines() if line.split()[:1] == ["account"]]
+    assert bool(heads) <= (accounts == 2), "one account needs no column"
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
+
+
+@pytest.mark.parametrize("screen", [60, 80, 200], indirect=True)
+def test_a_list_of_orders_shows_the_asked_price_of_a_refused_one_and_every_flag(screen: io.StringIO) -> None:
+    refused = an_order(
+        status=OrderStatus.REJECTED, price=None, price_raw=Decimal(58_001), reason=Reason.MAX_ORDER_VALUE
+    )
+    odd = an_order(2, status=OrderStatus.PART_FILLED, flags=(Flag.FOREIGN, Flag.LATE_FILL, Flag.DISPUTED))
+    look._print_orders([refused, odd])
+    shown = screen.getvalue()
+    assert "58,001" in shown
+    assert "LIMIT" not in shown.replace("MAX_ORDER", "")
+    for word in ("MAX_ORDER_VALUE", "FOREIGN", "LATE_FILL", "DISPUTED"):
+        assert word in shown
+
+
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_the_story_of_a_refused_order_says_its_asked_price(screen: io.StringIO) -> None:
+    story.tell(an_order(status=OrderStatus.REJECTED, price=None, price_raw=Decimal(58_001)), [], full=False)
+    assert "LIMIT 58,001 KRW" in screen.getvalue()
+
+
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_a_mark_older_than_the_others_is_said_to_be(screen: io.StringIO) -> None:
+    second = 1_000_000_000
+    held = [
+        a_position(symbol="005930", qty=Decimal(1), mark=Decimal(1), mark_ts_ns=60 * second),
+        a_position(symbol="000660", qty=Decimal(1), mark=Decimal(2), mark_ts_ns=90 * second),
+        a_position(symbol="069500", qty=Decimal(0), mark=Decimal(3), mark_ts_ns=1 * second),
+    ]
+    facts: Any = {"records": 1, "cash": {}, "open_orders": [], "marks_source": "GENERATED"}
+    some = book_view(positions=held, marks={"000660": Decimal(2)}, marks_ts_ns=90 * second, **facts)
+    assert some.oldest_mark_ns == 60 * second
+    look._print_book(some)
+    assert "the oldest here is of 1970-01-01 00:01:00.000 UTC" in " ".join(screen.getvalue().split())
+    every = {"005930": Decimal(1), "000660": Decimal(2)}
+    assert book_view(positions=held, marks=every, marks_ts_ns=1, **facts).oldest_mark_ns is None
 
 
 @pytest.mark.parametrize("screen", [80, 160], indirect=True)

@@ -68,7 +68,7 @@ def test_a_leg_with_a_bar_could_make_two_signals_one_and_is_refused(tmp_path: Pa
     [
         ((HEADER.replace("side,", ""), GOOD), "lacks side"),
         ((f"{HEADER},mood", GOOD), "does not know mood"),
-        (("",), "lacks symbol"),
+        (("",), "names none of its columns"),
     ],
 )
 def test_a_file_without_its_columns_is_refused_whole(

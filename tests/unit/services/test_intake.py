@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from jumun.model.errors import BadInput
-from jumun.model.ids import AccountId, UserId
+from jumun.model.ids import AccountId, IdempotencyKey, UserId
 from jumun.model.money import Currency
-from jumun.model.orders import OrderType, Side
+from jumun.model.orders import Order, OrderType, Side
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
+from jumun.rules.decide_submit import key_of
 from jumun.services.intake import Asked, Intake, choice, number
+from jumun.testing.builders import an_order
 
 
 def an_account(name: str, *users: str) -> Account:
@@ -77,3 +79,39 @@ def test_a_word_is_taken_in_any_case_and_never_guessed() -> None:
         choice(Side, "B", "side", Reason.UNKNOWN_SIDE)
     with pytest.raises(BadInput):
         number("1e3", "quantity")
+
+
+NOW_NS = 1_763_600_000_000_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+async def nobody(key: IdempotencyKey) -> Order | None:
+    return None
+
+
+@pytest.mark.req("F-96", "F-90")
+@pytest.mark.parametrize("hours", [24.01, 24 * 365 * 200, -24 * 7.01, -24 * 365 * 20])
+async def test_a_new_order_of_a_signal_from_another_time_is_refused(hours: float) -> None:
+    intent = ONE.intent(asked(signal_ts_ns=NOW_NS + int(hours * HOUR_NS)))
+    with pytest.raises(BadInput, match="correct the time or its unit") as refused:
+        await ONE.require_near(intent, NOW_NS, nobody)
+    assert refused.value.reason is Reason.BAD_TIME
+
+
+@pytest.mark.parametrize("hours", [0, 24, -24 * 7])
+async def test_a_signal_of_the_last_week_or_the_next_day_is_taken(hours: int) -> None:
+    await ONE.require_near(ONE.intent(asked(signal_ts_ns=NOW_NS + hours * HOUR_NS)), NOW_NS, nobody)
+
+
+@pytest.mark.req("I-08", "S002-22")
+async def test_an_old_signal_that_comes_again_is_answered_with_its_order() -> None:
+    order = an_order()
+    intent = ONE.intent(asked(signal_ts_ns=1))
+    asked_for = []
+
+    async def known(key: IdempotencyKey) -> Order | None:
+        asked_for.append(key)
+        return order
+
+    await ONE.require_near(intent, NOW_NS, known)
+    assert asked_for == [key_of(intent)]

@@ -1,19 +1,16 @@
 """orders, trace, book: read the store, with or without the service."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from jumun.doors.cli.options import AsJson
 
-UNIQUE: Final = (
-    23  # characters of an id: its millisecond and 26 bits of chance; every command takes a beginning
-)
-WIDE_ENOUGH: Final = 140  # columns of a terminal that shows every column of a table
-
 if TYPE_CHECKING:
+    from jumun.config import Settings
+    from jumun.doors.cli.printing import Figures
     from jumun.model.orders import Order
-    from jumun.services.views import BookView
+    from jumun.services.views import BookView, CashView, PositionView, ResultView
 
 
 def orders(
@@ -38,7 +35,9 @@ def orders(
     wanted = "ERROR" if status.upper() == "UNKNOWN" else status.upper()
     if wanted and wanted not in OrderStatus.__members__:
         raise BadInput(f"--status {status!r} is unknown; use one of {', '.join(OrderStatus.__members__)}")
-    with app.open_books(load().settings) as books:
+    settings = load().settings
+    with app.open_books(settings) as books:
+        _require_account(account, settings, [name for name, _ in books.cash()])
         if every or wanted:
             found = books.orders(
                 account_id=account or None,
@@ -94,13 +93,29 @@ def book(
     from jumun.doors.cli import printing
     from jumun.limits import LIST_MAX
 
-    with app.open_books(load().settings) as books:
+    settings = load().settings
+    with app.open_books(settings) as books:
+        _require_account(account, settings, [name for name, _ in books.cash()])
         view = app.read_book(books, account or None, LIST_MAX)
     if as_json:
         printing.as_json(view)
         return 0
     _print_book(view)
     return 0
+
+
+def _require_account(account: str, settings: "Settings", in_books: "list[str]") -> None:
+    """Refuse an account that is neither configured nor in the books; an empty list would mislead."""
+    from jumun.limits import TEXT_MAX
+    from jumun.model.errors import BadInput
+    from jumun.model.reasons import Reason
+
+    known = dict.fromkeys([entry.account_id for entry in settings.accounts] + in_books)
+    if account and account not in known:
+        raise BadInput(
+            f"account {account[:TEXT_MAX]!r} is not there; use one of {', '.join(known)}",
+            reason=Reason.UNKNOWN_ACCOUNT,
+        )
 
 
 def order_fields(order: "Order") -> dict[str, object]:
@@ -135,37 +150,17 @@ def order_fields(order: "Order") -> dict[str, object]:
 
 
 def _print_orders(found: "list[Order]") -> None:
-    """Ids are never cut: orders of one millisecond differ at the end only."""
+    """A table where it fits, else two lines an order. Ids are never cut: those of one millisecond differ
+    at the end only.
+    """
     from jumun.doors.cli import printing
 
     console = printing.out()
-    if console.width < WIDE_ENOUGH:
-        table = printing.table(
-            "order", "what", "filled", "status", right=("filled",), whole=("order", "status")
-        )
-        for order in found:
-            what = f"{order.side} {printing.qty(order.qty)} {order.symbol} {_price(order)}"
-            status = printing.status_text(order.status.value)
-            table.add_row(order.order_id, what, printing.qty(order.qty_filled), status)
-        console.print(table)
-        return
-    columns = (
-        "created (UTC)",
-        "order",
-        "symbol",
-        "side",
-        "qty",
-        "price",
-        "filled",
-        "status",
-        "average",
-        "why",
-    )
-    whole = ("created (UTC)", "order", "status")
-    table = printing.table(*columns, right=("qty", "price", "filled", "average"), whole=whole)
+    words = ("created (UTC)", "order", "symbol", "side", "status", "why")
+    columns = (*words[:4], "qty", "price", "filled", "status", "average", "why")
+    figures = printing.Figures(*columns, left=words)
     for order in found:
-        average = order.average_fill_price
-        table.add_row(
+        figures.add(
             printing.when(order.created_ns),
             order.order_id,
             order.symbol,
@@ -174,52 +169,114 @@ def _print_orders(found: "list[Order]") -> None:
             _price(order),
             printing.qty(order.qty_filled),
             printing.status_text(order.status.value),
-            "" if average is None else printing.money(round(average, 4), order.currency.value),
-            order.reason.value if order.reason is not None else "",
+            _average(order),
+            _why(order),
         )
-    console.print(table)
+    table = figures.fitting(console)
+    if table is not None:
+        console.print(table)
+        return
+    for order in found:
+        why = f" ({_why(order)})" if _why(order) else ""
+        at = f", filled {printing.qty(order.qty_filled)}"
+        at += f" at {_average(order)}" if order.qty_filled else ""
+        console.print(f"{order.order_id}  {printing.status_text(order.status.value)}", soft_wrap=True)
+        console.print(f"  {order.side} {printing.qty(order.qty)} {order.symbol} {_price(order)}{at}{why}")
 
 
 def _price(order: "Order") -> str:
+    """The price as sent; of an order that was refused first, as asked."""
     from jumun.doors.cli import printing
 
-    if order.price is None:
-        return order.order_type.value
-    return printing.money(order.price, order.currency.value)
+    price = order.price if order.price is not None else order.price_raw
+    return order.order_type.value if price is None else printing.exact(price, order.currency.value)
+
+
+def _average(order: "Order") -> str:
+    from jumun.doors.cli import printing
+
+    value = order.average_fill_price
+    return "" if value is None else printing.average(value, order.currency.value)
+
+
+def _why(order: "Order") -> str:
+    """The reason it ended, and every flag that a person must see."""
+    reason = [order.reason.value] if order.reason is not None else []
+    return ", ".join([*reason, *(flag.value for flag in order.flags)])
 
 
 def _print_book(view: "BookView") -> None:
+    """Account columns are there when there is more than one account."""
     from jumun.doors.cli import printing
 
     console = printing.out()
-    narrow = console.width < WIDE_ENOUGH
-    numbers = ("qty", "average", "mark", "unrealised", "realised", "costs", "net")
-    columns = ["symbol", *numbers] if narrow else ["account", "symbol", "", *numbers]
-    table = printing.table(*columns, right=numbers, title="Positions")
-    for row in view.positions:
-        average = None if row.average_price is None else round(row.average_price, 4)
-        cells = [
-            printing.qty(row.qty),
-            "-" if average is None else printing.money(average, row.currency),
-            printing.money(row.mark, row.currency) if row.qty else "-",
-            printing.money(row.unrealised, row.currency),
-            printing.money(row.realised_gross, row.currency),
-            printing.money(row.costs, row.currency),
-            printing.money(row.realised_net, row.currency),
-        ]
-        names = [row.symbol] if narrow else [row.account_id, row.symbol, row.currency]
-        table.add_row(*names, *cells)
-    console.print(table if view.positions else "No positions.")
-    cash = printing.table(
-        "account", "", "cash", "reserved", "free", right=("cash", "reserved", "free"), title="Cash"
+    names = {row.account_id for row in view.positions} | {row.account_id for row in view.cash}
+    who = ("account",) if len(names) > 1 else ()
+    if len(names) == 1:
+        console.print(f"Account {next(iter(names))}", soft_wrap=True)
+    if not view.positions:
+        console.print("No positions.")
+    for currency in sorted({row.currency for row in view.positions}):
+        _positions(currency, [row for row in view.positions if row.currency == currency], who).show(console)
+    _cash(view.cash, who).show(console)
+    if view.results:
+        _results(view.results, who).show(console)
+    if view.marks_ts_ns is not None:
+        oldest = view.oldest_mark_ns
+        console.print(
+            f"Marks: {view.marks_source}, recorded {printing.when(view.marks_ts_ns)} UTC"
+            + (f"; the oldest here is of {printing.when(oldest)} UTC." if oldest is not None else ".")
+        )
+    console.print(
+        "realised: before costs; net: realised less costs; ?: no price is known. Rounded; "
+        "--json has every digit."
     )
-    for line in view.cash:
+
+
+def _positions(currency: str, rows: "list[PositionView]", who: tuple[str, ...]) -> "Figures":
+    """Positions in one currency."""
+    from jumun.doors.cli import printing
+
+    numbers = ("qty", "average", "mark", "unrealised", "realised", "costs", "net")
+    left = (*who, "symbol")
+    figures = printing.Figures(
+        *left, *numbers, left=left, optional=("realised", "average"), title=f"Positions in {currency}"
+    )
+    for row in rows:
+        figures.add(
+            *((row.account_id,) if who else ()),
+            row.symbol,
+            printing.qty(row.qty),
+            printing.average(row.average_price, currency) if row.qty else "-",
+            printing.exact(row.mark, currency) if row.qty else "-",
+            printing.money(row.unrealised, currency),
+            printing.money(row.realised_gross, currency),
+            printing.money(row.costs, currency),
+            printing.money(row.realised_net, currency),
+        )
+    return figures
+
+
+def _cash(lines: "tuple[CashView, ...]", who: tuple[str, ...]) -> "Figures":
+    from jumun.doors.cli import printing
+
+    left = (*who, "")
+    figures = printing.Figures(*left, "cash", "reserved", "free", left=left, title="Cash")
+    for line in lines:
         amounts = [printing.money(amount, line.currency) for amount in (line.cash, line.reserved, line.free)]
-        cash.add_row(line.account_id, line.currency, *amounts)
-    console.print(cash)
+        figures.add(*((line.account_id,) if who else ()), line.currency, *amounts)
+    return figures
+
+
+def _results(results: "tuple[ResultView, ...]", who: tuple[str, ...]) -> "Figures":
+    from jumun.doors.cli import printing
+
+    left = (*who, "")
     sums = ("value", "unrealised", "realised", "costs", "net", "total")
-    results = printing.table("account", "", *sums, right=sums, title="Profit and loss")
-    for result in view.results:
+    figures = printing.Figures(
+        *left, *sums, left=left, optional=("realised", "value"), title="Profit and loss"
+    )
+    for result in results:
         amounts = [
             printing.money(amount, result.currency)
             for amount in (
@@ -231,9 +288,5 @@ def _print_book(view: "BookView") -> None:
                 result.total,
             )
         ]
-        results.add_row(result.account_id, result.currency, *amounts)
-    if view.results:
-        console.print(results)
-    if view.marks_ts_ns is not None:
-        console.print(f"Marks: {view.marks_source}, recorded {printing.when(view.marks_ts_ns)} UTC.")
-    console.print("realised: before costs; net: realised less costs; ?: no price is known.")
+        figures.add(*((result.account_id,) if who else ()), result.currency, *amounts)
+    return figures

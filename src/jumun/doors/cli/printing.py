@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from jumun.model.money import EXACT
+from jumun.model.money import WIDE
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -125,7 +125,7 @@ def money(value: Decimal | None, currency: str) -> str:
 
 
 def exact(value: Decimal | None, currency: str) -> str:
-    """Return a price or an amount with every place it has, at least to the won or the cent; '?' for unknown."""
+    """Return an amount or a price with every place it has, at least to the won or cent; '?' for unknown."""
     if value is None:
         return "?"
     return f"{value:,.{max(PLACES.get(currency, 2), _places(value))}f}"
@@ -142,7 +142,7 @@ def average(value: Decimal | None, currency: str) -> str:
 
 def qty(value: Decimal) -> str:
     """Return a quantity without needless zeros."""
-    return f"{value.normalize():,f}" if value else "0"
+    return f"{value.normalize(WIDE):,f}" if value else "0"
 
 
 def status_text(status: str) -> str:
@@ -167,11 +167,11 @@ def _grouped(value: Decimal, places: int) -> str:
 
 def _rounded(value: Decimal, places: int) -> Decimal:
     """Half up, as people round; + 0 makes zero of minus zero."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=EXACT) + 0
+    return WIDE.add(value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=WIDE), 0)
 
 
 def _places(value: Decimal) -> int:
-    exponent = value.normalize(EXACT).as_tuple().exponent if value else 0
+    exponent = value.normalize(WIDE).as_tuple().exponent if value else 0
     assert isinstance(exponent, int), "books hold finite amounts"
     return max(-exponent, 0)
 

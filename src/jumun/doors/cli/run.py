@@ -39,6 +39,7 @@ def demo(
     from jumun.doors import logs
 
     logs.configure()
+    _require_file(store)
     from jumun.replay import DemoOptions, run_demo
 
     options = DemoOptions(
@@ -66,6 +67,7 @@ def replay(
     from jumun.doors import logs
 
     logs.configure()
+    _require_file(store)
     from jumun.replay import ReplayOptions, run_replay
 
     return run_replay(
@@ -73,3 +75,13 @@ def replay(
             prices=tuple(prices), signals=signals, store=store, instruments=instruments, json=as_json
         )
     )
+
+
+def _require_file(store: Path) -> None:
+    """Refuse a store that is a folder: what lies beside the store would be made beside the folder."""
+    from jumun.model.errors import ConfigError
+
+    if store.name in ("", "..") or store.is_dir():
+        raise ConfigError(
+            f"--store {str(store)!r} names no file; give one, e.g. var/replay.db"
+        )

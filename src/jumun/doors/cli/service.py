@@ -38,7 +38,7 @@ def _as_ours(error: Any, where: str) -> OmsError:  # an RpcError that is also a 
     named = str(reasons.get(REASON_KEY, ""))
     if named in Reason.__members__ and CODE_OF[Reason[named]] is code:
         return OmsError(text.removeprefix(f"{named}: "), reason=Reason[named])
-    if code is grpc.StatusCode.UNAVAILABLE and "connect" in text.lower():
+    if code is grpc.StatusCode.UNAVAILABLE and any(word in text.lower() for word in ("connect", "resol")):
         return OrderDenied(
             f"no service answers at {where}; start it with `jumun serve`, or set OMS_HOST and OMS_GRPC_PORT",
             reason=Reason.NOT_READY,

@@ -1,17 +1,20 @@
 """simulate day, simulate exchange."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from jumun.doors.cli.options import AsJson
+
+ORDERS_MAX: Final = 100_000  # a day of more than that takes hours
 
 
 def day(
     *,
     seed: Annotated[int, Parameter(help="Decides everything: the same seed gives the same day.")],
-    orders: Annotated[int, Parameter(help="How many orders.")] = 300,
+    orders: Annotated[int, Parameter(validator=Number(gte=1, lte=ORDERS_MAX), help="How many orders.")] = 300,
     as_json: AsJson = False,
 ) -> int:
     """Run one day with a bad network, disk and clock on virtual time; print the trace hash."""
@@ -37,10 +40,12 @@ def exchange(
     from jumun import app
     from jumun.config import load
     from jumun.doors import logs
+    from jumun.model.errors import BadInput
     from jumun.model.money import to_decimal
 
     settings = load().settings
+    prices_a_second = to_decimal(pace, field="--pace")
+    if prices_a_second < 0:
+        raise BadInput(f"--pace {pace} is negative; give prices a second, or 0 for none")
     logs.configure(settings.log_level, settings.log_format, "stderr")
-    return app.run_exchange(
-        settings, host=host, port=port, ledger=ledger, pace=to_decimal(pace, field="--pace"), seed=seed
-    )
+    return app.run_exchange(settings, host=host, port=port, ledger=ledger, pace=prices_a_second, seed=seed)

@@ -59,10 +59,13 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     """Print the story for a person."""
     console = printing.out()
     currency = order.currency.value
-    price = printing.money(order.price, currency) if order.price is not None else "market"
+    wanted = (
+        order.price if order.price is not None else order.price_raw
+    )  # refused orders have no price to send
+    price = printing.exact(wanted, currency) if wanted is not None else "market"
     asked = (
-        f" (asked {printing.money(order.price_raw, currency)})"
-        if order.price_raw is not None and order.price_raw != order.price
+        f" (asked {printing.exact(order.price_raw, currency)})"
+        if order.price_raw is not None and order.price_raw != wanted
         else ""
     )
     head = Text(f"{order.order_id}  {printing.status_text(order.status.value)}", style="bold")
@@ -75,15 +78,15 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     if average is not None:
         costs = sum(order.costs.values(), Decimal(0))
         console.print(
-            f"filled {printing.qty(order.qty_filled)} at {printing.money(round(average, 4), currency)}, "
-            f"{printing.money(order.amount_filled, currency)} {currency}, "
-            f"costs {printing.money(costs, currency)}"
+            f"filled {printing.qty(order.qty_filled)} at {printing.average(average, currency)}, "
+            f"{printing.exact(order.amount_filled, currency)} {currency}, "
+            f"costs {printing.exact(costs, currency)}"
         )
     if order.flags:
         console.print(f"flags: {', '.join(order.flags)}", style="bold red")
     narrow = console.width < 140
     columns = NARROW if narrow else WIDE
-    table = printing.table(*columns, right=("record",), whole=("time (UTC)", "event"))
+    table = printing.table(*columns, whole=("record", "time (UTC)", "event"))
     for chapter in story:
         raw = chapter.evidence if full else _short(chapter.evidence)
         if narrow:
@@ -177,8 +180,8 @@ def _fill(event: FillBooked) -> str:
     flags = f", flagged {', '.join(fill.flags)}" if fill.flags else ""
     currency = fill.currency.value
     return (
-        f"filled {printing.qty(fill.qty)} at {printing.money(fill.price, currency)}: "
-        f"{printing.money(fill.amount, currency)} {currency}, costs {printing.money(costs, currency)}, "
+        f"filled {printing.qty(fill.qty)} at {printing.exact(fill.price, currency)}: "
+        f"{printing.exact(fill.amount, currency)} {currency}, costs {printing.exact(costs, currency)}, "
         f"settles {fill.settlement_date}{flags}"
     )
 

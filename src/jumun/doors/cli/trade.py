@@ -104,10 +104,10 @@ def reconcile(*, as_json: AsJson = False) -> int:
     if as_json:
         printing.as_json({"studies": told.studies, "unknown": told.unknown, "differences": rows})
     elif rows:
-        table = printing.table("what", "ours", "theirs", right=("ours", "theirs"))
+        figures = printing.Figures("what", "ours", "theirs", left=("what",))
         for row in rows:
-            table.add_row(row["subject"], row["ours"], row["theirs"])
-        printing.out().print(table)
+            figures.add(row["subject"], row["ours"], row["theirs"])
+        figures.show(printing.out())
     else:
         printing.out().print(
             f"The books agree with the broker's; {told.unknown} orders with an unknown outcome."
@@ -194,7 +194,7 @@ def _tell_status(told: "desk_pb2.StatusReply", as_json: bool) -> None:
     if as_json:
         printing.as_json(fields)
         return
-    table = printing.table("", "")
+    table = printing.table("name", "value", whole=("name",))
     table.show_header = False
     for name, value in fields.items():
         shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

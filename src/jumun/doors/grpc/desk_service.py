@@ -10,7 +10,7 @@ from jumun.doors.gate import Gate
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.doors.grpc.gen.desk_pb2_grpc import DeskServicer
 from jumun.doors.grpc.status import refuse
-from jumun.model.errors import BadInput, OmsError
+from jumun.model.errors import BadInput, BrokerUnavailable, OmsError
 from jumun.model.orders import Order, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.services.intake import Asked, choice, instant_ns, name, number, optional_number
@@ -30,6 +30,7 @@ class DeskService(DeskServicer):
         try:
             gate.require_open()
             intent = gate.intake.intent(self._asked(request))
+            await gate.require_near(intent)
             decision = await gate.whole(gate.engine.submit(intent))
             denial = decision.denial
             if decision.order is None:
@@ -76,6 +77,11 @@ class DeskService(DeskServicer):
         try:
             gate.require_open()
             decisions = await gate.whole(gate.engine.reconciler.study())
+        except BrokerUnavailable as error:
+            where = f" at {gate.exchange}" if gate.exchange else ""
+            why = str(error).partition(";")[0]
+            text = f"the exchange{where} does not answer ({why}); start it or correct OMS_EXCHANGE"
+            return await refuse(context, BrokerUnavailable(text))
         except OmsError as error:
             return await refuse(context, error)
         return pb.ReconcileReply(
@@ -144,6 +150,7 @@ class DeskService(DeskServicer):
     def _status(self) -> pb.StatusReply:
         gate, engine = self._gate, self._gate.engine
         desk, book, studied_ns = engine.desk, engine.desk.book, engine.reconciler.studied_ns
+        silent = gate.broker_silent_since()
         age_s = "" if studied_ns is None else f"{(engine.clock.monotonic_ns() - studied_ns) / 1e9:.1f}"
         return pb.StatusReply(
             environment=gate.environment,
@@ -162,6 +169,7 @@ class DeskService(DeskServicer):
             study_age_s=age_s,
             started=datetime.fromtimestamp(gate.started_ns / 1e9, UTC).isoformat(timespec="seconds"),
             prices=gate.prices,
+            broker="answers" if silent is None else f"unavailable since {silent}",
         )
 
 

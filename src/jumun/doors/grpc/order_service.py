@@ -121,6 +121,7 @@ class OrderService(OrderServiceServicer):
         if request.currency or request.venue:
             instrument = gate.engine.desk.policy.instrument(intent.symbol)
             translate.check_named(request, instrument.currency.value, instrument.venue.value)
+        await gate.require_near(intent)
         decision = await gate.whole(gate.engine.submit(intent))
         denial, order = decision.denial, decision.order
         if order is None or (denial is not None and denial.reason is Reason.KEY_CONFLICT):

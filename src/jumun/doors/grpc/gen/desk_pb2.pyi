@@ -117,7 +117,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("environment", "version", "store", "process", "accepting", "halted", "failure", "open_orders", "waiting", "sending", "unknown", "records", "studies", "study_age_s", "started", "prices")
+    __slots__ = ("environment", "version", "store", "process", "accepting", "halted", "failure", "open_orders", "waiting", "sending", "unknown", "records", "studies", "study_age_s", "started", "prices", "broker")
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,7 @@ class StatusReply(_message.Message):
     STUDY_AGE_S_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     PRICES_FIELD_NUMBER: _ClassVar[int]
+    BROKER_FIELD_NUMBER: _ClassVar[int]
     environment: str
     version: str
     store: str
@@ -150,7 +151,8 @@ class StatusReply(_message.Message):
     study_age_s: str
     started: str
     prices: str
-    def __init__(self, environment: _Optional[str] = ..., version: _Optional[str] = ..., store: _Optional[str] = ..., process: _Optional[int] = ..., accepting: _Optional[bool] = ..., halted: _Optional[str] = ..., failure: _Optional[str] = ..., open_orders: _Optional[int] = ..., waiting: _Optional[int] = ..., sending: _Optional[int] = ..., unknown: _Optional[int] = ..., records: _Optional[int] = ..., studies: _Optional[int] = ..., study_age_s: _Optional[str] = ..., started: _Optional[str] = ..., prices: _Optional[str] = ...) -> None: ...
+    broker: str
+    def __init__(self, environment: _Optional[str] = ..., version: _Optional[str] = ..., store: _Optional[str] = ..., process: _Optional[int] = ..., accepting: _Optional[bool] = ..., halted: _Optional[str] = ..., failure: _Optional[str] = ..., open_orders: _Optional[int] = ..., waiting: _Optional[int] = ..., sending: _Optional[int] = ..., unknown: _Optional[int] = ..., records: _Optional[int] = ..., studies: _Optional[int] = ..., study_age_s: _Optional[str] = ..., started: _Optional[str] = ..., prices: _Optional[str] = ..., broker: _Optional[str] = ...) -> None: ...
 
 class HaltRequest(_message.Message):
     __slots__ = ("text",)
