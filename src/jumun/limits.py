@@ -10,6 +10,7 @@ from typing import Final
 MESSAGE_BYTES_MAX: Final = 64 * 1024  # an order is below 1 KiB; a larger request is a mistake or an attack
 REPLY_BYTES_MAX: Final = 4 * 1024 * 1024  # a full page of orders is below 1 MiB
 RPCS_MAX: Final = 4_096  # calls at once; each holds a few KiB, and the queue takes 1,000 orders
+PENDING_MAX: Final = 4 * RPCS_MAX  # calls that the library has read and nobody looked at yet
 STREAM_PENDING_MAX: Final = 256  # orders of one stream that wait for their answers
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 500  # orders in one GetUserOrders reply
@@ -18,7 +19,8 @@ SIGNAL_AHEAD_S: Final = 86_400  # a signal time further ahead of our clock is a 
 SIGNAL_BEHIND_S: Final = 7 * 86_400  # an older one is a replay: a long weekend with a holiday fits
 DEADLINE_S: Final = 30.0  # what the command line waits for an answer; a commit takes milliseconds
 
-DRAIN_QUIET_S: Final = 0.2  # a stop waits until no call came or ended for this long: none is cut then
+DRAIN_LOOK_S: Final = 0.05  # a stop waits until no call came or ended …
+DRAIN_LOOKS: Final = 10  # … at so many looks behind each other: a busy loop reads on between two of them
 DRAIN_MAX_S: Final = 3.0  # … and at most this long for callers who go on asking: all are told NOT_READY
 STREAM_GRACE_S: Final = 1.0  # what an open stream or watch gets to end, once every answer is out
 

@@ -136,6 +136,11 @@ async def test_an_order_is_made_found_under_either_id_listed_and_cancelled(runni
         ({"timestamp": 0}, "BAD_TIME"),
         ({"timestamp": 12}, "BAD_TIME"),
         ({"timestamp": -SEEN_AT}, "BAD_TIME"),
+        ({"timestamp": 1_000_000_000}, "BAD_TIME"),  # 2001
+        ({"timestamp": 9_999_999_999}, "BAD_TIME"),  # 2286
+        ({"timestamp": SEEN_AT - 8 * 86_400}, "BAD_TIME"),
+        ({"timestamp": SEEN_AT + 2 * 86_400}, "BAD_TIME"),
+        ({"strategy_version": "v\x001"}, "BAD_INPUT"),
         ({"symbol": ""}, "BAD_INPUT"),
         ({"symbol": "NOSUCH"}, "UNKNOWN_SYMBOL"),
         ({"symbol": "00|930"}, "BAD_INPUT"),

@@ -1,17 +1,26 @@
 """The service as a process: when it is ready, how it stops, and what it refuses to start on."""
 
+import asyncio
 import json
 import os
 import signal
 import stat
+import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
+import grpc
 import pytest
 
+from jumun.doors.grpc.gen import order_pb2 as pb
+from jumun.doors.grpc.gen import order_pb2_grpc
 from jumun.exchange.protocol import Step
 from tests.acceptance.conftest import http_get, wait_ready, wait_status
 from tests.acceptance.processes import READY_S, Program, Rig, ask
+
+CALLS = 1_500  # at once; the cash of the account is enough for all of them
 
 
 @pytest.mark.req("S004-28", "C-36")
@@ -163,6 +172,105 @@ def test_a_missing_or_impossible_setting_refuses_the_start_with_its_key(
     assert next(iter(settings)) in refused.stderr
 
 
+@pytest.mark.req("S004-29", "S004-66", "F-79", "I-21")
+async def test_every_call_inside_a_stop_gets_its_order_or_is_told_to_come_again(rig: Rig) -> None:
+    rig.settings |= {"OMS_EXCHANGE": "", "MAX_QUEUE_SIZE": "100000"}
+    rig.start_service()
+    await asyncio.to_thread(wait_ready, rig)
+    assert rig.service is not None
+    service = rig.service
+    made: list[str] = []
+    told: list[tuple[grpc.StatusCode, str]] = []
+    answered = asyncio.Event()
+
+    async def one(stub: Any) -> None:
+        request = pb.OrderRequest(
+            id=str(uuid4()),
+            symbol="005930",
+            side_choice=pb.SIDE_BUY,
+            price=45_000,
+            quantity=1,
+            strategy_id="stop",
+            timestamp=int(time.time()),
+        )
+        try:
+            made.append((await stub.CreateOrder(request, timeout=READY_S)).oms_order_id)
+        except grpc.aio.AioRpcError as error:
+            told.append((error.code(), error.details() or ""))
+        answered.set()
+
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{rig.grpc_port}") as channel:
+        stub = order_pb2_grpc.OrderServiceStub(channel)  # type: ignore[no-untyped-call]
+        calls = [asyncio.create_task(one(stub)) for _ in range(CALLS)]
+        await answered.wait()  # the rest is on its way: on the wire, in the server, or in the desk
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*calls)
+    assert len(made) + len(told) == CALLS
+    assert made
+    assert told, "the stop must come while calls are inside"
+    assert await asyncio.to_thread(service.process.wait, READY_S) == 0, service.text()
+    assert {code for code, _ in told} == {grpc.StatusCode.UNAVAILABLE}, told
+    assert all(text.startswith("NOT_READY: the service is stopping") for _, text in told), told
+    kept = {order["order_id"] for order in rig.jumun_json("orders", "--all", "--limit", "10000")["orders"]}  # type: ignore[index]
+    assert set(made) == kept, "what was answered is there, and nothing that was not"
+
+
+@pytest.mark.req("C-36", "F-24", "I-39")
+def test_a_service_whose_exchange_goes_away_says_so_and_is_ready_again_when_it_is_back(rig: Rig) -> None:
+    rig.start_exchange()
+    rig.start_service()
+    wait_ready(rig)
+    assert rig.jumun_json("status")["broker"] == "answers"  # type: ignore[index]
+    assert rig.exchange is not None
+    rig.exchange.kill()
+    lost = rig.jumun("reconcile")
+    assert lost.returncode == 1
+    where = f"127.0.0.1:{rig.exchange_port}"
+    assert lost.stderr.startswith(f"BROKER_UNAVAILABLE: the exchange at {where} does not answer"), lost.stderr
+    assert "OMS_EXCHANGE" in lost.stderr
+    _wait_for_text(rig.service, "study_failed")  # type: ignore[arg-type]
+    _, body = _wait_for_readyz(rig, 503)
+    assert json.loads(body)["reason"].startswith(
+        f"BROKER_UNAVAILABLE: the broker at {where} has not answered"
+    )
+    told = rig.jumun("status", "--json")
+    assert told.returncode == 1
+    assert json.loads(told.stdout)["broker"].startswith("unavailable since 20")
+    assert "unavailable since" in rig.jumun("status").stdout
+    rig.start_exchange()
+    assert _wait_for_readyz(rig, 200)[0] == 200
+
+
+@pytest.mark.req("I-15", "F-03", "I-49")
+def test_only_a_named_person_settles_an_order_of_unknown_outcome_and_only_that(rig: Rig) -> None:
+    rig.settings["OMS_UNKNOWN_ORDER_POLICY"] = "hold"
+    rig.start_exchange()
+    rig.start_service()
+    wait_ready(rig)
+    assert rig.exchange is not None
+    assert rig.exchange.process is not None
+    rig.exchange.process.send_signal(signal.SIGSTOP)  # it takes the bytes and answers nothing
+    buy = ("submit", "--symbol", "005930", "--side", "BUY", "--quantity", "2", "--price", "50000")
+    rig.jumun_json(*buy, "--id", "lost")
+    _wait_for_event(rig, "lost", "send_intended")
+    rig.exchange.kill()
+    wait_status(rig, "lost", "ERROR")
+    assert rig.jumun("settle", "lost", "--because", "not in their list").returncode == 2, "it needs a name"
+    stranger = rig.jumun("settle", "no-such-order", "--because", "x", "--by", "demo")
+    assert stranger.stderr.startswith("UNKNOWN_ORDER: ")
+    settle = ("settle", "lost", "--because", "not in their list", "--by", "demo")
+    done = rig.jumun(*settle)
+    assert done.returncode == 0, done.stderr
+    assert "CANCELLED" in done.stdout
+    told = wait_status(rig, "lost", "CANCELLED")
+    assert told["order"]["reason"] == "OPERATOR"
+    assert "decided by demo: not in their list" in told["story"][-1]["evidence"]
+    again = rig.jumun(*settle)
+    assert again.returncode == 1
+    assert again.stderr.startswith("ALREADY_FINAL: ")
+
+
 @pytest.mark.req("I-50", "I-45")
 def test_a_halt_survives_a_restart_and_shows_in_readyz_until_a_named_person_resumes(service: Rig) -> None:
     halted = service.jumun_json("halt", "looking at something odd")
@@ -181,9 +289,22 @@ def test_a_halt_survives_a_restart_and_shows_in_readyz_until_a_named_person_resu
     assert service.jumun_json("resume", "explained", "--by", "demo")["accepting"] is True  # type: ignore[index]
 
 
-def _wait_for_text(program: Program, text: str, count: int = 1) -> None:
-    import time
+def _wait_for_readyz(rig: Rig, wanted: int) -> tuple[int, str]:
+    deadline = time.monotonic() + 2 * READY_S  # quiet books are looked at twice a minute
+    while (answer := http_get(rig.http_port, "/readyz"))[0] != wanted:
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.1)
+    return answer
 
+
+def _wait_for_event(rig: Rig, order: str, event: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while event not in [chapter["what"] for chapter in rig.jumun_json("trace", order)["story"]]:  # type: ignore[index]
+        assert time.monotonic() < deadline, f"{order} never had {event}"
+        time.sleep(0.1)
+
+
+def _wait_for_text(program: Program, text: str, count: int = 1) -> None:
     deadline = time.monotonic() + READY_S
     while program.text().count(text) < count:
         assert time.monotonic() < deadline, f"never said {text!r}:\n{program.text()}"

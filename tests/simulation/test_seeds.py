@@ -12,10 +12,13 @@ SEEDS: Final = range(1_000, 1_200)
 PINNED: Final = Path(__file__).with_name("pinned.txt")
 
 
-def pinned() -> list[tuple[int, int]]:
-    """Return (seed, days) of every line that is no comment."""
+def pinned() -> list[tuple[int, int, int, tuple[str, ...] | None]]:
+    """Return (seed, days, orders, faults) of every line that is no comment."""
     lines = [line.split() for line in PINNED.read_text(encoding="utf-8").splitlines()]
-    return [(int(words[0]), int(words[1])) for words in lines if words and words[0] != "#"]
+    return [
+        (int(seed), int(days), int(orders), None if faults == "-" else tuple(faults.split(",")))
+        for seed, days, orders, faults, *_ in (words for words in lines if words and words[0] != "#")
+    ]
 
 
 SHOWN: Final = pytest.mark.req(
@@ -39,10 +42,12 @@ def test_a_bad_day_ends_with_the_books_of_the_exchange(seed: int) -> None:
     assert day.fills, f"seed {seed} traded nothing, so it shows nothing"
 
 
-@pytest.mark.req("I-58", "I-65")
-@pytest.mark.parametrize(("seed", "days"), pinned())
-def test_a_day_that_once_went_wrong_goes_right(seed: int, days: int) -> None:
-    simulate_day(seed, days=days)
+@pytest.mark.req("I-07", "I-23", "I-43", "I-57", "I-62", "F-90")
+@pytest.mark.parametrize(("seed", "days", "orders", "faults"), pinned())
+def test_a_day_that_once_went_wrong_goes_right(
+    seed: int, days: int, orders: int, faults: tuple[str, ...] | None
+) -> None:
+    simulate_day(seed, orders, days=days, faults=faults)
 
 
 @pytest.mark.req("I-11", "I-64", "F-31", "F-92", "F-94")

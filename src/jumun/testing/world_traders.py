@@ -172,7 +172,7 @@ class Traders:
         halt = life.engine.desk.book.halt
         if halt is None:
             return
-        # In an account that should be ours alone, somebody else's order stops trading until a person has looked.
+        # In an account that should be ours alone, a stranger's order stops trading until a person has looked.
         stranger = self._machine.shared and self._scenario.exclusive and STRANGE in halt.text
         if stranger:
             self._checks.reach("a stranger in an exclusive account stops trading")

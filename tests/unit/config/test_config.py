@@ -115,7 +115,7 @@ def test_an_impossible_setting_is_refused_with_its_key_and_a_working_value(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["RUST_LOG_LEVEL", "ACCOUNT", "LOGNAME", "MAX_POSITIONS", "LOG_FILE"])
+@pytest.mark.parametrize("name", ["RUST_LOG_LEVEL", "ACCOUNT", "LOGNAME", "LOG_FILE"])
 def test_a_variable_of_another_program_is_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "5")
     assert load().settings.oms_host == "127.0.0.1"

@@ -12,7 +12,6 @@ from jumun.model.reasons import Reason
 from jumun.rules.book import Halt
 from jumun.services.intake import Intake
 
-
 NS = 1_000_000_000
 
 

@@ -1,6 +1,8 @@
 """What people see: no figure is cut, unknown is not zero, and every record of an order has its sentence."""
 
 import io
+import json
+import re
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -219,6 +221,21 @@ def one_of_each() -> list[events.AnyOrderEvent]:
         events.OrderCancelled(**of, reason=reason, text="", evidence="report"),
         events.ForeignOrderAdopted(**of, order=order, raw="{}"),
     ]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("screen", [60, 80, 160], indirect=True)
+def test_no_number_in_the_brokers_words_is_cut_or_broken(screen: io.StringIO, full: bool) -> None:
+    fields = {f"f{number}": f"{number}12345678901234567890" for number in range(1, 9)}
+    raw = json.dumps({"order": fields}, separators=(",", ":"))
+    order = an_order()
+    accepted = events.OrderAccepted(order_id=order.order_id, ref=a_ref(), raw=raw)
+    story.tell(order, story.chapters([a_record(1, accepted)]), full=full)
+    shown = screen.getvalue()
+    numbers = [text.strip('",}') for text in re.findall(r"\d+12345[^\s]*", shown)]
+    assert numbers, shown
+    assert set(numbers) <= set(fields.values())
+    assert not full or len(numbers) == len(fields)
 
 
 @pytest.mark.req("S002-73")

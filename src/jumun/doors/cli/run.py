@@ -82,6 +82,4 @@ def _require_file(store: Path) -> None:
     from jumun.model.errors import ConfigError
 
     if store.name in ("", "..") or store.is_dir():
-        raise ConfigError(
-            f"--store {str(store)!r} names no file; give one, e.g. var/replay.db"
-        )
+        raise ConfigError(f"--store {str(store)!r} names no file; give one, e.g. var/replay.db")

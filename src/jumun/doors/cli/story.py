@@ -88,7 +88,7 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     columns = NARROW if narrow else WIDE
     table = printing.table(*columns, whole=("record", "time (UTC)", "event"))
     for chapter in story:
-        raw = chapter.evidence if full else _short(chapter.evidence)
+        raw = _breakable(chapter.evidence if full else _short(chapter.evidence))
         if narrow:
             told = Text(chapter.told)
             if raw:
@@ -187,4 +187,12 @@ def _fill(event: FillBooked) -> str:
 
 
 def _short(raw: str) -> str:
-    return raw if len(raw) <= RAW_SHOWN else f"{raw[:RAW_SHOWN]}…"
+    """Cut between two fields: half a number would read as a whole one."""
+    if len(raw) <= RAW_SHOWN:
+        return raw
+    return f"{raw[:RAW_SHOWN].rpartition(',')[0]}, …"
+
+
+def _breakable(raw: str) -> str:
+    """Let lines break between fields and not within a number; `--json` has the bytes as they came."""
+    return raw.replace(',"', ', "').replace(":{", ": {")

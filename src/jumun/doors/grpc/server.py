@@ -11,9 +11,11 @@ from grpc_reflection.v1alpha import reflection
 
 from jumun.doors.grpc.gen import desk_pb2, desk_pb2_grpc, order_pb2, order_pb2_grpc
 from jumun.limits import (
+    DRAIN_LOOK_S,
+    DRAIN_LOOKS,
     DRAIN_MAX_S,
-    DRAIN_QUIET_S,
     MESSAGE_BYTES_MAX,
+    PENDING_MAX,
     REPLY_BYTES_MAX,
     RPCS_MAX,
     STREAM_GRACE_S,
@@ -22,6 +24,9 @@ from jumun.model.errors import ConfigError
 
 OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # two services on one port would share the callers between two books
+    # Behind these the library cancels calls at random, without a word; RPCS_MAX refuses with a code instead.
+    ("grpc.server.max_pending_requests", PENDING_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", REPLY_BYTES_MAX),
 )
@@ -61,18 +66,17 @@ class Inside(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic i
         return handler._replace(unary_unary=counted)
 
     async def drained(self) -> None:
-        """Wait until nobody is inside and nobody came for DRAIN_QUIET_S.
+        """Wait until nobody is inside and nobody came at DRAIN_LOOKS looks behind each other.
 
         Callers who never pause are waited for DRAIN_MAX_S longer than those inside: by then each of them has
         been told to go away.
         """
         loop = asyncio.get_running_loop()
-        end_s = loop.time() + DRAIN_MAX_S
-        while True:
+        end_s, before, quiet = loop.time() + DRAIN_MAX_S, self.moves, 0
+        while self.count or (quiet < DRAIN_LOOKS and loop.time() < end_s):
+            await asyncio.sleep(DRAIN_LOOK_S)
+            quiet = quiet + 1 if self.moves == before else 0
             before = self.moves
-            await asyncio.sleep(DRAIN_QUIET_S)
-            if not self.count and (self.moves == before or loop.time() >= end_s):
-                return
 
 
 class GrpcDoor:
