@@ -129,6 +129,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cancel_attempts: int = 0
     cancel_retry_ns: int | None = None  # when an unanswered or refused cancel is tried again
     resends: int = 0  # at most one, after proof that the earlier attempt never arrived
+    unknown_ns: int | None = None  # since when the attempt's outcome is unknown: it was written before this
     absent_ns: int | None = None  # our clock before the first complete history that did not hold the attempt
     flags: tuple[Flag, ...] = ()
     created_ns: int

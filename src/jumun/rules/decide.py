@@ -171,7 +171,7 @@ def _study_balance(command: StudyBalance, draft: Draft) -> Decision:
 def _begin_recovery(draft: Draft) -> None:
     """Whatever was in flight when we stopped has an unknown outcome (F-67, F-68, I-23)."""
     for order in list(draft.book.open.values()):
-        if order.attempt_open and can(order, OrderUnknown) and not order.is_unknown:
+        if order.attempt_open and can(order, OrderUnknown) and order.unknown_ns is None:
             draft.add(
                 OrderUnknown(
                     order_id=order.order_id,

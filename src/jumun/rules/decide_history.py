@@ -71,8 +71,9 @@ def _settle(
 
 def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
     history, wait_ns = command.history, command.visible_after_ns
-    assert order.attempt_ts_ns is not None
-    if history.asked_ns - order.attempt_ts_ns < wait_ns:
+    # Counted from when its outcome was given up, not from the decision to send it: a slow commit lies between,
+    # and the order may have been written any time before it was given up.
+    if order.unknown_ns is None or history.asked_ns - order.unknown_ns < wait_ns:
         return  # the broker may have it and not show it yet (F-35)
     if order.absent_ns is None:
         draft.add(UnknownNotFound(order_id=order.order_id, attempt=order.attempt, asked_ns=history.asked_ns))

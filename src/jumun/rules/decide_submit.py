@@ -253,7 +253,7 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
         case Unknown():
             if current:
                 draft.ask = True
-                if can(order, OrderUnknown) and not order.is_unknown:
+                if can(order, OrderUnknown) and order.unknown_ns is None:
                     _unknown(order, outcome, draft)
         case _:
             assert_never(outcome)

@@ -135,6 +135,7 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
                 attempt=event.attempt,
                 attempt_open=True,
                 attempt_ts_ns=ts_ns,
+                unknown_ns=None,
                 retry_at_ns=None,
                 absent_ns=None,
                 trade_date=event.request.trade_date,
@@ -153,7 +154,9 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
             text = f"{event.code} {event.text}".strip()
             return replace(order, attempt_open=False, reason=Reason.BROKER_REJECTED, reason_text=text)
         case OrderUnknown():
-            return replace(order, attempt_open=True, reason=event.reason, reason_text=event.text)
+            return replace(
+                order, attempt_open=True, unknown_ns=ts_ns, reason=event.reason, reason_text=event.text
+            )
         case UnknownNotFound():
             return replace(order, absent_ns=event.asked_ns)
         case AttemptNotReceived():

@@ -9,7 +9,7 @@ from jumun.model.commands import SendNext
 from jumun.model.events import AttemptNotReceived, OrderSent
 from jumun.model.orders import Flag, Order, OrderStatus, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import Accepted, BrokerState
+from jumun.model.reports import Accepted, BrokerState, Unknown
 from tests.unit.rules.desk_values import (
     ACCOUNT,
     HYNIX,
@@ -464,3 +464,12 @@ def test_a_number_that_names_another_symbol_at_the_broker_books_nothing_and_stop
     assert bench.order(order).qty_filled == 0
     assert Flag.DISPUTED in bench.order(order).flags
     assert bench.book.halt is not None
+
+
+@pytest.mark.req("F-35", "F-86", "I-07")
+def test_absence_is_counted_from_when_the_outcome_was_given_up_not_from_the_decision_to_send() -> None:
+    bench = Bench(a_policy(unknown_order_policy="resend_once"))
+    order = bench.sent()
+    bench.wait(60)  # a commit of a minute lies between the decision and the write
+    bench.conclude(order, Unknown(text="no answer"))
+    assert names(bench.study()) == [], "it may have been written a moment ago"

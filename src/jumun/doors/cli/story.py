@@ -190,7 +190,8 @@ def _short(raw: str) -> str:
     """Cut between two fields: half a number would read as a whole one."""
     if len(raw) <= RAW_SHOWN:
         return raw
-    return f"{raw[:RAW_SHOWN].rpartition(',')[0]}, …"
+    fields = raw[:RAW_SHOWN].rpartition(",")[0]
+    return f"{fields}, …" if fields else f"{raw[:RAW_SHOWN]}…"
 
 
 def _breakable(raw: str) -> str:
