@@ -177,7 +177,7 @@ def _tell_order(told: "desk_pb2.OrderReply", as_json: bool) -> int:
     price = f" at {told.price}" if told.price else ""
     corrected = f" (asked {told.price_raw})" if told.price_raw and told.price_raw != told.price else ""
     again = " It was there before: the same id gives the same order." if told.existing else ""
-    asked = " A cancel is on its way." if told.cancel_requested and told.status != "CANCELLED" else ""
+    asked = _about_the_cancel(told)
     status = printing.status_text(told.status)
     what = f"{told.side} {told.quantity} {told.symbol}{price}{corrected}"
     line = f"{what} is {status}, filled {told.filled_quantity}."
@@ -185,6 +185,14 @@ def _tell_order(told: "desk_pb2.OrderReply", as_json: bool) -> int:
     console.print(told.order_id)
     console.print(f"{line}{again}{asked}", soft_wrap=True)
     return 0
+
+
+def _about_the_cancel(told: "desk_pb2.OrderReply") -> str:
+    if not told.cancel_requested or told.status == "CANCELLED":
+        return ""
+    if told.status == "ERROR":
+        return " The cancel is kept until its outcome is known; `jumun settle` records what a person finds."
+    return " A cancel is on its way."
 
 
 def _tell_status(told: "desk_pb2.StatusReply", as_json: bool) -> None:

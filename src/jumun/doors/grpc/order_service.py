@@ -18,6 +18,9 @@ from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 
 CANCEL_ASKED: Final = "a cancel is on its way; the order can still fill until it is confirmed"
+CANCEL_KEPT: Final = (
+    "its outcome is unknown: the cancel is kept and leaves as soon as the broker's number is known"
+)
 Context = grpc.aio.ServicerContext[object, object]
 
 
@@ -49,7 +52,7 @@ class OrderService(OrderServiceServicer):
             if decision.denial is not None:
                 raise OrderDenied(decision.denial.text, reason=decision.denial.reason)
             now = decision.order or order
-            asked = "" if now.status.is_final else CANCEL_ASKED
+            asked = "" if now.status.is_final else CANCEL_KEPT if now.is_unknown else CANCEL_ASKED
             return translate.response_of(now, request_id=request.order_id, message=asked)
         except OmsError as error:
             return await refuse(context, error)
