@@ -71,8 +71,8 @@ def _settle(
 
 def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
     history, wait_ns = command.history, command.visible_after_ns
-    # Counted from when its outcome was given up, not from the decision to send it: a slow commit lies between,
-    # and the order may have been written any time before it was given up.
+    # Counted from when its outcome was given up, not from the decision to send it: a slow commit may lie
+    # between, and the order may have been written any time before it was given up.
     if order.unknown_ns is None or history.asked_ns - order.unknown_ns < wait_ns:
         return  # the broker may have it and not show it yet (F-35)
     if order.absent_ns is None:
