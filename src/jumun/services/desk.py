@@ -183,7 +183,7 @@ class Desk:
 
     def _require_fit(self, command: Command) -> None:
         if self.failure is not None:
-            raise StoreUnavailable(str(self.failure), reason=self.failure.reason)
+            raise StoreUnavailable(str(self.failure))  # whatever broke, the caller may only come again
         if not isinstance(command, SubmitOrder):
             return
         if not self.accepting:
@@ -327,7 +327,7 @@ class Desk:
         self.accepting = False
         for answer, _ in [*batch.answers, *self._batch.answers]:
             if not answer.done():
-                answer.set_exception(StoreUnavailable(str(error), reason=error.reason))
+                answer.set_exception(StoreUnavailable(str(error)))
                 answer.exception()  # whoever does not wait for it must not be warned about it later
         self._batch = Batch()
         self._idle.set()
