@@ -37,6 +37,10 @@ def decide_settlement(command: SettleOrder, draft: Draft) -> Decision:
     if not order.is_unknown:
         text = f"{order.order_id} is {order.status}, not UNKNOWN: only an unknown outcome can be settled"
         return Decision(order=order, denial=Denial(Reason.ALREADY_FINAL, text))
+    if order.attempt_open and order.unknown_ns is None:
+        # Sent once more a moment ago: whatever the person compared is older than this attempt.
+        text = f"{order.order_id} is on its way to the broker now; wait for the answer, then compare again"
+        return Decision(order=order, denial=Denial(Reason.NOT_READY, text))
     draft.add(
         OrderCancelled(
             order_id=order.order_id,

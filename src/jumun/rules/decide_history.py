@@ -48,9 +48,8 @@ def _settle(
     found = candidates(order, unmapped, carries_reference=draft.policy.carries_reference)
     if not found:
         alike = [] if draft.policy.carries_reference else lookalikes(order, unmapped)
-        if (
-            alike and order.attempt_open
-        ):  # too old by our clock, which may be wrong: no proof of absence (F-90)
+        if alike and order.attempt_open:
+            # Too old by our clock, which may be wrong: no proof of absence (F-90).
             numbers = ", ".join(report.ref.number for report in alike)
             flag(order, Flag.DISPUTED, f"{numbers} look like it but came before it: compare by hand", draft)
             return [report for report in unmapped if report not in alike]

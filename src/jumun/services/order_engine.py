@@ -93,9 +93,8 @@ class OrderEngine:
         self.reconciler = Reconciler(self.desk, broker_client, journal)
         self.publisher = Publisher(journal, event_bus, clock)
         self.verifier = Verifier(self.desk, journal) if verify_behind else None
-        self.listeners: list[
-            Callable[[Sequence[Entry]], None]
-        ] = []  # hear what is durable, after each commit
+        # They hear what is durable, after each commit.
+        self.listeners: list[Callable[[Sequence[Entry]], None]] = []
         self._openings = tuple(openings)
         self.parking = Parking()
         self.lookup = KeyLookup(journal)

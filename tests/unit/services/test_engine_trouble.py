@@ -393,3 +393,26 @@ def test_books_that_differ_at_the_start_are_a_break_before_the_first_order_leave
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("I-15", "I-07", "I-49")
+def test_an_order_that_is_being_sent_once_more_cannot_be_settled_by_what_was_compared_before() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.lose_request = 1
+        lost = await engine.submit(an_intent())
+        assert lost.order is not None
+        order_id = lost.order.order_id
+        await until(lambda: engine.desk.book.unknown)
+        stage.broker.delay_s = 5.0
+        await until(lambda: len(stage.broker.sends) == 2)
+        early = await engine.settle(order_id, USER, "compared a minute ago")
+        assert early.denial is not None
+        assert early.events == ()
+        await until(lambda: not engine.desk.book.open)
+        assert (await engine.find(order_id)).status is OrderStatus.FILLED
+        assert len(stage.market.arrivals) == 1
+        await engine.stop()
+
+    on_stage(play)
