@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+RESULTS: Final = ROOT / "bench" / "mutants.md"
 SEEDS: Final = 1_000
+TOLD_MAX: Final = 110
 SECONDS_MAX: Final = 3_600  # for one mutant; a thousand seeds take half of it
 
 
@@ -32,6 +34,7 @@ class Mutant(NamedTuple):
     what: str
     put_in: Callable[[], None]
     days: int = 1
+    faults: tuple[str, ...] | None = None  # the weather it needs; None: as each seed draws it
 
 
 class Kill(NamedTuple):
@@ -95,6 +98,70 @@ def book_every_notice() -> None:
         )
 
     _patch(hear, "count_notice", undiscerning)
+
+
+def twins_are_one() -> None:
+    """8: two fills of one second, price and quantity are taken for one."""
+    from jumun.model.orders import Order
+    from jumun.model.reports import FillNotice
+    from jumun.rules import hear
+    from jumun.rules.fills import Counted, Nothing, count_notice
+
+    looks: set[tuple[object, ...]] = set()
+
+    def by_look(order: Order, notice: FillNotice) -> Counted:
+        look = (order.order_id, notice.ts_event_ns // 1_000_000_000, notice.price, notice.qty)
+        if look in looks:
+            return Nothing(ask=False)
+        looks.add(look)
+        return count_notice(order, notice)
+
+    _patch(hear, "count_notice", by_look)
+
+
+def patience_never_comes_back() -> None:
+    """10: failures are counted for ever: after a few bad minutes the broker is hardly asked any more."""
+    from jumun.model.errors import BrokerUnavailable
+    from jumun.services.reconciler import Reconciler
+
+    async def worn(self: Reconciler) -> None:
+        failures = 0
+        while True:
+            await self._wait(failures)
+            try:
+                await self.study()
+            except BrokerUnavailable:
+                failures += 1
+                self._note_failure()
+
+    _patch(Reconciler, "run", worn)
+
+
+def no_answer_means_flat() -> None:
+    """11: a question that failed counts as an empty answer: no orders, no shares, no cash."""
+    from jumun.brokers.paper.broker import PaperBroker
+    from jumun.model.errors import BrokerUnavailable
+    from jumun.model.ids import AccountId
+    from jumun.model.reports import Balance, OrderHistory
+
+    history, balance = PaperBroker.history, PaperBroker.balance
+
+    async def no_orders(self: PaperBroker, account_id: AccountId, trade_date: str) -> OrderHistory:
+        asked_ns = self._clock.now_ns()
+        try:
+            return await history(self, account_id, trade_date)
+        except BrokerUnavailable:
+            return OrderHistory(account_id=account_id, trade_date=trade_date, asked_ns=asked_ns, orders=())
+
+    async def no_money(self: PaperBroker, account_id: AccountId) -> Balance:
+        asked_ns = self._clock.now_ns()
+        try:
+            return await balance(self, account_id)
+        except BrokerUnavailable:
+            return Balance(account_id=account_id, asked_ns=asked_ns, holdings=(), cash={})
+
+    _patch(PaperBroker, "history", no_orders)
+    _patch(PaperBroker, "balance", no_money)
 
 
 def check_once_and_send_later() -> None:
@@ -238,7 +305,10 @@ def no_cancels_in_a_halt() -> None:
 MUTANTS: Final[dict[int, Mutant]] = {
     6: Mutant("no reply means refused", no_reply_means_refused),
     7: Mutant("blind resend after a timeout", resend_after_no_reply),
+    8: Mutant("two fills that look alike are one", twins_are_one),
     9: Mutant("no counting against what was booked", book_every_notice),
+    10: Mutant("a retry counter never reset", patience_never_comes_back, faults=("history_broken", "disconnect")),
+    11: Mutant("an empty answer means flat", no_answer_means_flat, faults=("history_broken", "reply_lost")),
     13: Mutant("check and send apart, without a second look", check_once_and_send_later),
     14: Mutant("reservation released at the cancel request", release_at_the_cancel_request),
     15: Mutant("average price times quantity as money", average_times_quantity),
@@ -260,7 +330,7 @@ def hunt(number: int, seeds: int, first: int = 0) -> Kill:
     began = time.monotonic()
     for tried, seed in enumerate(range(first, first + seeds), 1):
         try:
-            simulate_day(seed, days=mutant.days)
+            simulate_day(seed, days=mutant.days, faults=mutant.faults)
         except Violation as violation:
             seconds = time.monotonic() - began
             return Kill(violation.invariant, seed, tried, seconds, violation.text)
@@ -282,6 +352,26 @@ def _patch(owner: object, name: str, new: object) -> None:
     setattr(owner, name, new)
 
 
+def _told(text: str) -> str:
+    """Return what the check said, short enough for a table."""
+    line = text.split("\n")[0].replace("|", "/")
+    return line if len(line) <= TOLD_MAX else line[: TOLD_MAX - 1] + "…"
+
+
+def _page(rows: list[str], seeds: int, seconds: float) -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    head = (
+        "# Known bugs, put in on purpose\n\n"
+        "`make mutants` puts each known bug of the catalogue into the desk, runs simulated days until an\n"
+        f"invariant stops it, and exits 1 when one survives {seeds:,} seeds.\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, revision {done.stdout.strip() or 'unknown'}, {seconds:.0f} seconds for all.\n\n"
+        "| mutant | killed by | seeds needed | what the check said |\n|---|---|---:|---|\n"
+    )
+    return head + "".join(f"{row}\n" for row in rows)
+
+
 def main() -> int:
     """Hunt every mutant, or those named; exit 1 when one survives."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -289,23 +379,28 @@ def main() -> int:
         "numbers", nargs="*", type=int, help="mutants of trading_controls.md 7.4; default all"
     )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="at most so many days each")
+    parser.add_argument("--write", action="store_true", help="write bench/mutants.md")
     parser.add_argument("--hunt", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.hunt is not None:
         print(json.dumps(hunt(asked.hunt, asked.seeds)))
         return 0
-    survivors = 0
+    survivors, rows, began = 0, list[str](), time.monotonic()
     for number in asked.numbers or sorted(MUTANTS):
         kill = hunt_apart(number, asked.seeds)
         name = f"mutant {number} ({MUTANTS[number].what})"
         if kill.invariant:
             print(
-                f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}",
+                f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}: {kill.text}",
                 flush=True,
             )
+            rows.append(f"| {number} {MUTANTS[number].what} | {kill.invariant} | {kill.seeds} | {_told(kill.text)} |")
         else:
             survivors += 1
+            rows.append(f"| {number} {MUTANTS[number].what} | SURVIVED | {kill.seeds} | |")
             print(f"{name}: SURVIVED {kill.seeds} seeds; no check sees this bug", flush=True)
+    if asked.write:
+        RESULTS.write_text(_page(rows, asked.seeds, time.monotonic() - began), encoding="utf-8")
     return 1 if survivors else 0
 
 

@@ -67,6 +67,8 @@ MEANINGS: Final[dict[str, str]] = {
     "NOT_SENT": "Every attempt provably never left, and the attempts are used up.",
     "NOT_RECEIVED": "Two complete histories show that the attempt never arrived.",
     "ALREADY_FINAL": "The order has ended, so it cannot be cancelled or changed.",
+    "DEADLINE": "The caller's deadline passed first. What was asked goes on; ask again with the same id.",
+    "EVENTS_GONE": "The events after this number are not kept any more. The sentence names the oldest.",
     "NO_REPLY": "No readable answer came. The outcome is unknown until the broker's records settle it.",
     "CRASHED_IN_FLIGHT": "The program ended between sending and the answer. Unknown until settled.",
     "AMBIGUOUS": "The broker's records fit more than one order. A person decides.",

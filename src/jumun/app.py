@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import jumun
-from jumun.config import Sessions, Settings
+from jumun.config import AccountSettings, Sessions, Settings
 from jumun.model.commands import BookOpening
 from jumun.model.errors import ConfigError, StoreUnavailable
 from jumun.model.events import MarksRecorded
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import InstrumentMaster, Venue
 from jumun.model.orders import Order, OrderStatus
@@ -22,9 +21,12 @@ from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
 from jumun.rules.sessions import trade_date_of
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
+from jumun.services.calendar_file import read_calendar
+from jumun.services.opening_file import Opening, read_opening, rows_of_opening
 from jumun.services.views import BookView, book_view
 
 if TYPE_CHECKING:
+    from jumun.exchange.protocol import OpenAccount
     from jumun.exchange.world import World
     from jumun.ports.broker import Broker, BrokerTraits
     from jumun.ports.journal import Journal
@@ -40,8 +42,14 @@ GENERATED: Final = "GENERATED prices of the simulated exchange"
 
 
 def overrides_of(settings: Settings) -> Overrides:
-    """Return the calendar: the real one, or the simulated market that trades around the clock."""
-    return ALWAYS_OPEN if settings.oms_sim_sessions is Sessions.OPEN else NO_OVERRIDES
+    """Return the calendar: the real one with the operator's file on top, or one that trades around the clock.
+
+    Raises ConfigError for a file that cannot be read as a whole (F-93).
+    """
+    if settings.oms_sim_sessions is Sessions.OPEN:
+        return ALWAYS_OPEN
+    path = settings.oms_calendar_file
+    return NO_OVERRIDES if path is None else read_calendar(path)
 
 
 def world_of(settings: Settings) -> "World":
@@ -84,6 +92,14 @@ def limits_of(settings: Settings) -> Limits:
         max_concurrent_orders=settings.max_concurrent_orders,
         order_timeout_s=settings.order_timeout,
         priority_timeout_s=settings.priority_timeout,
+        max_partial_fill_time_s=settings.max_partial_fill_time,
+        min_fill_size=settings.min_fill_size,
+        max_fills_per_order=settings.max_fills_per_order,
+        enable_partial_fills=settings.enable_partial_fills,
+        ack_alert_s=settings.ack_alert_s,
+        fill_alert_s=settings.fill_alert_s,
+        abnormal_price_ratio=settings.abnormal_price_ratio,
+        quote_age_max_s=settings.quote_age_max_s,
     )
 
 
@@ -98,6 +114,8 @@ def policy_of(settings: Settings, traits: "BrokerTraits") -> Policy:
         sessions=world.overrides,
         limits=limits_of(settings),
         kinds=traits.kinds,
+        modifies=traits.modifies,
+        session_kinds=traits.sessions,
         carries_reference=traits.carries_reference,
         unknown_order_policy=settings.unknown_order_policy.value,
         visible_after_ns=traits.visible_after_ns,
@@ -105,30 +123,40 @@ def policy_of(settings: Settings, traits: "BrokerTraits") -> Policy:
     )
 
 
+def opening_of(settings: Settings, entry: AccountSettings) -> Opening:
+    """Return what an account opens with: its opening file, or its opening cash; raises ConfigError."""
+    if entry.opening_file is None:
+        return Opening(cash={currency: amount for currency, amount in entry.opening_cash.items() if amount})
+    return read_opening(entry.opening_file, InstrumentMaster(world_of(settings).instruments))
+
+
 def openings_of(settings: Settings, now_ns: int) -> tuple[BookOpening, ...]:
-    """Return the opening cash of each account, booked once by its document's name."""
+    """Return the opening entry of each account, booked once by its document's name; raises ConfigError."""
     day = trade_date_of(Venue.KRX, now_ns, overrides_of(settings)).isoformat()
     openings = []
     for entry in settings.accounts:
-        document = f"opening:{entry.account_id}"
-        rows = tuple(
-            LedgerRow(
-                kind=LedgerKind.OPENING,
-                account_id=AccountId(entry.account_id),
-                currency=currency,
-                amount=amount,
-                debit=LedgerAccount.CASH,
-                credit=LedgerAccount.OUTSIDE,
-                trade_date=day,
-                settlement_date=day,
-                note=document,
-            )
-            for currency, amount in entry.opening_cash.items()
-            if amount
-        )
+        account_id, document = AccountId(entry.account_id), f"opening:{entry.account_id}"
+        rows = rows_of_opening(account_id, opening_of(settings, entry), day, document)
         if rows:
-            openings.append(BookOpening(account_id=AccountId(entry.account_id), rows=rows, document=document))
+            openings.append(BookOpening(account_id=account_id, rows=rows, document=document))
     return tuple(openings)
+
+
+def exchange_accounts(settings: Settings) -> "tuple[OpenAccount, ...]":
+    """Return what the simulated exchange opens each account with: what our books open with."""
+    from jumun.exchange.protocol import OpenAccount
+
+    opened = []
+    for entry in settings.accounts:
+        opening = opening_of(settings, entry)
+        opened.append(
+            OpenAccount(
+                account_id=entry.account_id,
+                cash={currency.value: amount for currency, amount in opening.cash.items()},
+                holdings={held.symbol: held.qty for held in opening.holdings},
+            )
+        )
+    return tuple(opened)
 
 
 # ---- the engine -------------------------------------------------------------------------------------
@@ -148,11 +176,12 @@ def build_engine(
     from jumun.bus.memory import MemoryBus
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
+    from jumun.services.signal_intake import SignalIntake
     from jumun.store.sqlite import SqliteJournal
     from jumun.system import SystemIds
 
-    limits = limits_of(settings)
-    return OrderEngine(
+    limits, bus = limits_of(settings), MemoryBus(clock)
+    engine = OrderEngine(
         broker_client=broker,
         journal=journal or SqliteJournal(settings.oms_store_path, label="`jumun serve`"),
         policy=policy_of(settings, broker.traits),
@@ -165,9 +194,11 @@ def build_engine(
             limits.priority_timeout_s,
             settings.strategy_priorities,
         ),
-        event_bus=MemoryBus(),
+        event_bus=bus,
         openings=openings_of(settings, clock.now_ns()),
     )
+    SignalIntake(engine, bus).listen()
+    return engine
 
 
 def serve(settings: Settings) -> int:
@@ -289,17 +320,10 @@ def run_exchange(
     """Run the simulated exchange as a program of its own until it is told to stop."""
     import asyncio
 
-    from jumun.exchange.protocol import OpenAccount
     from jumun.simulators.exchange_process import ExchangeConfig
     from jumun.simulators.exchange_process import run_exchange as run
 
-    accounts = tuple(
-        OpenAccount(
-            account_id=entry.account_id,
-            cash={currency.value: amount for currency, amount in entry.opening_cash.items()},
-        )
-        for entry in settings.accounts
-    )
+    accounts = exchange_accounts(settings)
     config = ExchangeConfig(world=world_of(settings), pace=float(pace), seed=seed, accounts=accounts)
     asyncio.run(run(host, port, ledger, config, announce=lambda line: print(line, flush=True)))
     return 0

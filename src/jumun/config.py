@@ -92,6 +92,15 @@ def _whole_seconds(value: object) -> int:
     return int(seconds)
 
 
+def _switch(value: object) -> bool:
+    """Read true or false, and nothing else: a switch that is misread would fail open."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise ValueError("it is neither true nor false")
+
+
 def _by_currency(value: object) -> object:
     """Read `KRW=10000000,USD=10000`; a bare number is won and leaves the other currencies as they were."""
     if isinstance(value, str | int) and not isinstance(value, bool):
@@ -145,6 +154,8 @@ Exact = Annotated[Decimal, BeforeValidator(_exact)]
 Positive = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
 Seconds = Annotated[Decimal, BeforeValidator(_seconds), Field(gt=0)]
 WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(gt=0)]
+WholeSecondsOrNone = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=0)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -161,6 +172,7 @@ class AccountSettings(BaseModel):
     exclusive: StrictBool = True
     cost_plans: dict[str, str] = {"KRX": "kis-bankis", "US": "kis-us"}
     opening_cash: dict[Currency, Exact] = {}
+    opening_file: Annotated[Path, AfterValidator(_file_name)] | None = None  # positions and cash, booked once
 
 
 SIM_ACCOUNT: Final = AccountSettings(
@@ -244,6 +256,31 @@ class Settings(BaseSettings):
     strategy_priorities: Annotated[dict[str, int], NoDecode, BeforeValidator(_pairs)] = _field(
         {}, "Queue priority by strategy; lower goes first, 100 is usual.", "momentum=80"
     )
+    max_partial_fill_time: WholeSeconds = _field(
+        "300s", "Part filled for longer than this raises an alarm.", "300s"
+    )
+    min_fill_size: Positive = _field(
+        Decimal(1), "A smaller fill that leaves shares open raises an alarm.", "1"
+    )
+    max_fills_per_order: int = _field(100, "More fills of one order raise an alarm.", "100", gt=0)
+    enable_partial_fills: Switch = _field(
+        True, "false: the rest of an order is cancelled at its first part fill.", "true"
+    )
+    ack_alert_s: WholeSeconds = _field(
+        "30s", "Sent and not accepted for longer than this raises an alarm.", "30s"
+    )
+    fill_alert_s: WholeSeconds = _field(
+        "120s", "Accepted and without any fill for longer than this raises an alarm.", "120s"
+    )
+    abnormal_price_ratio: Positive = _field(
+        Decimal("0.05"), "A fill further than this from the last price raises an alarm.", "0.05", lt=1
+    )
+    quote_age_max_s: WholeSecondsOrNone = _field(
+        0, "Oldest price that a market order may be valued at; 0 for no limit.", "60s"
+    )
+    oms_calendar_file: Annotated[Path, AfterValidator(_file_name)] | None = _field(
+        None, "A TOML file of days that the calendars do not know or have wrong.", "calendar.toml"
+    )
     accounts: Annotated[tuple[AccountSettings, ...], NoDecode] = _field(
         (SIM_ACCOUNT,),
         "The trading accounts; only in the file, as [[accounts]].",
@@ -256,6 +293,33 @@ class Settings(BaseSettings):
         names = [account.account_id for account in self.accounts]
         if len(names) != len(set(names)):
             raise ValueError("accounts: an account_id is given twice; keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        """Refuse two settings that cannot both be meant, rather than let one of them have no effect."""
+        if self.oms_calendar_file is not None and self.oms_sim_sessions is Sessions.OPEN:
+            raise ValueError(
+                "OMS_CALENDAR_FILE says when venues trade and OMS_SIM_SESSIONS=open says around the clock; "
+                "set OMS_SIM_SESSIONS=calendar, or leave the file out"
+            )
+        if self.min_fill_size > self.max_position_size:
+            raise ValueError(
+                f"MIN_FILL_SIZE {self.min_fill_size:f} is more than MAX_POSITION_SIZE "
+                f"{self.max_position_size:f}, so every fill would raise an alarm; lower it"
+            )
+        given = sorted(self.model_fields_set & {"max_partial_fill_time", "max_fills_per_order"})
+        if given and not self.enable_partial_fills:
+            raise ValueError(
+                f"{given[0].upper()} is set and ENABLE_PARTIAL_FILLS=false lets no order be part filled for "
+                "long; unset one of the two"
+            )
+        for account in self.accounts:
+            if account.opening_file is not None and any(account.opening_cash.values()):
+                raise ValueError(
+                    f"ACCOUNTS {account.account_id} has opening_cash and opening_file, and only one can be "
+                    "what it opens with; put the cash into the file"
+                )
         return self
 
     @classmethod
@@ -286,6 +350,9 @@ class Settings(BaseSettings):
     def account(self, account_id: str) -> AccountSettings | None:
         """Return an account's settings, or None."""
         return next((entry for entry in self.accounts if entry.account_id == account_id), None)
+
+
+SWITCHES: Final = frozenset(name for name, field in Settings.model_fields.items() if field.annotation is bool)
 
 
 class Loaded:
@@ -352,7 +419,7 @@ def _refuse_unknown(environ: Mapping[str, str], given: Mapping[str, Any], path: 
     for name in sorted(given):
         if name not in known:
             raise ConfigError(f"{path}: {name!r} is no setting{_meant(name, known)}")
-        if isinstance(given[name], bool):  # would pass as the number 1
+        if isinstance(given[name], bool) and name not in SWITCHES:  # would pass as the number 1
             raise ConfigError(f"{path}: {name} cannot be true or false; give a number or a text")
     ours = {name.upper() for name in known} | {CONFIG_VARIABLE}
     for name in sorted(environ):

@@ -181,16 +181,9 @@ class Daemon:
         link = SocketLink(
             host, port, random=Random(os.urandom(8)), accounts=tuple(a.account_id for a in settings.accounts)
         )
-        openings = tuple(
-            OpenAccount(
-                account_id=entry.account_id,
-                cash={currency.value: amount for currency, amount in entry.opening_cash.items()},
-            )
-            for entry in settings.accounts
-        )
         # One clock for both: no step of the wall clock makes an order look absent.
         clock = SteadyClock(SystemClock())
-        broker = SimBroker(link, paper_traits(), clock, openings)
+        broker = SimBroker(link, paper_traits(), clock, app.exchange_accounts(settings))
         return app.build_engine(settings, broker, broker, clock), broker
 
     async def _start(self, engine: OrderEngine) -> bool:

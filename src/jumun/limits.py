@@ -7,11 +7,17 @@ the process from its callers.
 from typing import Final
 
 # gRPC
-MESSAGE_BYTES_MAX: Final = 64 * 1024  # an order is below 1 KiB; a larger request is a mistake or an attack
+MESSAGE_BYTES_MAX: Final = 512 * 1024  # a full batch of usual orders is below 200 KiB
 REPLY_BYTES_MAX: Final = 4 * 1024 * 1024  # a full page of orders is below 1 MiB
 RPCS_MAX: Final = 4_096  # calls at once; each holds a few KiB, and the queue takes 1,000 orders
 PENDING_MAX: Final = 4 * RPCS_MAX  # calls that the library has read and nobody looked at yet
 STREAM_PENDING_MAX: Final = 256  # orders of one stream that wait for their answers
+BATCH_ORDERS_MAX: Final = 1_000  # orders in one message: one question for their keys, one or two commits
+BULK_PENDING_MAX: Final = 2_000  # orders of one bulk stream that wait: one batch commits, the next one comes
+DEADLINE_ROOM_S: Final = 0.05  # before a caller's deadline, so that our sentence still reaches the caller
+SUBSCRIBERS_MAX: Final = 64  # event streams at once: strategies, screens, a few tools
+EVENT_WRITE_S: Final = 30.0  # a subscriber that takes longer for one message gives its place back
+HEARTBEAT_S: Final = 5.0  # between two signs of life on a quiet event stream; monitors allow two missed
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 500  # orders in one GetUserOrders reply
 TEXT_MAX: Final = 200  # characters in any text field of a request; the longest column is shorter
@@ -42,4 +48,5 @@ VERIFY_PAUSE_S: Final = 0.1  # between two steps: live orders come first
 LOG_TEXT_MAX: Final = 2_000  # characters of one value in a log line
 
 assert PAGE_DEFAULT <= PAGE_MAX, "the default page must be a page that may be asked for"
+assert BATCH_ORDERS_MAX <= BULK_PENDING_MAX, "a full batch must fit into its stream"
 assert STREAM_PENDING_MAX <= RPCS_MAX, "one stream must not hold more than the whole door"

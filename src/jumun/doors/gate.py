@@ -1,7 +1,7 @@
 """What every door of one service shares: the engine, who may use it, and whether it takes requests yet."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ from jumun.model.ids import IdempotencyKey
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.services.bulk import BulkSubmitter
 from jumun.services.intake import Intake
 from jumun.services.order_engine import OrderEngine
 
@@ -26,6 +27,8 @@ class Gate:
     def __init__(self, engine: OrderEngine, intake: Intake, *, environment: str, prices: str) -> None:
         self.engine = engine
         self.intake = intake
+        self.submitter = BulkSubmitter(engine)
+        self.on_close: list[Callable[[], None]] = []  # what must end by itself when the service stops
         self.environment = environment
         self.prices = prices  # what the prices are, for people
         self.version = ""
@@ -42,6 +45,8 @@ class Gate:
     def close(self) -> None:
         """Stop taking requests; those inside go on."""
         self._why_closed = STOPPING
+        for tell in self.on_close:
+            tell()
 
     def require_open(self) -> None:
         """Raise OrderDenied NOT_READY while requests are not taken: the book may be half loaded."""
@@ -89,6 +94,7 @@ class Gate:
 
     async def drained(self) -> None:
         """Wait until no request is inside."""
+        await self.submitter.drained()
         while self._running:
             await asyncio.wait(self._running)
 

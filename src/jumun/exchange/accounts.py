@@ -48,16 +48,28 @@ class CostBook:
         )
         return total_of(items)
 
+    def of_rest(self, instrument: Instrument, record: OrderRecord, worst: Decimal) -> Decimal:
+        """Return what the open rest of an order can still cost at its `worst` price, by its whole chain."""
+        value = EXACT.add(record.amount_earlier, record.amount_filled)
+        qty = EXACT.add(record.qty_earlier, record.qty_filled)
+        left = record.qty_left
+        rest = EXACT.multiply(worst, left)
+        whole = self.total(
+            instrument, record.side, EXACT.add(value, rest), EXACT.add(qty, left), record.trade_date
+        )
+        so_far = self.total(instrument, record.side, value, qty, record.trade_date)
+        return EXACT.subtract(whole, so_far)
+
     def added(self, instrument: Instrument, before: OrderRecord, after: OrderRecord) -> dict[str, Decimal]:
         """Return what the fill between two states of an order adds, by kind; zero items are left out."""
         items = cost_delta(
             self._plans[instrument.currency],
             instrument,
             after.side,
-            value_before=before.amount_filled,
-            qty_before=before.qty_filled,
-            value_after=after.amount_filled,
-            qty_after=after.qty_filled,
+            value_before=EXACT.add(before.amount_earlier, before.amount_filled),
+            qty_before=EXACT.add(before.qty_earlier, before.qty_filled),
+            value_after=EXACT.add(after.amount_earlier, after.amount_filled),
+            qty_after=EXACT.add(after.qty_earlier, after.qty_filled),
             trade_date=date.fromisoformat(after.trade_date),
             settlement_date=self.settles(instrument, after.trade_date),
         )
@@ -113,6 +125,11 @@ class Account:
     def hold_shares(self, key: str, symbol: str, qty: Decimal) -> None:
         """Hold back shares for an order; replaces what it held before."""
         self._shares_held.put(key, symbol, qty)
+
+    def held_for(self, key: str) -> Decimal:
+        """Return the cash held back for one order."""
+        known = self._cash_held.by_key.get(key)
+        return ZERO if known is None else known[1]
 
     def release(self, key: str) -> None:
         """Give back what an ended order held."""

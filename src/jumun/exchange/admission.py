@@ -85,7 +85,7 @@ def _admit(order: NewOrder, at: Situation) -> Admission | Refusal:
     if phase not in TRADING or plan is None:
         return _no(RejectCode.CLOSED, f"{order.venue} is {phase}; send orders in the regular session")
     band = band_on(instrument, at.base, day.isoformat())
-    refused = _price(order, instrument, band, at.base, day)
+    refused = price_refused(instrument, order.price, band, at.base, day)
     if refused is not None:
         return refused
     worst = order.price if order.price is not None else _worst_of_market(order, instrument, band, at, day)
@@ -121,20 +121,21 @@ def _quantity(order: NewOrder, instrument: Instrument) -> Refusal | None:
     return None
 
 
-def _price(
-    order: NewOrder, instrument: Instrument, band: PriceBand | None, base: Decimal | None, day: date
+def price_refused(
+    instrument: Instrument, price: Decimal | None, band: PriceBand | None, base: Decimal | None, day: date
 ) -> Refusal | None:
+    """Return why a price cannot be entered that day; None also for a market order, which has none."""
+    symbol = instrument.symbol
     if base is None and instrument.currency.value == "KRW":
-        return _no(RejectCode.BASE, f"{order.symbol} has no base price on {day}; set one before trading it")
-    price = order.price
+        return _no(RejectCode.BASE, f"{symbol} has no base price on {day}; set one before trading it")
     if price is None:
         return None
     if not price.is_finite() or price <= 0:
         return _no(RejectCode.PRICE, f"price {price} is not above zero; send a valid price")
     if not is_on_tick(instrument, price, day):
-        return _no(RejectCode.TICK, f"{order.symbol} price {price} is off the tick; round it to the tick")
+        return _no(RejectCode.TICK, f"{symbol} price {price} is off the tick; round it to the tick")
     if band is not None and not band.contains(price):
-        return _no(RejectCode.BAND, f"{order.symbol} price {price} is outside {band.lower} to {band.upper}")
+        return _no(RejectCode.BAND, f"{symbol} price {price} is outside {band.lower} to {band.upper}")
     return None
 
 

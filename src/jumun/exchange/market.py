@@ -15,6 +15,7 @@ import msgspec
 
 from jumun.exchange.accounts import Account, CostBook
 from jumun.exchange.admission import AUCTIONS, TRADING, Admission, Situation, admit, band_on
+from jumun.exchange.modify import NewTerms, judge_modify
 from jumun.exchange.order_book import BookOrder, OrderBook, Trade
 from jumun.exchange.records import (
     AccountBalance,
@@ -24,6 +25,8 @@ from jumun.exchange.records import (
     Executed,
     Execution,
     MarketEvent,
+    ModifyArrival,
+    ModifyNotDone,
     NewOrder,
     OrderChanged,
     OrderRecord,
@@ -66,6 +69,7 @@ class Market:
         self.orders: dict[str, OrderRecord] = {}
         self.executions: list[Execution] = []
         self.arrivals: list[Arrival] = []
+        self.modifies: list[ModifyArrival] = []
         self._costs = CostBook({code.value: plan for code, plan in world.plans.items()}, world.overrides)
         self._accounts: dict[str, Account] = {}
         self._books: dict[str, OrderBook] = {}
@@ -121,7 +125,7 @@ class Market:
             self._publish()
             return admission
         record = self._accept(order, admission)
-        self._enter(record, admission)
+        self._enter(record, admission.instrument, admission.phase, admission.worst)
         self._publish()
         return self.orders[record.key]
 
@@ -146,6 +150,52 @@ class Market:
             )
         self._publish()
         return answer
+
+    def modify(
+        self,
+        account_id: str,
+        trade_date: str,
+        branch: str,
+        number: str,
+        now_ns: int,
+        *,
+        qty_cut: Decimal = ZERO,
+        price: Decimal | None = None,
+        tag: str = "",
+    ) -> OrderRecord | Refusal:
+        """Take `qty_cut` shares off what is open, or set another limit price, or both.
+
+        Returns the record that holds the rest: a new number, whose fill figures start at zero, or the same
+        one (World.modify_renumbers). Refused when the order is unknown, has ended, or would grow or end by it.
+        What trades at once at the new price is already in the returned record.
+        """
+        self._advance(now_ns)
+        key = f"{trade_date}/{branch}/{number}"
+        record = self.orders.get(key)
+        if record is None or record.account_id != account_id:
+            answer: NewTerms | Refusal = Refusal(
+                code=RejectCode.NOT_FOUND, text=f"no order {key} of account {account_id}"
+            )
+        elif not record.is_open:
+            answer = Refusal(code=RejectCode.FINISHED, text=f"order {key} is already {record.state}")
+        else:
+            situation = self._situation(record.symbol, account_id, record.trade_date)
+            answer = judge_modify(record, qty_cut, price, self._worst[key], situation)
+        arrival = ModifyArrival(
+            account_id=account_id, key=key, qty_cut=qty_cut, price=price, tag=tag, ts_ns=self.now_ns
+        )
+        if isinstance(answer, Refusal):
+            arrival = msgspec.structs.replace(arrival, refused=answer.code)
+            self._events.append(ModifyNotDone(arrival=arrival, text=answer.text))
+            told: OrderRecord | Refusal = answer
+        else:
+            assert record is not None
+            after = self._replace(record, answer)
+            arrival = msgspec.structs.replace(arrival, made=after.key)
+            told = self.orders[after.key]
+        self.modifies.append(arrival)
+        self._publish()
+        return told
 
     def step(
         self,
@@ -242,6 +292,7 @@ class Market:
             "orders": list(self.orders.values()),
             "executions": self.executions,
             "arrivals": self.arrivals,
+            "modifies": self.modifies,
             "accounts": [(a.balance(), a.held()) for a in self._accounts.values()],
             "numbers": self._numbers,
             "bases": [[*key, price] for key, price in self._bases.items()],
@@ -257,31 +308,31 @@ class Market:
     # ---- taking in and ending -------------------------------------------------------------------------
 
     def _decide(self, order: NewOrder) -> Admission | Refusal:
-        newest = self._prints.get(order.symbol)
         try:
             today = self._day_of(order.symbol, self.now_ns) if order.symbol in self.master else ""
         except OmsError as error:  # no calendar for today: fail closed
             return Refusal(code=RejectCode.TABLE, text=str(error))
-        situation = Situation(
+        return admit(order, self._situation(order.symbol, order.account_id, today))
+
+    def _situation(self, symbol: str, account_id: str, trade_date: str) -> Situation:
+        newest = self._prints.get(symbol)
+        return Situation(
             world=self.world,
             master=self.master,
             costs=self._costs,
-            account=self._accounts.get(order.account_id),
-            base=self.base_of(order.symbol, today) if today else None,
+            account=self._accounts.get(account_id),
+            base=self.base_of(symbol, trade_date) if trade_date else None,
             last=None if newest is None else newest.price,
             now_ns=self.now_ns,
         )
-        return admit(order, situation)
 
     def _accept(self, order: NewOrder, admission: Admission) -> OrderRecord:
         trade_date = admission.trade_date
-        count = self._numbers.get(trade_date, 0) + 1
-        self._numbers[trade_date] = count
         record = OrderRecord(
             account_id=order.account_id,
             trade_date=trade_date,
             branch=self.world.branch,
-            number=f"{count:010d}",
+            number=self._next_number(trade_date),
             symbol=order.symbol,
             venue=order.venue,
             currency=order.currency,
@@ -298,13 +349,10 @@ class Market:
             tag=order.tag,
             client=order.client,
         )
-        self.orders[record.key] = record
         self.arrivals.append(
             Arrival(order=order, ts_ns=self.now_ns, number=record.number, trade_date=trade_date)
         )
-        self._by_day.setdefault((order.account_id, trade_date), []).append(record.key)
-        self._worst[record.key] = admission.worst
-        heappush(self._expiries, (record.expires_ns, record.key))
+        self._list(record, admission.worst)
         account = self._accounts[order.account_id]
         if order.side is Side.BUY:
             account.hold_cash(record.key, order.currency.value, admission.hold)
@@ -313,17 +361,84 @@ class Market:
         self._events.append(OrderChanged(order=record, ts_ns=self.now_ns))
         return record
 
-    def _enter(self, record: OrderRecord, admission: Admission) -> None:
+    def _next_number(self, trade_date: str) -> str:
+        count = self._numbers.get(trade_date, 0) + 1
+        self._numbers[trade_date] = count
+        return f"{count:010d}"
+
+    def _list(self, record: OrderRecord, worst: Decimal | None) -> None:
+        self.orders[record.key] = record
+        self._by_day.setdefault((record.account_id, record.trade_date), []).append(record.key)
+        self._worst[record.key] = worst
+        heappush(self._expiries, (record.expires_ns, record.key))
+
+    def _replace(self, record: OrderRecord, terms: NewTerms) -> OrderRecord:
+        """Put new terms in force; the rest goes to a new number or stays under the old one."""
+        after = (
+            self._renumbered(record, terms) if self.world.modify_renumbers else self._retermed(record, terms)
+        )
+        account = self._accounts[after.account_id]
+        if record.key != after.key:
+            account.release(record.key)
+        if after.side is Side.BUY:
+            account.hold_cash(after.key, after.currency.value, terms.hold)
+        else:
+            account.hold_shares(after.key, after.symbol, terms.qty_left)
+        self._events.append(OrderChanged(order=after, ts_ns=self.now_ns))
+        book = self._book(record.symbol)
+        if not terms.is_repriced:
+            book.cut(record.key, terms.qty_left, after.key)
+            return after
+        book.remove(record.key)
+        phase, _ = phase_at(after.venue, self.now_ns, self.world.overrides)
+        self._enter(after, terms.instrument, phase, terms.worst)
+        return after
+
+    def _renumbered(self, record: OrderRecord, terms: NewTerms) -> OrderRecord:
+        replaced = msgspec.structs.replace(
+            record, state=BrokerState.REPLACED, text="modified by client", ts_changed_ns=self.now_ns
+        )
+        self.orders[record.key] = replaced
+        self._worst.pop(record.key)
+        self._events.append(OrderChanged(order=replaced, ts_ns=self.now_ns))
+        alone = self.world.costs_per_number
+        after = msgspec.structs.replace(
+            record,
+            number=self._next_number(record.trade_date),
+            qty=terms.qty_left,
+            price=terms.price,
+            qty_filled=ZERO,
+            amount_filled=ZERO,
+            ts_accepted_ns=self.now_ns,
+            ts_changed_ns=self.now_ns,
+            replaces=record.key,
+            qty_earlier=ZERO if alone else EXACT.add(record.qty_earlier, record.qty_filled),
+            amount_earlier=ZERO if alone else EXACT.add(record.amount_earlier, record.amount_filled),
+        )
+        self._list(after, terms.worst)
+        return after
+
+    def _retermed(self, record: OrderRecord, terms: NewTerms) -> OrderRecord:
+        after = msgspec.structs.replace(
+            record, qty=record.qty_filled + terms.qty_left, price=terms.price, ts_changed_ns=self.now_ns
+        )
+        self.orders[after.key] = after
+        self._worst[after.key] = terms.worst
+        return after
+
+    def _enter(
+        self, record: OrderRecord, instrument: Instrument, phase: Phase, worst: Decimal | None
+    ) -> None:
         book = self._book(record.symbol)
         if self.now_ns >= self._quotes_end_ns.get(record.symbol, 0):
             book.clear_quotes()
-        auction = admission.phase in AUCTIONS
+        auction = phase in AUCTIONS
         entry = BookOrder(
             key=record.key,
             side=record.side,
             price=record.price,
-            worst=admission.worst,
-            qty_left=record.qty,
+            worst=worst,
+            qty_left=record.qty_left,
             at_print=auction,
         )
         if auction:
@@ -331,10 +446,10 @@ class Market:
             return
         newest = self._prints.get(record.symbol)
         reference = None if newest is None else newest.price
-        if record.tif is TimeInForce.FOK and book.available(entry, reference) < record.qty:
+        if record.tif is TimeInForce.FOK and book.available(entry, reference) < record.qty_left:
             self._end(record, BrokerState.CANCELLED, "fill or kill: too few shares", self.now_ns)
             return
-        self._book_trades(admission.instrument, book.take(entry, reference))
+        self._book_trades(instrument, book.take(entry, reference))
         if entry.qty_left == ZERO:
             return
         if record.tif is TimeInForce.DAY:
@@ -421,12 +536,8 @@ class Market:
         worst = self._worst[record.key]
         assert worst is not None, "a buy without a worst price was let in"
         rest = EXACT.multiply(worst, record.qty_left)
-        value = EXACT.add(record.amount_filled, rest)
-        whole = self._costs.total(instrument, record.side, value, record.qty, record.trade_date)
-        so_far = self._costs.total(
-            instrument, record.side, record.amount_filled, record.qty_filled, record.trade_date
-        )
-        account.hold_cash(record.key, record.currency.value, rest + whole - so_far)
+        costs = self._costs.of_rest(instrument, record, worst)
+        account.hold_cash(record.key, record.currency.value, EXACT.add(rest, costs))
 
     # ---- prices -----------------------------------------------------------------------------------------
 

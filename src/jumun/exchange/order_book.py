@@ -4,8 +4,9 @@ Market orders stand in front of every limit. Background quotes are ordinary entr
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -88,6 +89,14 @@ class OrderBook:
             trades.append(self._trade(taker, maker, min(taker.qty_left, maker.qty_left), price))
         return trades
 
+    def first_price(self, taker: BookOrder, reference: Decimal | None) -> Decimal | None:
+        """Return the price `taker` would first trade at; None when nobody meets it."""
+        meeting = _first_meeting(taker, self._queues[_other(taker.side)], reference)
+        return None if meeting is None else meeting[1]
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
     def rest(self, order: BookOrder) -> None:
         """Put what is left of `order` behind everything of its price."""
         assert order.qty_left > ZERO, "an order without shares cannot rest"
@@ -104,6 +113,14 @@ class OrderBook:
         if order is not None:
             self._drop(order)
         return order
+
+    def cut(self, key: str, qty_left: Decimal, new_key: str) -> None:
+        """Lower what an order has left, under the same or a new key; it keeps its place in the queue."""
+        order = self._by_key.pop(key)
+        assert ZERO < qty_left <= order.qty_left, f"{key} would grow, or end, by a reduction"
+        order.qty_left = qty_left
+        order.key = new_key
+        self._by_key[new_key] = order
 
     def clear_quotes(self) -> None:
         """Withdraw all background liquidity."""
@@ -136,6 +153,45 @@ class OrderBook:
             for order in queue:
                 order.at_print = False
         return trades
+
+    def cross_all(self, price: Decimal) -> list[Trade]:
+        """Trade everybody who accepts `price` at it, best first; background interest comes last of its price."""
+        trades: list[Trade] = []
+        buys = [order for order in self._queues[Side.BUY] if order.accepts(price)]
+        sells = [order for order in self._queues[Side.SELL] if order.accepts(price)]
+        at_buy = at_sell = 0
+        while at_buy < len(buys) and at_sell < len(sells):
+            buy, sell = buys[at_buy], sells[at_sell]
+            qty = min(buy.qty_left, sell.qty_left)
+            trades.append(Trade(buyer=buy.key, seller=sell.key, qty=qty, price=price))
+            self._reduce(buy, qty)
+            self._reduce(sell, qty)
+            at_buy += buy.qty_left == ZERO
+            at_sell += sell.qty_left == ZERO
+        self.end_auction()
+        return trades
+
+    def end_auction(self) -> None:
+        """What is left of an auction's orders goes on as ordinary orders; its background leaves."""
+        self.clear_quotes()
+        for queue in self._queues.values():
+            for order in queue:
+                order.at_print = False
+
+    def dump(self) -> tuple[int, list[BookOrder]]:
+        """Return the sequence and every entry, for a snapshot."""
+        return self._sequence, [*self._queues[Side.BUY], *self._queues[Side.SELL]]
+
+    @classmethod
+    def load(cls, sequence: int, entries: Iterable[BookOrder]) -> Self:
+        """Return the book of a snapshot; the entries come in their order, as `dump` gave them."""
+        book = cls()
+        book._sequence = sequence
+        for entry in entries:
+            book._queues[entry.side].append(entry)
+            if entry.key:
+                book._by_key[entry.key] = entry
+        return book
 
     def _sweep(self, side: Side, price: Decimal, volume: Decimal) -> list[Trade]:
         trades: list[Trade] = []

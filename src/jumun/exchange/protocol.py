@@ -14,6 +14,7 @@ from jumun.exchange.records import (
     Arrival,
     Execution,
     MarketEvent,
+    ModifyArrival,
     NewOrder,
     OrderRecord,
 )
@@ -47,6 +48,18 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag=
     trade_date: str
     branch: str
     number: str
+
+
+class Modify(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="modify"):
+    """Take shares off what is open of one order, or set another limit price (None: as it is), or both."""
+
+    account_id: str
+    trade_date: str
+    branch: str
+    number: str
+    qty_cut: Decimal = Decimal(0)
+    price: Decimal | None = None
+    tag: str = ""  # for the oracle's eyes only
 
 
 class AskHistory(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="history"):
@@ -112,7 +125,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag
     world: World
 
 
-Change = Submit | Cancel | Step | SetBase | OpenAccount | Advance
+Change = Submit | Cancel | Modify | Step | SetBase | OpenAccount | Advance
 Question = Hello | AskHistory | AskBalance | AskQuotes | Subscribe | AskOracle
 Command = Change | Question
 
@@ -135,6 +148,12 @@ class OrderTaken(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", 
 
 class OrderCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="order_cancelled"):
     """The rest of the order is cancelled."""
+
+    order: OrderRecord
+
+
+class OrderModified(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="order_modified"):
+    """The new terms are in force; `order` is the number the rest lives under."""
 
     order: OrderRecord
 
@@ -177,6 +196,7 @@ class OracleTold(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", 
     orders: tuple[OrderRecord, ...]
     executions: tuple[Execution, ...]
     arrivals: tuple[Arrival, ...]
+    modifies: tuple[ModifyArrival, ...] = ()
     balances: tuple[AccountBalance, ...]
     digest: str
 
@@ -185,6 +205,7 @@ Answer = (
     Welcome
     | OrderTaken
     | OrderCancelled
+    | OrderModified
     | Refused
     | HistoryPage
     | BalanceTold

@@ -12,7 +12,7 @@ import msgspec
 
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reports import BrokerState
 
 ZERO: Final = Decimal(0)
@@ -37,6 +37,10 @@ class RejectCode(StrEnum):
     SHARES = "SHARES"
     NOT_FOUND = "NOT_FOUND"
     FINISHED = "FINISHED"
+    HALTED = "HALTED"
+    SESSION = "SESSION"  # this market does not run that session, or the issue is not in it
+    TOO_LATE = "TOO_LATE"  # past the cut-off of an auction
+    UNCHANGED = "UNCHANGED"  # a modify that asks for what is already in force
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,6 +68,9 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reference: str | None = None
     tag: str = ""
     client: str = ""
+    session: TradingSession = TradingSession.REGULAR
+    stop_price: Decimal | None = None  # STOP and STOP_LIMIT, where the exchange holds them
+    good_till: str = ""  # GTD: the last trading day, ISO date
 
 
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -91,6 +98,15 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reference: str | None = None
     tag: str = ""
     client: str = ""
+    replaces: str = ""  # key of the number whose rest this one took over
+    qty_earlier: Decimal = (
+        ZERO  # filled under the numbers it replaces: costs are counted over the whole chain
+    )
+    amount_earlier: Decimal = ZERO
+    session: TradingSession = TradingSession.REGULAR
+    stop_price: Decimal | None = None
+    qty_busted: Decimal = ZERO  # taken back by the exchange; never worked again
+    average_price: Decimal | None = None  # shown to clients only, cut to whole units (F-39)
 
     @property
     def key(self) -> str:
@@ -99,8 +115,9 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def qty_left(self) -> Decimal:
-        """Shares not yet filled."""
-        return self.qty - self.qty_filled
+        """Shares that can still fill; zero after an over-fill."""
+        left = self.qty - self.qty_filled - self.qty_busted
+        return left if left > ZERO else ZERO
 
     @property
     def is_open(self) -> bool:
@@ -130,6 +147,29 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ts_ns: int
 
 
+class Bust(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A fill taken back, or repriced to `price_new`, with the money and the shares that moved (F-53)."""
+
+    identity: str
+    execution_id: str
+    account_id: str
+    trade_date: str
+    branch: str
+    number: str
+    symbol: str
+    currency: Currency
+    side: Side
+    qty: Decimal  # of the fill
+    price: Decimal  # as it was announced
+    price_new: Decimal | None
+    qty_cumulative: Decimal  # of the order, after it
+    amount_cumulative: Decimal
+    costs: dict[str, Decimal] = {}  # what it added to the order's costs, by kind: negative
+    cash_change: Decimal
+    qty_change: Decimal
+    ts_ns: int
+
+
 class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A new order that reached the exchange, accepted or not: a checker counts double sends with these."""
 
@@ -140,11 +180,24 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     refused: RejectCode | None = None
 
 
+class ModifyArrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A modify that reached the exchange: `key` is the order it names, `made` what its rest lives under."""
+
+    account_id: str
+    key: str
+    qty_cut: Decimal
+    price: Decimal | None
+    tag: str
+    ts_ns: int
+    made: str = ""  # empty when refused
+    refused: RejectCode | None = None
+
+
 # ---- events: what every call returns, what the ledger keeps, what clients are told ------------------
 
 
 class OrderChanged(msgspec.Struct, frozen=True, kw_only=True, tag="order_changed"):
-    """An order was accepted, cancelled or expired; fills have their own event."""
+    """An order was accepted, modified, replaced, cancelled or expired; fills have their own event."""
 
     order: OrderRecord
     ts_ns: int
@@ -172,6 +225,13 @@ class CancelNotDone(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_not_d
     ts_ns: int
 
 
+class ModifyNotDone(msgspec.Struct, frozen=True, kw_only=True, tag="modify_not_done"):
+    """A modify was refused."""
+
+    arrival: ModifyArrival
+    text: str
+
+
 class AccountOpened(msgspec.Struct, frozen=True, kw_only=True, tag="account_opened"):
     """An account received its opening cash and shares."""
 
@@ -182,16 +242,63 @@ class AccountOpened(msgspec.Struct, frozen=True, kw_only=True, tag="account_open
 
 
 class Printed(msgspec.Struct, frozen=True, kw_only=True, tag="printed"):
-    """The market traded; `base` is the price today's limits are counted from."""
+    """The market traded; `base` is the price today's limits are counted from.
+
+    `venue` is None where the issue is listed; `session` names the part of the day.
+    """
 
     symbol: str
     price: Decimal
     volume: Decimal
     base: Decimal | None
     ts_ns: int
+    venue: Venue | None = None
+    session: TradingSession = TradingSession.REGULAR
 
 
-MarketEvent = OrderChanged | Executed | OrderRefused | CancelNotDone | AccountOpened | Printed
+class TradeBusted(msgspec.Struct, frozen=True, kw_only=True, tag="trade_busted"):
+    """A fill was taken back or repriced."""
+
+    bust: Bust
+
+
+class AccountAdjusted(msgspec.Struct, frozen=True, kw_only=True, tag="account_adjusted"):
+    """Cash or shares moved, or cash was blocked, without any fill; nobody is told (F-54, F-61)."""
+
+    account_id: str
+    cash: dict[str, Decimal]
+    holdings: dict[str, Decimal]
+    blocked: dict[str, Decimal]
+    text: str
+    ts_ns: int
+
+
+class Interrupted(msgspec.Struct, frozen=True, kw_only=True, tag="interrupted"):
+    """Trading changed its manner: VI, HALT, PAUSE, CIRCUIT_BREAKER, EXTENDED, RESUMED. No symbol: the venue.
+
+    `until_ns` is None where nobody knows.
+    """
+
+    symbol: str
+    venue: Venue
+    what: str
+    until_ns: int | None
+    text: str
+    ts_ns: int
+
+
+MarketEvent = (
+    OrderChanged
+    | Executed
+    | OrderRefused
+    | CancelNotDone
+    | ModifyNotDone
+    | AccountOpened
+    | Printed
+    | TradeBusted
+    | AccountAdjusted
+    | Interrupted
+)
 
 
 class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,9 +22,11 @@ from jumun.exchange.protocol import (
     Done,
     Hello,
     HistoryPage,
+    Modify,
     OpenAccount,
     OracleTold,
     OrderCancelled,
+    OrderModified,
     OrderTaken,
     Question,
     QuotesTold,
@@ -40,6 +42,7 @@ from jumun.exchange.records import (
     CancelNotDone,
     Executed,
     MarketEvent,
+    ModifyNotDone,
     OrderChanged,
     OrderRecord,
     OrderRefused,
@@ -48,7 +51,7 @@ from jumun.exchange.records import (
 )
 from jumun.model.errors import OmsError
 
-CHANGES: Final = (Submit, Cancel, Step, SetBase, OpenAccount, Advance)
+CHANGES: Final = (Submit, Cancel, Modify, Step, SetBase, OpenAccount, Advance)
 
 
 def is_change(command: Command) -> bool:
@@ -77,6 +80,18 @@ def change(market: Market, command: Change, now_ns: int) -> Answer:
                 command.account_id, command.trade_date, command.branch, command.number, now_ns
             )
             return _refused(ended) if isinstance(ended, Refusal) else OrderCancelled(order=public(ended))
+        case Modify():
+            after = market.modify(
+                command.account_id,
+                command.trade_date,
+                command.branch,
+                command.number,
+                now_ns,
+                qty_cut=command.qty_cut,
+                price=command.price,
+                tag=command.tag,
+            )
+            return _refused(after) if isinstance(after, Refusal) else OrderModified(order=public(after))
         case Step():
             market.step(command.symbol, command.price, command.volume, now_ns, quote_qty=command.quote_qty)
         case SetBase():
@@ -102,7 +117,7 @@ def concerns(event: MarketEvent, accounts: frozenset[str]) -> bool:
             return not accounts or order.account_id in accounts
         case Executed(execution=execution):
             return not accounts or execution.account_id in accounts
-        case OrderRefused() | CancelNotDone() | AccountOpened():
+        case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened():
             return False  # told in the answer only
         case _:
             assert_never(event)
@@ -150,6 +165,7 @@ def _tell(market: Market, command: Question, now_ns: int) -> Answer:
                 orders=tuple(market.orders.values()),
                 executions=tuple(market.executions),
                 arrivals=tuple(market.arrivals),
+                modifies=tuple(market.modifies),
                 balances=tuple(market.balance_of(name) for name in market.accounts()),
                 digest=market.digest(),
             )

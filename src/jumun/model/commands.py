@@ -8,7 +8,14 @@ from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
-from jumun.model.reports import Balance, BrokerReport, CancelOutcome, OrderHistory, SubmitOutcome
+from jumun.model.reports import (
+    Balance,
+    BrokerReport,
+    CancelOutcome,
+    ModifyOutcome,
+    OrderHistory,
+    SubmitOutcome,
+)
 from jumun.model.signals import ApprovedOrderIntent
 
 
@@ -28,6 +35,16 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True):
     closed: Order | None = None  # the row, where the order has left memory
 
 
+class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Change the limit price, or lower the total quantity, of an unfilled order (OMS-04). None: as it is."""
+
+    order_id: OrderId
+    by: UserId
+    qty: Decimal | None = None
+    price: Decimal | None = None
+    closed: Order | None = None  # the row, where the order has left memory
+
+
 class ConcludeSubmit(msgspec.Struct, frozen=True, kw_only=True):
     """A send came to one of its four ends."""
 
@@ -41,6 +58,22 @@ class ConcludeCancel(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: OrderId
     outcome: CancelOutcome
+
+
+class ConcludeModify(msgspec.Struct, frozen=True, kw_only=True):
+    """A modify request came to one of its four ends."""
+
+    order_id: OrderId
+    outcome: ModifyOutcome
+
+
+class HearPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """The market traded at this price: held stops look at it. Nothing is written when none is touched."""
+
+    symbol: str
+    price: Decimal
+    source: str
+    ts_ns: int | None = None  # when it traded: an order younger than its price is not triggered by it
 
 
 class HearReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +131,33 @@ class SendNext(msgspec.Struct, frozen=True, kw_only=True):
     order_id: OrderId
 
 
+class BookEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Book a documented entry that is no trade, once per document: dividend, split, transfer, correction."""
+
+    account_id: AccountId
+    rows: tuple[LedgerRow, ...]
+    document: str
+    by: UserId
+    text: str
+
+
+class AssignBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """A person takes care of a difference between our books and the broker's."""
+
+    break_id: str
+    owner: UserId
+    text: str
+
+
+class SettleBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """A person ends a break: by a correction of our books (`rows`), or by saying why it stands (no rows)."""
+
+    break_id: str
+    by: UserId
+    text: str
+    correct: bool  # True: book what the broker says, as a documented correction
+
+
 class RecordMarks(msgspec.Struct, frozen=True, kw_only=True):
     """Value positions at these prices."""
 
@@ -132,14 +192,20 @@ class FinishRecovery(msgspec.Struct, frozen=True, kw_only=True):
 Command = (
     SubmitOrder
     | CancelOrder
+    | ModifyOrder
     | ConcludeSubmit
     | ConcludeCancel
+    | ConcludeModify
+    | HearPrice
     | HearReport
     | StudyHistory
     | StudyBalance
     | SettleOrder
     | Tick
     | BookOpening
+    | BookEntry
+    | AssignBreak
+    | SettleBreak
     | SendNext
     | RecordMarks
     | HaltTrading

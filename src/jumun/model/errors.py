@@ -9,6 +9,7 @@ OmsError                    anything we raise on purpose; carries a reason code
   UnreadableReply           an answer we could not read; the bytes are kept
   StoreUnavailable          the journal cannot be read or written; new orders stop
     StoreBusy               … at this moment only: the same batch is tried again
+    StoreFull               … for good, but nothing was written and what is there can be read
   StoreLocked               another process writes this store
   TornJournal               a record is torn or altered; names its number (I-26)
   ConfigError               a setting is missing or impossible; names the key and a working value
@@ -82,6 +83,12 @@ class StoreUnavailable(OmsError):
 
 class StoreBusy(StoreUnavailable):
     """Another program holds the store at this moment; nothing was begun, so it can be tried again (F-85)."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store takes nothing more (full or read-only): nothing of the batch was written, for certain, and
+    what is stored can still be read. Cancels and reports go on in the space kept aside (I-21, F-81).
+    """
 
 
 class StoreLocked(OmsError):

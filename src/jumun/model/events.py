@@ -10,9 +10,9 @@ import msgspec
 
 from jumun.model.fills import Fill, LedgerRow
 from jumun.model.ids import AccountId, OrderId
-from jumun.model.orders import BrokerRef, Flag, Order
+from jumun.model.orders import Alarm, BrokerRef, Flag, Order, Terms
 from jumun.model.reasons import Reason
-from jumun.model.reports import CancelRequest, SubmitRequest
+from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.model.signals import ApprovedOrderIntent
 
 
@@ -48,6 +48,8 @@ class SendIntended(OrderEvent, frozen=True, kw_only=True, tag="send_intended"):
 
     attempt: int
     request: SubmitRequest
+    reserve_price: Decimal | None = None  # where looking again, on another day, found another worst case
+    reserve_cost: Decimal | None = None
 
 
 class SendNotLeft(OrderEvent, frozen=True, kw_only=True, tag="send_not_left"):
@@ -103,6 +105,7 @@ class AttemptNotReceived(OrderEvent, frozen=True, kw_only=True, tag="attempt_not
     attempt: int
     evidence: str
     resend: bool  # what the unknown_order_policy decided
+    until_ns: int | None = None  # a multi-day order waits for its next session
 
 
 class OrderFlagged(OrderEvent, frozen=True, kw_only=True, tag="order_flagged"):
@@ -150,6 +153,74 @@ class CancelAnswered(OrderEvent, frozen=True, kw_only=True, tag="cancel_answered
     retry_at_ns: int | None  # when it is tried again, unless the order has ended by then
 
 
+class OrderAlarmed(OrderEvent, frozen=True, kw_only=True, tag="order_alarmed"):
+    """A person must look at this order; the status is untouched. Each alarm comes once an order."""
+
+    alarm: Alarm
+    text: str
+
+
+class StopTriggered(OrderEvent, frozen=True, kw_only=True, tag="stop_triggered"):
+    """The stop price was seen: the order goes out as MARKET or LIMIT (C-11)."""
+
+    price: Decimal
+    source: str
+
+
+class OrderResting(OrderEvent, frozen=True, kw_only=True, tag="order_resting"):
+    """A multi-day order is at no broker until the next session opens at `until_ns` (F-58)."""
+
+    until_ns: int
+    text: str
+    evidence: str
+
+
+class ModifyIntended(OrderEvent, frozen=True, kw_only=True, tag="modify_intended"):
+    """A modify is about to leave; until its end is proven the larger reservation counts (I-21, I-33)."""
+
+    by: str
+    request: ModifyRequest
+    terms: Terms
+    reserve_price: Decimal
+    reserve_cost: Decimal
+
+
+class ModifyAnswered(OrderEvent, frozen=True, kw_only=True, tag="modify_answered"):
+    """A modify ended without a change, or nobody knows how it ended (then its terms stay asked for)."""
+
+    outcome: str  # refused | not_sent | unknown | absent (once) | not_received
+    text: str
+    raw: str
+    reserve_price: Decimal | None = None  # of the old terms, when they alone are in force again
+    reserve_cost: Decimal | None = None
+    asked_ns: int | None = None  # of the history, with `absent`
+
+
+class OrderModified(OrderEvent, frozen=True, kw_only=True, tag="order_modified"):
+    """New terms are in force, and `evidence` proves it; `ref` is the number its rest lives under (S002-37)."""
+
+    terms: Terms
+    price_raw: Decimal | None
+    ref: BrokerRef | None  # None: it never left, so no broker was asked
+    reserve_price: Decimal
+    reserve_cost: Decimal
+    by: str
+    evidence: str
+    raw: str
+
+
+class FillReversed(OrderEvent, frozen=True, kw_only=True, tag="fill_reversed"):
+    """A fill was taken back or repriced: a reversing entry, position and cash follow (F-53, I-06, I-32)."""
+
+    identity: str
+    ref: BrokerRef
+    qty: Decimal  # shares taken back; 0 when only the price changed
+    amount: Decimal  # money taken back, signed like the fill's amount: old amount less new
+    ledger: tuple[LedgerRow, ...]
+    text: str
+    raw: str
+
+
 class OrderCancelled(OrderEvent, frozen=True, kw_only=True, tag="order_cancelled"):
     """It cannot execute any more, and `evidence` proves it."""
 
@@ -194,9 +265,37 @@ class TradingResumed(msgspec.Struct, frozen=True, kw_only=True, tag="trading_res
     text: str
 
 
+class EntryBooked(msgspec.Struct, frozen=True, kw_only=True, tag="entry_booked"):
+    """A documented entry that is no trade: dividend, split, transfer, correction (I-29, I-30)."""
+
+    account_id: AccountId
+    rows: tuple[LedgerRow, ...]
+    document: str
+    by: str
+    text: str
+
+
+class BreakAssigned(msgspec.Struct, frozen=True, kw_only=True, tag="break_assigned"):
+    """Somebody takes care of a break."""
+
+    break_id: str
+    owner: str
+    text: str
+
+
+class BreakSettled(msgspec.Struct, frozen=True, kw_only=True, tag="break_settled"):
+    """A break ended: corrected, explained by a person, or gone by itself (`by` is the broker then)."""
+
+    break_id: str
+    by: str
+    how: str  # corrected | explained | agrees
+    text: str
+
+
 class BreakFound(msgspec.Struct, frozen=True, kw_only=True, tag="break_found"):
     """Our books and the broker's differ in a way that two complete looks agree on."""
 
+    break_id: str
     account_id: AccountId
     subject: str  # a symbol, or CASH:<currency>
     ours: Decimal
@@ -236,6 +335,13 @@ AnyOrderEvent = (
     | CancelRequested
     | CancelIntended
     | CancelAnswered
+    | OrderAlarmed
+    | StopTriggered
+    | OrderResting
+    | ModifyIntended
+    | ModifyAnswered
+    | OrderModified
+    | FillReversed
     | OrderCancelled
     | ForeignOrderAdopted
 )
@@ -243,10 +349,13 @@ Event = (
     AnyOrderEvent
     | IntentDenied
     | OpeningBooked
+    | EntryBooked
     | MarksRecorded
     | TradingHalted
     | TradingResumed
     | BreakFound
+    | BreakAssigned
+    | BreakSettled
     | ReportKept
     | Recovered
 )

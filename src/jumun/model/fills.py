@@ -7,7 +7,7 @@ import msgspec
 
 from jumun.model.ids import AccountId, FillId, OrderId
 from jumun.model.money import Currency
-from jumun.model.orders import Flag, Side
+from jumun.model.orders import BrokerRef, Flag, Side
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     trade_date: str
     settlement_date: str
     ts_event_ns: int  # when it happened at the venue
+    strategy_id: str = ""  # whose sub-ledger it belongs to
+    ref: BrokerRef | None = None  # the broker number that filled
     flags: tuple[Flag, ...] = ()
 
     @property
@@ -47,6 +49,10 @@ class LedgerKind(StrEnum):
     REALISED = "REALISED"
     OPENING = "OPENING"
     CORRECTION = "CORRECTION"
+    BUST = "BUST"  # a fill that the exchange took back (F-53)
+    DIVIDEND = "DIVIDEND"
+    SPLIT = "SPLIT"
+    TRANSFER = "TRANSFER"  # cash or shares brought in or taken out
 
 
 class LedgerAccount(StrEnum):
@@ -57,6 +63,7 @@ class LedgerAccount(StrEnum):
     FEES = "FEES"
     TAXES = "TAXES"
     PNL = "PNL"
+    INCOME = "INCOME"  # dividends
     OUTSIDE = "OUTSIDE"  # money and shares that came from or went to elsewhere, documented
 
 

@@ -92,6 +92,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fractional: bool = False
     leverage: Decimal = _ONE
     name: str = ""
+    nxt: bool = False  # a KRX issue that NXT trades as well
 
     def __post_init__(self) -> None:
         """Refuse a row that contradicts itself; a wrong row here would be a wrong order later."""

@@ -27,6 +27,8 @@ class OrderType(StrEnum):
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
+    MOO = "MOO"
+    LOO = "LOO"
     MOC = "MOC"
     LOC = "LOC"
 
@@ -39,6 +41,17 @@ class TimeInForce(StrEnum):
     GTD = "GTD"
     IOC = "IOC"
     FOK = "FOK"
+
+
+class TradingSession(StrEnum):
+    """Which part of the venue's day an order is meant for (krx_market.md 3)."""
+
+    REGULAR = "REGULAR"  # the day's auctions and continuous trading
+    PRE_MARKET = "PRE_MARKET"  # NXT, before the opening
+    CLOSE_BEFORE = "CLOSE_BEFORE"  # KRX 08:30 to 08:40, at the close of the day before
+    CLOSE_AFTER = "CLOSE_AFTER"  # KRX 15:40 to 16:00, at the day's close
+    SINGLE_PRICE = "SINGLE_PRICE"  # KRX ten-minute auctions, until 2026-09-13
+    AFTER_MARKET = "AFTER_MARKET"  # the evening, continuous, limit orders only
 
 
 class OrderStatus(StrEnum):
@@ -71,6 +84,20 @@ class Flag(StrEnum):
     DISPUTED = "DISPUTED"  # books and broker disagree; a person decides
     FOREIGN = "FOREIGN"  # placed by hand or by another program (I-42)
     MISMATCH = "MISMATCH"  # the same derived key came again with other content (C-4)
+    BUSTED = "BUSTED"  # a fill was taken back or corrected by the exchange (F-53)
+
+
+class Alarm(StrEnum):
+    """What a person must hear of while an order lives; each is raised once an order (S000-83 to 86)."""
+
+    ACK_DELAY = "ACK_DELAY"  # sent, and no acceptance within ack_alert_s (S002-69)
+    FILL_DELAY = "FILL_DELAY"  # accepted, and no fill within fill_alert_s (S000-83)
+    PARTIAL_TIMEOUT = "PARTIAL_TIMEOUT"  # part filled for longer than max_partial_fill_time (S000-86)
+    ABNORMAL_PRICE = "ABNORMAL_PRICE"  # a fill too far from the market (S000-84)
+    FRAGMENTED = "FRAGMENTED"  # more fills than max_fills_per_order (S000-85)
+    SMALL_FILL = "SMALL_FILL"  # a fill below min_fill_size that leaves shares open (S000-100)
+    PARTIAL_FILL = "PARTIAL_FILL"  # a part fill while enable_partial_fills is off: the rest is cancelled
+    COST_DIFFERS = "COST_DIFFERS"  # the broker's cost is not our estimate (I-37, F-63)
 
 
 class BrokerRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +106,22 @@ class BrokerRef(msgspec.Struct, frozen=True, kw_only=True):
     trade_date: str  # ISO date of the venue's trading day
     branch: str
     number: BrokerOrderNo
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What one broker number of an order has filled: figures of a number start at zero (I-03, I-11)."""
+
+    ref: BrokerRef
+    qty: Decimal = ZERO
+    amount: Decimal = ZERO
+    qty_noticed: Decimal = ZERO
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a modify asks for: the new total quantity in shares, and the new limit price (OMS-04)."""
+
+    qty: Decimal
+    price: Decimal | None
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +171,28 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cancel_open: bool = False  # a cancel request is in flight
     cancel_attempts: int = 0
     cancel_retry_ns: int | None = None  # when an unanswered or refused cancel is tried again
+    # Modifying is a fact beside the status too; until its end is proven both terms count (I-03, I-20)
+    modify_to: Terms | None = None  # asked of the broker, and neither confirmed nor refused yet
+    modify_open: bool = False  # a modify request is in flight
+    modify_unknown_ns: int | None = None  # since when the outcome of the modify is unknown
+    modify_absent_ns: int | None = None  # our clock before the first complete history without a trace of it
+    modify_count: int = 0
+    qty_authorised: Decimal | None = None  # the quantity first asked for, once a modify has lowered it
+    tallies: tuple[Tally, ...] = ()  # per broker number, from the second number on
+    # Held by the desk: a stop until its price is seen, a multi-day order between two sessions
+    session: TradingSession = TradingSession.REGULAR
+    good_till: str = ""  # GTD: the last trading day, ISO date
+    stop_held: bool = False
+    triggered_ns: int | None = None  # when the stop price was seen; it is sent as MARKET or LIMIT then
+    resting: bool = False  # no attempt is at the broker until `retry_at_ns`: the next session
+    attempt_qty: Decimal | None = None  # shares the newest attempt asked for
+    tries: int = 0  # attempts since the broker last had it: EMS-02 counts these
+    alarms: tuple[Alarm, ...] = ()
+    fill_count: int = 0
+    first_fill_ns: int | None = None
+    busts: int = 0
+    bust_ns: int | None = None  # histories asked for before it still show the fill that was taken back
+    arrival_price: Decimal | None = None  # the last price when the order was created; slippage is from here
     resends: int = 0  # at most one, after proof that the earlier attempt never arrived
     unknown_ns: int | None = None  # since when the attempt's outcome is unknown: it was written before this
     absent_ns: int | None = None  # our clock before the first complete history that did not hold the attempt
@@ -168,9 +233,34 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.qty_filled
 
     @property
+    def is_carried(self) -> bool:
+        """True for an order that the desk carries from session to session: GTC and GTD."""
+        return self.tif in (TimeInForce.GTC, TimeInForce.GTD)
+
+    @property
+    def wire_type(self) -> OrderType:
+        """The kind the broker sees: a stop that the desk held goes out as MARKET or LIMIT (C-11)."""
+        if self.triggered_ns is None:
+            return self.order_type
+        return OrderType.MARKET if self.order_type is OrderType.STOP else OrderType.LIMIT
+
+    @property
     def newest_ref(self) -> BrokerRef | None:
         """The broker's newest number for this order."""
         return self.refs[-1] if self.refs else None
+
+    def tally(self, ref: BrokerRef) -> Tally:
+        """What `ref` has filled; with one number that is what the order has filled."""
+        for tally in self.tallies:
+            if tally.ref == ref:
+                return tally
+        if self.tallies:
+            return Tally(ref=ref)
+        return Tally(ref=ref, qty=self.qty_filled, amount=self.amount_filled, qty_noticed=self.qty_noticed)
+
+    def has_ref_of(self, trade_date: str) -> bool:
+        """True when the broker has given it a number on that day."""
+        return any(ref.trade_date == trade_date for ref in self.refs)
 
     def has_ref(self, ref: BrokerRef) -> bool:
         """True when `ref` is one of the broker's numbers for this order."""

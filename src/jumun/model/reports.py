@@ -11,7 +11,7 @@ import msgspec
 from jumun.model.ids import AccountId, ExecutionId, OrderId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.orders import BrokerRef, OrderType, Side, TimeInForce
+from jumun.model.orders import BrokerRef, OrderType, Side, TimeInForce, TradingSession
 
 # ---- requests ---------------------------------------------------------------------------------
 
@@ -32,6 +32,26 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal | None
     trade_date: str
     reference: str | None  # our id, where the broker carries one
+    stop_price: Decimal | None = None  # only where the broker itself waits for it
+    session: TradingSession = TradingSession.REGULAR
+
+
+class ModifyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Change the price, or lower the quantity, of what is left of one broker order (OMS-04)."""
+
+    order_id: OrderId
+    account_id: AccountId
+    symbol: str
+    venue: Venue
+    side: Side
+    order_type: OrderType
+    tif: TimeInForce
+    ref: BrokerRef  # the number to be changed; the broker may answer with a new one
+    qty: Decimal  # new total of the order in shares, what has filled included
+    qty_left: Decimal  # new open quantity, by our count: `qty` less what has filled
+    qty_left_before: Decimal  # open quantity before, by our count
+    price: Decimal | None
+    price_before: Decimal | None
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +116,24 @@ class CancelRefused(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_refus
 
 CancelOutcome = CancelAccepted | CancelRefused | NotSent | Unknown
 
+
+class ModifyAccepted(msgspec.Struct, frozen=True, kw_only=True, tag="modify_accepted"):
+    """The broker took the modify. `ref` is the number the rest now lives under: a new one, or the same."""
+
+    ref: BrokerRef
+    raw: str
+
+
+class ModifyRefused(msgspec.Struct, frozen=True, kw_only=True, tag="modify_refused"):
+    """The old terms stay in force, unless a query says otherwise."""
+
+    code: str
+    text: str
+    raw: str
+
+
+ModifyOutcome = ModifyAccepted | ModifyRefused | NotSent | Unknown
+
 # ---- what the stream and the queries say --------------------------------------------------------
 
 
@@ -107,6 +145,7 @@ class BrokerState(StrEnum):
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
+    REPLACED = "REPLACED"  # a modify moved its rest to another number
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report"):
@@ -129,6 +168,7 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     amount_filled: Decimal
     ts_event_ns: int
     reference: str | None = None
+    replaces: BrokerRef | None = None  # the number whose rest this one took over
     text: str = ""
     raw: str = ""
 
@@ -151,6 +191,25 @@ class FillNotice(msgspec.Struct, frozen=True, kw_only=True, tag="fill_notice"):
     raw: str = ""
 
 
+class TradeBust(msgspec.Struct, frozen=True, kw_only=True, tag="trade_bust"):
+    """The exchange took a fill back, or corrected its price (F-53).
+
+    `qty` and `price` are those of the fill as it was announced; `price_new` is None when the whole fill is
+    taken back.
+    """
+
+    account_id: AccountId
+    ref: BrokerRef
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    price_new: Decimal | None
+    ts_event_ns: int
+    identity: str  # of this correction: the same one counts once
+    raw: str = ""
+
+
 class UnreadableNotice(msgspec.Struct, frozen=True, kw_only=True, tag="unreadable_notice"):
     """A notice nobody could read: kept, raised, and settled by a query (F-27, F-28)."""
 
@@ -164,7 +223,7 @@ class StreamGap(msgspec.Struct, frozen=True, kw_only=True, tag="stream_gap"):
     text: str
 
 
-BrokerReport = OrderReport | FillNotice | UnreadableNotice | StreamGap
+BrokerReport = OrderReport | FillNotice | TradeBust | UnreadableNotice | StreamGap
 
 
 class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from jumun.model.ids import AccountId, UserId
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.instruments import Venue
+from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
 
 
 class TradingSignal(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class TradingSignal(msgspec.Struct, frozen=True, kw_only=True):
     account_id: AccountId
     signal_ts_ns: int  # UTC
     time_in_force: TimeInForce | None = None
+    stop_price: Decimal | None = None
     leg: str = ""
 
 
@@ -39,6 +41,9 @@ class ApprovedOrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     strategy_version: str
     signal_ts_ns: int
     leg: str = ""
+    venue: Venue | None = None  # None: where the issue is listed
+    session: TradingSession | None = None  # None: the regular one
+    good_till: str = ""  # GTD only: the last trading day, ISO date
     user_id: UserId
     client_order_id: str | None = None  # explicit key: other content is refused as a conflict (C-4)
     correlation_id: str = ""

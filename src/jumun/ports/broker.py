@@ -7,12 +7,14 @@ import msgspec
 
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
-from jumun.model.orders import OrderType, TimeInForce
+from jumun.model.orders import OrderType, TimeInForce, TradingSession
 from jumun.model.reports import (
     Balance,
     BrokerReport,
     CancelOutcome,
     CancelRequest,
+    ModifyOutcome,
+    ModifyRequest,
     OrderHistory,
     SubmitOutcome,
     SubmitRequest,
@@ -30,6 +32,8 @@ class BrokerTraits(msgspec.Struct, frozen=True, kw_only=True):
     visible_after_ns: int  # longest time an order it has may be missing from its history, transit included
     settles_after_ns: int  # after the session's end, how long until its history is final
     kinds: frozenset[tuple[Venue, OrderType, TimeInForce]]  # what it takes; all else is refused here
+    modifies: bool = False  # whether it can change a working order
+    sessions: frozenset[tuple[Venue, TradingSession]] = frozenset()  # beside the regular one
 
 
 class Broker(Protocol):
@@ -58,6 +62,10 @@ class Broker(Protocol):
 
     async def cancel(self, request: CancelRequest) -> CancelOutcome:
         """Ask to cancel. May be repeated: a cancel is harmless twice."""
+        ...
+
+    async def modify(self, request: ModifyRequest, permit: SendPermit) -> ModifyOutcome:
+        """Ask to change a working order once; the same four ends and the same permit as `submit` (I-21)."""
         ...
 
     async def history(self, account_id: AccountId, trade_date: str) -> OrderHistory:

@@ -36,8 +36,33 @@ class Journal(Protocol):
         """Write all entries in one transaction and sync; on return they survive a power loss (I-22).
 
         Raises StoreUnavailable with nothing written; after a failed sync the journal stays failed (F-82).
+        StoreFull and StoreBusy say that nothing was written for certain: `begin_emergency` may follow.
+        BatchRefused says that the batch contradicts what is stored, and that the next good one is welcome.
         Records must follow the newest one without a gap.
         """
+        ...
+
+    async def snapshot(self) -> Snapshot | None:
+        """Return the newest good snapshot once more: a book that holds what is not durable is made anew."""
+        ...
+
+    async def begin_emergency(self) -> None:
+        """From now on `append` writes to the space kept aside, with the same promise (I-21, F-81).
+
+        Every lookup sees what is there. Raises StoreUnavailable where no space is kept aside, or where
+        nobody can say what the store holds (F-82).
+        """
+        ...
+
+    def reserved(self) -> AsyncIterator[Record]:
+        """Yield the records in the space kept aside that the journal lacks, in order, verified.
+
+        Append them before anything else, then `clear_reserve`: until then nothing else may be appended.
+        """
+        ...
+
+    async def clear_reserve(self) -> None:
+        """Empty the space kept aside: the journal has all of it. Harmless where there is none."""
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:

@@ -50,6 +50,33 @@ class Prices(Protocol):
         ...
 
 
+PriceListener = Callable[[Quote], None]
+
+
+class PriceFeed(Prices, Protocol):
+    """Prices that are also pushed: a stop must not miss a price between two looks."""
+
+    def on_price(self, listener: PriceListener) -> None:
+        """Call `listener` with every new quote, in order."""
+        ...
+
+
+class DailyClose(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The close of one trading day, in the symbol's currency."""
+
+    date: str  # ISO date of the venue's trading day
+    close: Decimal  # as it traded: values what was held on that day
+    adjusted: Decimal  # for splits since then: what returns are computed from
+
+
+class PriceHistory(Protocol):
+    """Daily closes. What is not known is missing, never filled in (I-53)."""
+
+    async def closes(self, symbol: str, count: int) -> Sequence[DailyClose]:
+        """Return at most `count` newest closes of a symbol, oldest first, each date once."""
+        ...
+
+
 Subscriber = Callable[[Message], Awaitable[None]]
 
 

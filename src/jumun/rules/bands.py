@@ -6,6 +6,7 @@ use these as the cross-check: a difference means one of us has the wrong base pr
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
@@ -52,6 +53,13 @@ def price_band(
     share on its first day. A fund's band widens with its multiple, also a negative one.
     Raises NoBandRule, or NoTickTable and PriceNotPositive as `rules.ticks` does.
     """
+    return _price_band(instrument, str(base), on, new_listing)
+
+
+# Kept by the text of the base, not its value: 1.0 and 1.00 are equal, but a price is written as it was given.
+@lru_cache(maxsize=8_192)  # a day's bands of all issues; each order asks for one of them
+def _price_band(instrument: Instrument, base_text: str, on: date, new_listing: bool) -> PriceBand | None:
+    base = Decimal(base_text)
     if instrument.market is Market.US:
         return None
     if new_listing and not instrument.is_etp:

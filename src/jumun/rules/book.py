@@ -10,8 +10,15 @@ from typing import Final, TypeVar, assert_never
 
 import msgspec
 
+from jumun.model.breaks import Break
+from jumun.model.days import DayStats
 from jumun.model.events import (
+    BreakAssigned,
     BreakFound,
+    BreakSettled,
+    EntryBooked,
+    FillBooked,
+    FillReversed,
     IntentDenied,
     MarksRecorded,
     OpeningBooked,
@@ -25,12 +32,15 @@ from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId
 from jumun.model.journal import Record
 from jumun.model.money import Currency
-from jumun.model.orders import BrokerRef, Order, OrderStatus
+from jumun.model.orders import BrokerRef, Order
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
+from jumun.rules.day_stats import count, counts, day_of, keep_newest
 from jumun.rules.ledger import apply_rows, cash_change
 from jumun.rules.order_machine import evolve
 from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares
+from jumun.rules.stops import StopIndex
+from jumun.rules.sub_ledger import StrategyKey, entry_positions_after, sub_positions_after
 
 ZERO: Final = Decimal(0)
 RECENT_ORDERS_MAX: Final = 4_096  # far longer than a fetch of a closed order takes, at any rate we reach
@@ -58,7 +68,9 @@ class BookImage(msgspec.Struct, frozen=True, kw_only=True):
     cash: list[tuple[str, str, Decimal]]
     halt: tuple[Reason, str] | None
     openings: list[str]
-    breaks: list[tuple[str, str, Decimal, Decimal]]
+    breaks: list[Break]
+    strategies: list[tuple[str, Position]]
+    days: list[DayStats]
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -84,7 +96,8 @@ class Book:
         self.shares_coming: dict[PositionKey, Decimal] = {}  # open quantity of executable buys
         self.halt: Halt | None = None
         self.openings: dict[str, None] = {}
-        self.breaks: dict[tuple[AccountId, str], tuple[Decimal, Decimal]] = {}
+        self.breaks: dict[str, Break] = {}  # open ones, by id
+        self.strategies: dict[StrategyKey, Position] = {}  # sub-ledgers; per symbol they sum to the position
         # Indexes of `open` and `recent`, so that no decision scans.
         self.keys: dict[IdempotencyKey, OrderId] = {}
         self.client_ids: dict[tuple[str, str], OrderId] = {}
@@ -96,6 +109,8 @@ class Book:
         self.held: dict[PositionKey, int] = {}  # unknown orders by symbol: no new send there
         self.open_by_symbol: dict[PositionKey, dict[OrderId, None]] = {}
         self.occupied: dict[AccountId, dict[str, None]] = {}  # symbols with shares or open buys
+        self.stops = StopIndex()  # stops that the desk holds
+        self.days: dict[tuple[str, str], DayStats] = {}  # newest trading days of each account
         self._recent_max = recent_max
 
     # ---- reading ------------------------------------------------------------------------------
@@ -144,17 +159,22 @@ class Book:
             case OrderEvent():
                 return self._apply_order(event, record.ts_ns)
             case OpeningBooked():
-                self.openings[event.document] = None
-                return Applied(positions=self._post(event.rows))
+                return self._book_entry(event)
+            case EntryBooked():
+                return self._book_entry(event)
             case MarksRecorded():
                 return Applied(positions=self._mark(event, record.ts_ns))
             case TradingHalted():
                 self.halt = Halt(event.reason, event.text)
             case TradingResumed():
                 self.halt = None
-                self.breaks.clear()
             case BreakFound():
-                self.breaks[event.account_id, event.subject] = (event.ours, event.theirs)
+                self._find_break(event, record.ts_ns)
+            case BreakAssigned():
+                known = self.breaks[event.break_id]
+                self.breaks[event.break_id] = msgspec.structs.replace(known, owner=event.owner)
+            case BreakSettled():
+                del self.breaks[event.break_id]
             case IntentDenied() | ReportKept() | Recovered():
                 return Applied()
             case _:
@@ -171,12 +191,52 @@ class Book:
     def _apply_order(self, event: OrderEvent, ts_ns: int) -> Applied:
         before = self.order(event.order_id)
         positions = self._post(getattr(event, "ledger", ()))
+        if isinstance(event, FillBooked | FillReversed):
+            strategy_id = event.fill.strategy_id if isinstance(event, FillBooked) else ""
+            strategy_id = before.strategy_id if before is not None else strategy_id
+            self.strategies.update(sub_positions_after(self.strategies, strategy_id, event))
         if before is None and not hasattr(event, "order"):
             # A late fill of an order closed before the snapshot: the money counts, the order is not here.
+            self._count_day(event, None, None)
             return Applied(positions=positions)
         after = evolve(before, event, ts_ns)  # type: ignore[arg-type]  # OrderEvent is the union's base
         self._replace(before, after)
+        self._count_day(event, before, after)
         return Applied(before, after, positions)
+
+    def _count_day(self, event: OrderEvent, before: Order | None, after: Order | None) -> None:
+        if not counts(event, before, after):
+            return
+        account_id = event.fill.account_id if isinstance(event, FillBooked) else after and after.account_id
+        day = day_of(event, after)
+        if not account_id or not day:
+            return
+        key = (account_id, day)
+        if key not in self.days:
+            self.days[key] = DayStats(account_id=account_id, trade_date=day)
+            keep_newest(self.days, account_id)
+        if key in self.days:
+            self.days[key] = count(self.days[key], event, before, after)
+
+    def _book_entry(self, event: OpeningBooked | EntryBooked) -> Applied:
+        self.openings[event.document] = None
+        held = dict(self.positions)
+        positions = self._post(event.rows)
+        self.strategies.update(entry_positions_after(self.strategies, held, event.rows))
+        return Applied(positions=positions)
+
+    def _find_break(self, event: BreakFound, ts_ns: int) -> None:
+        known = self.breaks.get(event.break_id)
+        self.breaks[event.break_id] = Break(
+            break_id=event.break_id,
+            account_id=event.account_id,
+            subject=event.subject,
+            ours=event.ours,
+            theirs=event.theirs,
+            found_ns=ts_ns if known is None else known.found_ns,
+            owner="" if known is None else known.owner,
+            text=event.text,
+        )
 
     def _replace(self, before: Order | None, after: Order) -> None:
         self._reserve(before, after)
@@ -220,6 +280,10 @@ class Book:
             self.unknown[order_id] = None
             _count(self.held, place, +1)
         self._index_flight(order_id, after)
+        if after.stop_held and after.is_executable:
+            self.stops.add(after)
+        elif before is not None and before.stop_held:
+            self.stops.discard(before)
         at_symbol = self.open_by_symbol.setdefault(place, {})
         _set(at_symbol, order_id, after.is_executable)
         if not at_symbol:
@@ -294,7 +358,9 @@ class Book:
             cash=[(*key, self.cash[key]) for key in sorted(self.cash)],
             halt=None if self.halt is None else (self.halt.reason, self.halt.text),
             openings=sorted(self.openings),
-            breaks=[(*key, *self.breaks[key]) for key in sorted(self.breaks)],
+            breaks=[self.breaks[key] for key in sorted(self.breaks)],
+            strategies=[(key[1], self.strategies[key]) for key in sorted(self.strategies)],
+            days=[self.days[key] for key in sorted(self.days)],
         )
 
     @classmethod
@@ -311,24 +377,39 @@ class Book:
         book.cash = {(AccountId(account), currency): amount for account, currency, amount in image.cash}
         book.halt = None if image.halt is None else Halt(*image.halt)
         book.openings = dict.fromkeys(image.openings)
-        book.breaks = {
-            (AccountId(account), subject): (ours, theirs) for account, subject, ours, theirs in image.breaks
+        book.breaks = {found.break_id: found for found in image.breaks}
+        book.strategies = {
+            (position.account_id, strategy_id, position.symbol): position
+            for strategy_id, position in image.strategies
         }
+        book.days = {(stats.account_id, stats.trade_date): stats for stats in image.days}
         return book
 
 
-def is_waiting(order: Order) -> bool:
-    """True when the order may be sent: never sent, or proven not received and to be sent once more."""
-    if order.attempt_open or order.refs or order.cancel_requested_ns is not None:
+def is_idle(order: Order) -> bool:
+    """True when nothing of the order is at the broker, and it may still come to that.
+
+    It was never sent, or is proven not received, or rests between two sessions.
+    """
+    if order.attempt_open or order.status.is_final:
         return False
-    return order.status in (OrderStatus.NEW, OrderStatus.ERROR)
+    return order.resting or not order.refs
+
+
+def is_waiting(order: Order) -> bool:
+    """True when the order may be sent as soon as its time has come."""
+    return is_idle(order) and not order.stop_held and order.cancel_requested_ns is None
 
 
 def shape_of(order: Order) -> Shape:
     """What a broker without client ids could tell orders apart by; equal shapes are sent one at a time."""
+    asked = order.attempt_qty if order.attempt_open and order.attempt_qty is not None else order.qty_left
     price = "" if order.price is None else f"{order.price.normalize():f}"
-    qty = f"{order.qty.normalize():f}"
-    return (order.account_id, order.symbol, order.side.value, order.order_type.value, qty, price)
+    return (order.account_id, order.symbol, order.side.value, order.wire_type.value, _digits(asked), price)
+
+
+def _digits(qty: Decimal) -> str:
+    return f"{qty.normalize():f}"
 
 
 def _set(index: dict[_Key, None], key: _Key, present: bool) -> None:

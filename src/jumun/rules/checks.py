@@ -10,12 +10,13 @@ from typing import Final
 
 import msgspec
 
-from jumun.model.orders import Side
+from jumun.model.orders import Order, Side
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.book import Book
 from jumun.rules.costs import order_costs, total_of
 from jumun.rules.policy import Denial, Policy
+from jumun.rules.reserve import reserved_cash
 from jumun.rules.settlement import settlement_date
 from jumun.rules.validation import Valid
 
@@ -39,6 +40,31 @@ def check(intent: ApprovedOrderIntent, valid: Valid, book: Book, policy: Policy)
         return _shares(intent, book) or Reserve(price=valid.worst_price, cost=ZERO)
     denial = _position_count(intent, book, policy) or _position_size(intent, book, policy)
     return denial or _cash(intent, valid, value, book, policy)
+
+
+def check_change(
+    order: Order, intent: ApprovedOrderIntent, valid: Valid, book: Book, policy: Policy
+) -> Reserve | Denial:
+    """Return what an order ties up under new terms, its quantity never larger, or why it may not."""
+    denial = _order_value(intent, valid, intent.qty * valid.worst_price, policy)
+    if denial is not None:
+        return denial
+    if intent.side is Side.SELL:
+        return Reserve(price=valid.worst_price, cost=ZERO)
+    cost = _cost_of(intent, valid, intent.qty * valid.worst_price, policy)
+    if isinstance(cost, Denial):
+        return cost
+    cost_left = max(cost - sum(order.costs.values(), ZERO), ZERO)
+    need = (intent.qty - order.qty_filled) * valid.worst_price + cost_left
+    currency = valid.instrument.currency.value
+    free = book.cash_free(order.account_id, currency) + reserved_cash(order)
+    if need <= free:
+        return Reserve(price=valid.worst_price, cost=cost)
+    return Denial(
+        Reason.CASH,
+        f"{intent.symbol} would need {need:,f} {currency} with costs but {free:,f} is free for it in "
+        f"{order.account_id}; lower the price or the quantity",
+    )
 
 
 def _order_value(intent: ApprovedOrderIntent, valid: Valid, value: Decimal, policy: Policy) -> Denial | None:
@@ -96,18 +122,10 @@ def _position_size(intent: ApprovedOrderIntent, book: Book, policy: Policy) -> D
 def _cash(
     intent: ApprovedOrderIntent, valid: Valid, value: Decimal, book: Book, policy: Policy
 ) -> Reserve | Denial:
-    account = policy.accounts[intent.account_id]
-    instrument = valid.instrument
-    plan = policy.cost_plans.get(account.cost_plans.get(instrument.venue.value, ""))
-    if plan is None:
-        return Denial(
-            Reason.NO_TABLE,
-            f"account {account.account_id} has no cost plan for {instrument.venue}; set one in its settings",
-        )
-    day = date.fromisoformat(valid.trade_date)
-    settles = settlement_date(instrument.market, day, policy.sessions)
-    cost = total_of(order_costs(plan, instrument, intent.side, value, intent.qty, day, settles))
-    currency = instrument.currency.value
+    cost = _cost_of(intent, valid, value, policy)
+    if isinstance(cost, Denial):
+        return cost
+    currency = valid.instrument.currency.value
     free = book.cash_free(intent.account_id, currency)
     if value + cost <= free:
         return Reserve(price=valid.worst_price, cost=cost)
@@ -116,3 +134,17 @@ def _cash(
         f"{intent.symbol} needs {value + cost:,f} {currency} with costs but {free:,f} is free in "
         f"{intent.account_id}; lower the quantity or wait for a sale",
     )
+
+
+def _cost_of(intent: ApprovedOrderIntent, valid: Valid, value: Decimal, policy: Policy) -> Decimal | Denial:
+    account = policy.accounts[intent.account_id]
+    instrument = valid.instrument
+    plan = policy.cost_plans.get(account.cost_plans.get(valid.venue.value, ""))
+    if plan is None:
+        return Denial(
+            Reason.NO_TABLE,
+            f"account {account.account_id} has no cost plan for {valid.venue}; set one in its settings",
+        )
+    day = date.fromisoformat(valid.trade_date)
+    settles = settlement_date(instrument.market, day, policy.sessions)
+    return total_of(order_costs(plan, instrument, intent.side, value, intent.qty, day, settles))

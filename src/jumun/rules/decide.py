@@ -5,18 +5,24 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from jumun.model.commands import (
+    AssignBreak,
     BeginRecovery,
+    BookEntry,
     BookOpening,
     CancelOrder,
     Command,
     ConcludeCancel,
+    ConcludeModify,
     ConcludeSubmit,
     FinishRecovery,
     HaltTrading,
+    HearPrice,
     HearReport,
+    ModifyOrder,
     RecordMarks,
     ResumeTrading,
     SendNext,
+    SettleBreak,
     SettleOrder,
     StudyBalance,
     StudyHistory,
@@ -25,20 +31,26 @@ from jumun.model.commands import (
 )
 from jumun.model.errors import BadInput
 from jumun.model.events import (
-    BreakFound,
     CancelAnswered,
     MarksRecorded,
+    ModifyAnswered,
     OpeningBooked,
     OrderUnknown,
     Recovered,
     ReportKept,
+    StopTriggered,
     TradingHalted,
     TradingResumed,
 )
 from jumun.model.reasons import Reason
-from jumun.model.reports import FillNotice, OrderReport, StreamGap, UnreadableNotice
+from jumun.model.reports import FillNotice, OrderReport, StreamGap, TradeBust, UnreadableNotice
 from jumun.rules.book import Book
-from jumun.rules.compare import differences_of
+from jumun.rules.decide_breaks import (
+    decide_assignment,
+    decide_balance,
+    decide_break_settlement,
+    decide_entry,
+)
 from jumun.rules.decide_cancel import (
     decide_cancel,
     decide_cancel_conclusion,
@@ -46,12 +58,13 @@ from jumun.rules.decide_cancel import (
     intend_cancels,
 )
 from jumun.rules.decide_history import decide_history
+from jumun.rules.decide_modify import adopt_successor, decide_modify, decide_modify_conclusion
 from jumun.rules.decide_submit import decide_conclusion, decide_send, decide_submit
 from jumun.rules.decide_time import decide_tick
 from jumun.rules.draft import Decision, Draft
-from jumun.rules.hear import hear_fill, hear_order
+from jumun.rules.hear import hear_bust, hear_fill, hear_order
 from jumun.rules.order_machine import can
-from jumun.rules.policy import Facts, Policy
+from jumun.rules.policy import Denial, Facts, Policy
 
 RAW_KEPT_MAX: Final = 4_096  # characters of an unreadable notice that are kept: enough to see what it was
 
@@ -81,6 +94,12 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
             return decide_conclusion(command, draft)
         case HearReport():
             return _hear(command, draft)
+        case HearPrice():
+            _trigger_stops(command, draft)
+        case ModifyOrder():
+            return decide_modify(command, draft)
+        case ConcludeModify():
+            return decide_modify_conclusion(command, draft)
         case CancelOrder():
             return decide_cancel(command, draft)
         case ConcludeCancel():
@@ -88,7 +107,7 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
         case StudyHistory():
             return decide_history(command, draft)
         case StudyBalance():
-            return _study_balance(command, draft)
+            return decide_balance(command, draft)
         case SettleOrder():
             return decide_settlement(command, draft)
         case Tick():
@@ -98,6 +117,12 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
                 draft.note(
                     OpeningBooked(account_id=command.account_id, rows=command.rows, document=command.document)
                 )
+        case BookEntry():
+            return decide_entry(command, draft)
+        case AssignBreak():
+            return decide_assignment(command, draft)
+        case SettleBreak():
+            return decide_break_settlement(command, draft)
         case RecordMarks():
             _require_prices(command)
             draft.note(MarksRecorded(marks=command.marks, source=command.source))
@@ -105,8 +130,7 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
             if draft.book.halt is None or _outranks(command.reason, draft.book.halt.reason):
                 draft.note(TradingHalted(reason=command.reason, text=command.text))
         case ResumeTrading():
-            if draft.book.halt is not None:
-                draft.note(TradingResumed(by=command.by, text=command.text))
+            return _resume(command, draft)
         case BeginRecovery():
             _begin_recovery(draft)
         case FinishRecovery():
@@ -140,6 +164,10 @@ def _hear(command: HearReport, draft: Draft) -> Decision:
         case UnreadableNotice():
             draft.note(ReportKept(text=report.text, raw=report.raw[:RAW_KEPT_MAX]))
             draft.ask = True
+        case TradeBust():
+            if draft.by_ref(report.account_id, report.ref) is None:
+                return Decision(park=True)
+            hear_bust(report, draft)
         case FillNotice():
             order = draft.by_ref(report.account_id, report.ref)
             if order is None:
@@ -147,25 +175,36 @@ def _hear(command: HearReport, draft: Draft) -> Decision:
             hear_fill(order, report, draft)
         case OrderReport():
             if draft.by_ref(report.account_id, report.ref) is None:
-                return Decision(park=True)
+                parent = report.replaces and draft.by_ref(report.account_id, report.replaces)
+                if not parent:
+                    return Decision(park=True)
+                adopt_successor(parent, report, "notice", draft)
             hear_order(report, draft, evidence="stream")
         case _:
             assert_never(report)
     return draft.decision()
 
 
-def _study_balance(command: StudyBalance, draft: Draft) -> Decision:
-    found = differences_of(command.balance, draft.book)
-    confirmed = [row for row in found if row in command.suspects]
-    for subject, ours, theirs in confirmed:
-        account_id = command.balance.account_id
-        if draft.book.breaks.get((account_id, subject)) == (ours, theirs):
+def _resume(command: ResumeTrading, draft: Draft) -> Decision:
+    """A person lifts the halt; while a break stands, the books are not known to be right (M-03)."""
+    if draft.book.halt is None:
+        return draft.decision()
+    if draft.book.breaks:
+        names = ", ".join(f"{found.break_id} ({found.subject})" for found in draft.book.breaks.values())
+        text = f"these breaks are not settled: {names}; settle each with `jumun breaks settle`, then resume"
+        return draft.decision(denial=Denial(Reason.UNSETTLED_BREAK, text))
+    draft.note(TradingResumed(by=command.by, text=command.text))
+    return draft.decision()
+
+
+def _trigger_stops(command: HearPrice, draft: Draft) -> None:
+    """Nothing is written unless a stop is touched."""
+    for order_id in draft.book.stops.touched(command.symbol, command.price):
+        order = draft.order(order_id)
+        if order is None or not order.stop_held or order.cancel_requested_ns is not None:
             continue
-        text = f"{account_id} {subject}: our books say {ours:f}, the broker says {theirs:f}"
-        draft.note(BreakFound(account_id=account_id, subject=subject, ours=ours, theirs=theirs, text=text))
-        if draft.book.halt is None and not any(isinstance(event, TradingHalted) for event in draft.events):
-            draft.note(TradingHalted(reason=Reason.BREAK, text=f"{text}; find the cause, then resume"))
-    return Decision(events=tuple(draft.events), differences=tuple(found))
+        if command.ts_ns is None or order.created_ns <= command.ts_ns:
+            draft.add(StopTriggered(order_id=order_id, price=command.price, source=command.source))
 
 
 def _begin_recovery(draft: Draft) -> None:
@@ -189,6 +228,15 @@ def _begin_recovery(draft: Draft) -> None:
                     text="the service stopped before the answer was written",
                     raw="",
                     retry_at_ns=draft.now_ns,
+                )
+            )
+        if order.modify_open:
+            draft.add(
+                ModifyAnswered(
+                    order_id=order.order_id,
+                    outcome="unknown",
+                    text="the service stopped before the answer was written",
+                    raw="",
                 )
             )
     draft.ask = True

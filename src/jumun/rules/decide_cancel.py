@@ -5,7 +5,7 @@ from jumun.model.events import CancelAnswered, CancelIntended, CancelRequested, 
 from jumun.model.orders import Order, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelAccepted, CancelRefused, CancelRequest, NotSent
-from jumun.rules.book import is_waiting
+from jumun.rules.book import is_idle
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import hear_order
 from jumun.rules.policy import SECOND_NS, Denial
@@ -54,7 +54,7 @@ def decide_settlement(command: SettleOrder, draft: Draft) -> Decision:
 
 def end_if_never_left(order: Order, reason: Reason, text: str, draft: Draft) -> None:
     """An order of which nothing is at the broker ends here and now."""
-    if is_waiting(order):
+    if is_idle(order):
         evidence = "no attempt is open: nothing of it is at the broker"
         draft.add(OrderCancelled(order_id=order.order_id, reason=reason, text=text, evidence=evidence))
 
@@ -66,6 +66,8 @@ def intend_cancels(draft: Draft) -> None:
         assert order is not None
         if order.cancel_requested_ns is None or order.cancel_open or order.status not in WORKING:
             continue
+        if order.attempt_open or order.resting:
+            continue  # the number it will have today is not known yet, or nothing of it is at the broker
         if order.cancel_retry_ns is not None and order.cancel_retry_ns > draft.now_ns:
             continue
         ref = order.newest_ref

@@ -9,6 +9,8 @@ from jumun.model.ids import IdempotencyKey, OrderId, UserId
 from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
+from jumun.rules.carry import lives_on, next_open_ns
+from jumun.rules.decide_modify import adopt_successor, settle_modify
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
@@ -18,15 +20,17 @@ FOREIGN = UserId("foreign")
 
 
 def decide_history(command: StudyHistory, draft: Draft) -> Decision:
-    """Mapped orders first, then the unknown ones, then what is left is foreign."""
+    """Mapped orders first, then successors of modified ones, then the unknown, then what is left is foreign."""
     history, unmapped = command.history, []
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)
         if order is None:
-            unmapped.append(report)
+            if not _hear_successor(report, history, draft):
+                unmapped.append(report)
             continue
-        hear_order(report, draft, evidence="history")
+        hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
         _contradiction(order, report, history, draft)
+    _settle_modifies(command, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
         assert order is not None
@@ -35,6 +39,26 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
     _adopt_foreign(unmapped, draft)
     _missing(history, command.visible_after_ns, draft)
     return draft.decision()
+
+
+def _hear_successor(report: OrderReport, history: OrderHistory, draft: Draft) -> bool:
+    """A number that took over the rest of one of ours is ours: its modify took effect (F-49)."""
+    if report.replaces is None:
+        return False
+    order = draft.by_ref(report.account_id, report.replaces)
+    if order is None:
+        return False
+    adopt_successor(order, report, "found in a complete history", draft)
+    hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
+    return True
+
+
+def _settle_modifies(command: StudyHistory, draft: Draft) -> None:
+    """Whoever has a modify of unknown outcome is looked for under its newest number."""
+    for report in command.history.orders:
+        order = draft.by_ref(report.account_id, report.ref)
+        if order is not None and order.modify_unknown_ns is not None:
+            settle_modify(order, report, command.history, command.visible_after_ns, draft)
 
 
 def _of_this_day(order: Order, history: OrderHistory) -> bool:
@@ -64,7 +88,7 @@ def _settle(
         return [report for report in unmapped if report not in found]
     report = found[0]
     adopt_ref(order, report.ref, "found in a complete history", report.raw, draft)
-    hear_order(report, draft, evidence="history")
+    hear_order(report, draft, evidence="history", asked_ns=command.history.asked_ns)
     return [other for other in unmapped if other is not report]
 
 
@@ -84,6 +108,18 @@ def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
         f"{history.asked_ns} ns, {len(history.orders)} orders in the last"
     )
     over = _day_is_over(order, history, draft)
+    if over and lives_on(order, order.trade_date):
+        until_ns = next_open_ns(order, draft.now_ns, draft.policy.sessions)
+        draft.add(
+            AttemptNotReceived(
+                order_id=order.order_id,
+                attempt=order.attempt,
+                evidence=evidence,
+                resend=True,
+                until_ns=until_ns,
+            )
+        )
+        return
     if not over and draft.policy.unknown_order_policy != "resend_once":
         return  # here absence is no proof while the session lasts, whoever wants it cancelled (I-15)
     if over or order.cancel_requested_ns is not None:
@@ -103,6 +139,8 @@ def _day_is_over(order: Order, history: OrderHistory, draft: Draft) -> bool:
 
 def _contradiction(order: Order, report: OrderReport, history: OrderHistory, draft: Draft) -> None:
     """A cancel was confirmed, yet the broker still works the order (F-50): a person must know."""
+    if report.ref != order.newest_ref:
+        return
     ended = order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
     if ended and report.state is BrokerState.WORKING and history.asked_ns > order.updated_ns:
         flag(
@@ -168,5 +206,7 @@ def _missing(history: OrderHistory, visible_after_ns: int, draft: Draft) -> None
             ref = order.newest_ref
             if ref is None or ref in listed or not _of_this_day(order, history):
                 continue
+            if ref.trade_date != history.trade_date or order.resting:
+                continue  # nothing of it is at the broker on this day
             if history.asked_ns - order.updated_ns >= visible_after_ns and not order.status.is_final:
                 flag(order, Flag.DISPUTED, f"the broker's list of the day does not hold {ref.number}", draft)

@@ -1,5 +1,6 @@
 """OMS-01 and EMS-01: from an approved intent to an order, and from a waiting order to an intended send."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -18,20 +19,31 @@ from jumun.model.events import (
     SendNotLeft,
 )
 from jumun.model.ids import IdempotencyKey, OrderId, idempotency_key
-from jumun.model.orders import Flag, Order, TimeInForce
+from jumun.model.orders import Flag, Order, OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, NotSent, Rejected, SubmitRequest, Unknown
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.book import Book, PositionKey, Shape, is_waiting, shape_of
-from jumun.rules.checks import Reserve, check
+from jumun.rules.carry import rest_until_next_session
+from jumun.rules.checks import Reserve, check, check_change
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import flag, stop
+from jumun.rules.order_kinds import (
+    AUCTION,
+    IMMEDIATE,
+    MATCHED_AT_ONCE,
+    STOPS,
+    holds_stop,
+    is_time_for,
+    wire_tif,
+)
 from jumun.rules.order_machine import can
 from jumun.rules.policy import SECOND_NS, Denial
-from jumun.rules.sessions import NoCalendar, Phase, phase_at
-from jumun.rules.validation import IMMEDIATE, REGULAR, Valid, validate
+from jumun.rules.sessions import NoCalendar, phase_at, session_on
+from jumun.rules.validation import Valid, validate
 
 ZERO: Final = Decimal(0)
+REGULAR_SESSION: Final = TradingSession.REGULAR
 
 
 def key_of(intent: ApprovedOrderIntent) -> IdempotencyKey:
@@ -87,14 +99,7 @@ def _ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
 
 
 def _same_key_again(intent: ApprovedOrderIntent, existing: Order, draft: Draft) -> Decision:
-    asked = (intent.account_id, intent.symbol, intent.side, intent.order_type)
-    asked_for = (intent.qty, intent.price)
-    made = (existing.account_id, existing.symbol, existing.side, existing.order_type)
-    made_for = (existing.qty, existing.price_raw)
-    tif = intent.time_in_force or TimeInForce.DAY
-    how = (tif, intent.stop_price) == (existing.tif, existing.stop_price)
-    same = asked == made and asked_for == made_for and how
-    if same:
+    if _is_same(intent, existing):
         return Decision(order=existing, existing=True)
     if intent.client_order_id is not None:
         text = (
@@ -108,6 +113,18 @@ def _same_key_again(intent: ApprovedOrderIntent, existing: Order, draft: Draft) 
         draft.add(OrderFlagged(order_id=existing.order_id, flag=Flag.MISMATCH, text=text))
     order = draft.order(existing.order_id) or existing
     return Decision(events=tuple(draft.events), order=order, existing=True, mismatch=True)
+
+
+def _is_same(intent: ApprovedOrderIntent, made: Order) -> bool:
+    """Whether the order is what the intent asks for; a modify since then is no difference of the signal."""
+    asked = (intent.account_id, intent.symbol, intent.side, intent.order_type, intent.stop_price)
+    if asked != (made.account_id, made.symbol, made.side, made.order_type, made.stop_price):
+        return False
+    if (intent.time_in_force or TimeInForce.DAY, intent.good_till) != (made.tif, made.good_till):
+        return False
+    if intent.venue not in (None, made.venue) or (intent.session or REGULAR_SESSION) is not made.session:
+        return False
+    return bool(made.modify_count) or (intent.qty, intent.price) == (made.qty, made.price_raw)
 
 
 def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
@@ -129,12 +146,16 @@ def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
     instrument = draft.policy.instrument(intent.symbol)  # raises UnknownSymbol: nothing can be written of it
     valid, reserve = _judge(intent, draft)
     order_id = OrderId(draft.facts.new_id())
-    timeout_s = draft.policy.limits.order_timeout_s
+    quote = draft.facts.quote(intent.symbol)
     order = Order(
         order_id=order_id,
         account_id=intent.account_id,
         symbol=intent.symbol,
-        venue=instrument.venue,
+        venue=intent.venue or instrument.venue,
+        session=intent.session or REGULAR_SESSION,
+        good_till=intent.good_till,
+        arrival_price=None if quote is None else quote.last,
+        stop_held=isinstance(valid, Valid) and _is_held(intent, valid, draft),
         currency=instrument.currency,
         side=intent.side,
         order_type=intent.order_type,
@@ -155,13 +176,34 @@ def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
         trade_date=valid.trade_date if isinstance(valid, Valid) else "",
         created_ns=draft.now_ns,
         updated_ns=draft.now_ns,
-        expires_ns=draft.now_ns + timeout_s * SECOND_NS if intent.time_in_force is None else None,
+        expires_ns=_expires_ns(intent, valid, draft) if isinstance(valid, Valid) else None,
     )
-    draft.add(OrderCreated(order_id=order_id, order=order))
+    order = draft.add(OrderCreated(order_id=order_id, order=order))
     denial = valid if isinstance(valid, Denial) else reserve if isinstance(reserve, Denial) else None
     if denial is not None:
         draft.add(OrderDenied(order_id=order_id, reason=denial.reason, text=denial.text))
+    elif isinstance(valid, Valid) and not valid.is_open and not order.stop_held:
+        rest_until_next_session(order, "no attempt was made: its session is closed", draft)
     return draft.decision(order_id, denial)
+
+
+def _is_held(intent: ApprovedOrderIntent, valid: Valid, draft: Draft) -> bool:
+    return holds_stop(valid.venue, intent.order_type, valid.tif, draft.policy.kinds)
+
+
+def _expires_ns(intent: ApprovedOrderIntent, valid: Valid, draft: Draft) -> int | None:
+    """When time ends it: order_timeout is for signals without a time in force that could trade now (C-14)."""
+    policy = draft.policy
+    held = _is_held(intent, valid, draft)
+    if intent.time_in_force is None and intent.order_type not in AUCTION and not held:
+        return draft.now_ns + policy.limits.order_timeout_s * SECOND_NS
+    last_day = intent.good_till if valid.tif is TimeInForce.GTD else valid.trade_date if held else ""
+    if not last_day or valid.tif is TimeInForce.GTC:
+        return None
+    plan = session_on(valid.venue, date.fromisoformat(last_day), policy.sessions)
+    if plan is None:
+        return None  # its last day is no session: the one before ends it, and the next never opens for it
+    return plan.close_ns if held else plan.last_ns + policy.settles_after_ns
 
 
 def _judge(intent: ApprovedOrderIntent, draft: Draft) -> tuple[Valid | Denial, Reserve | Denial]:
@@ -184,20 +226,31 @@ def decide_send(command: SendNext, draft: Draft) -> Decision:
     try:
         phase, day = phase_at(order.venue, draft.now_ns, draft.policy.sessions)
     except NoCalendar as error:
-        draft.add(
-            OrderCancelled(
-                order_id=order.order_id, reason=error.reason, text=str(error), evidence="never sent"
-            )
-        )
+        _never_sent(order, error.reason, str(error), draft)
         return draft.decision(order.order_id)
-    too_late = order.tif in IMMEDIATE and phase is not Phase.CONTINUOUS
-    if phase not in REGULAR or too_late or day.isoformat() != order.trade_date:
+    too_late = order.tif in IMMEDIATE and phase not in MATCHED_AT_ONCE
+    now = is_time_for(order.session, order.order_type, order.venue, phase, draft.now_ns, draft.policy)
+    if order.is_carried:
+        if not now:
+            rest_until_next_session(order, f"{order.venue} is {phase}: nothing of it was sent", draft)
+            return draft.decision(order.order_id)
+    elif not now or too_late or day.isoformat() != order.trade_date:
         text = f"it waited until {order.venue} was {phase} and was never sent"
-        draft.add(
-            OrderCancelled(order_id=order.order_id, reason=Reason.EXPIRED, text=text, evidence="never sent")
-        )
+        _never_sent(order, Reason.EXPIRED, text, draft)
         return draft.decision(order.order_id)
+    reserve: Reserve | None = None
+    if order.is_carried or order.triggered_ns is not None:
+        looked = _look_again(order, draft)
+        if looked is None:
+            return draft.decision(order.order_id)
+        reserve = looked
+    _intend_send(order, day.isoformat(), reserve, draft)
+    return draft.decision(order.order_id)
+
+
+def _intend_send(order: Order, day: str, reserve: Reserve | None, draft: Draft) -> None:
     attempt = order.attempt + 1
+    native_stop = order.order_type in STOPS and order.triggered_ns is None
     request = SubmitRequest(
         order_id=order.order_id,
         attempt=attempt,
@@ -206,15 +259,80 @@ def decide_send(command: SendNext, draft: Draft) -> Decision:
         venue=order.venue,
         currency=order.currency,
         side=order.side,
-        order_type=order.order_type,
-        tif=order.tif,
-        qty=order.qty,
+        order_type=order.wire_type,
+        tif=wire_tif(order.venue, order.wire_type, order.tif, draft.policy.kinds),
+        qty=order.qty_left,
         price=order.price,
-        trade_date=order.trade_date,
+        trade_date=day,
         reference=order.order_id if draft.policy.carries_reference else None,
+        stop_price=order.stop_price if native_stop else None,
+        session=order.session,
     )
-    draft.add(SendIntended(order_id=order.order_id, attempt=attempt, request=request))
-    return draft.decision(order.order_id)
+    draft.add(
+        SendIntended(
+            order_id=order.order_id,
+            attempt=attempt,
+            request=request,
+            reserve_price=None if reserve is None else reserve.price,
+            reserve_cost=None if reserve is None else reserve.cost,
+        )
+    )
+
+
+def _look_again(order: Order, draft: Draft) -> Reserve | None:
+    """Check an order of an earlier moment as if it came now: tick, band, cash of today (F-58, I-57).
+
+    One whose price today's limits refuse rests one session more; any other reason ends it.
+    """
+    intent = order_as_intent(order)
+    try:
+        valid = validate(intent, draft.policy, draft.facts)
+        looked = (
+            valid
+            if isinstance(valid, Denial)
+            else check_change(order, intent, valid, draft.book, draft.policy)
+        )
+    except errors.OrderDenied as error:
+        looked = Denial(error.reason, str(error))
+    if isinstance(looked, Reserve):
+        return looked
+    if order.is_carried and looked.reason is Reason.PRICE_OUTSIDE_BAND:
+        rest_until_next_session(order, looked.text, draft)
+    else:
+        _never_sent(order, looked.reason, looked.text, draft)
+    return None
+
+
+def _never_sent(order: Order, reason: Reason, text: str, draft: Draft) -> None:
+    evidence = "nothing of it is at the broker" if order.refs else "never sent"
+    draft.add(OrderCancelled(order_id=order.order_id, reason=reason, text=text, evidence=evidence))
+
+
+def order_as_intent(
+    order: Order, qty: Decimal | None = None, price: Decimal | None = None
+) -> ApprovedOrderIntent:
+    """The order as it would be asked for now, with other terms where given: the same rules check it again.
+
+    A stop that was triggered is what it goes out as; one that is held is still a stop.
+    """
+    triggered = order.triggered_ns is not None
+    return ApprovedOrderIntent(
+        account_id=order.account_id,
+        symbol=order.symbol,
+        side=order.side,
+        order_type=order.wire_type,
+        qty=order.qty if qty is None else qty,
+        price=order.price_raw if price is None else price,
+        stop_price=None if triggered else order.stop_price,
+        time_in_force=TimeInForce.DAY if triggered and order.wire_type is OrderType.MARKET else order.tif,
+        strategy_id=order.strategy_id,
+        strategy_version=order.strategy_version,
+        signal_ts_ns=order.signal_ts_ns or 0,
+        venue=order.venue,
+        session=order.session,
+        good_till=order.good_till if order.tif is TimeInForce.GTD else "",
+        user_id=order.created_by,
+    )
 
 
 def obstacle_to(order: Order, book: Book) -> Shape | PositionKey | None:
@@ -241,12 +359,8 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
         case Accepted():
             _accepted(order, command.attempt, outcome, draft)
         case Rejected():
-            if current and can(order, OrderRejected):
-                draft.add(
-                    OrderRejected(
-                        order_id=order.order_id, code=outcome.code, text=outcome.text, raw=outcome.raw
-                    )
-                )
+            if current:
+                _rejected(order, outcome, draft)
         case NotSent():
             if current:
                 _not_sent(order, outcome, draft)
@@ -260,6 +374,24 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
     return draft.decision(order.order_id)
 
 
+def _rejected(order: Order, outcome: Rejected, draft: Draft) -> None:
+    """The broker's no ends it. What an order of several days filled before stays filled."""
+    if order.qty_filled and can(order, OrderCancelled):
+        text = f"{outcome.code} {outcome.text}".strip()
+        draft.add(
+            OrderCancelled(
+                order_id=order.order_id,
+                reason=Reason.BROKER_REJECTED,
+                text=text,
+                evidence=f"reply: {outcome.raw}",
+            )
+        )
+    elif can(order, OrderRejected):
+        draft.add(
+            OrderRejected(order_id=order.order_id, code=outcome.code, text=outcome.text, raw=outcome.raw)
+        )
+
+
 def _accepted(order: Order, attempt: int, outcome: Accepted, draft: Draft) -> None:
     """The broker has it under a number; more than one number for an order is a person's to settle (F-05)."""
     number = outcome.ref.number
@@ -270,7 +402,8 @@ def _accepted(order: Order, attempt: int, outcome: Accepted, draft: Draft) -> No
         stop(f"the broker gave {order.order_id} the number {number}, which {other.order_id} has", draft)
         flag(order, Flag.DISPUTED, f"its number {number} is another order's: compare by hand", draft)
         return
-    if order.refs or order.attempt != attempt:
+    renewed = order.is_carried and order.attempt_open and not order.has_ref_of(outcome.ref.trade_date)
+    if (order.refs and not renewed) or order.attempt != attempt:
         # Not mapped: cumulative figures of two numbers must not be counted as one order's. A history
         # lists it, and what it fills is booked from there.
         draft.ask = True
@@ -297,7 +430,7 @@ def _unknown(order: Order, outcome: Unknown, draft: Draft) -> None:
 def _not_sent(order: Order, outcome: NotSent, draft: Draft) -> None:
     """EMS-02: it provably never left, so it may be tried again after 1, 2 and 4 s, and then no more."""
     delays = draft.policy.limits.send_retry_s
-    tries = order.attempt - order.resends
+    tries = order.tries
     wanted = order.cancel_requested_ns is None
     retry_at = draft.now_ns + delays[tries - 1] * SECOND_NS if tries <= len(delays) and wanted else None
     draft.add(

@@ -8,9 +8,10 @@ from jumun.model.events import CancelRequested, OrderCancelled
 from jumun.model.ids import UserId
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
-from jumun.rules.book import is_waiting
+from jumun.rules.book import is_idle, is_waiting
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.policy import SECOND_NS, Limits
+from jumun.rules.watch import next_alarm_ns, watch_time
 
 CLOCK = UserId("clock")
 
@@ -19,7 +20,7 @@ def next_deadline_ns(order: Order, limits: Limits) -> int | None:
     """Return when a Tick should next look at this order; None when time means nothing to it."""
     if order.status.is_final:
         return None
-    times = [order.cancel_retry_ns]
+    times = [order.cancel_retry_ns, next_alarm_ns(order, limits)]
     if is_waiting(order):
         times += [order.retry_at_ns, _queue_end_ns(order, limits)]
     if order.cancel_requested_ns is None:
@@ -38,20 +39,35 @@ def decide_tick(command: Tick, draft: Draft) -> Decision:
 
 
 def _look_at(order: Order, draft: Draft) -> None:
+    order = watch_time(order, draft)
     expired = order.expires_ns is not None and draft.now_ns >= order.expires_ns
-    if is_waiting(order):
-        if expired or draft.now_ns >= _queue_end_ns(order, draft.policy.limits):
-            text = "it waited too long and was never sent" if not order.attempt else "it never left in time"
-            draft.add(
-                OrderCancelled(
-                    order_id=order.order_id, reason=Reason.EXPIRED, text=text, evidence="no attempt is open"
-                )
-            )
+    if is_idle(order):
+        queue_end_ns = _queue_end_ns(order, draft.policy.limits) if is_waiting(order) else None
+        if expired or (queue_end_ns is not None and draft.now_ns >= queue_end_ns):
+            _expire(order, draft)
     elif expired and order.cancel_requested_ns is None:
         draft.add(CancelRequested(order_id=order.order_id, reason=Reason.ORDER_TIMEOUT, by=CLOCK))
     elif order.cancel_retry_ns is not None and draft.now_ns >= order.cancel_retry_ns:
         draft.touch(order)
 
 
-def _queue_end_ns(order: Order, limits: Limits) -> int:
-    return order.created_ns + limits.priority_timeout_s * SECOND_NS
+def _expire(order: Order, draft: Draft) -> None:
+    if order.stop_held:
+        text = "its stop price was never seen"
+    elif order.refs:
+        text = "its last day is over"
+    else:
+        text = "it never left in time" if order.attempt else "it waited too long and was never sent"
+    draft.add(
+        OrderCancelled(
+            order_id=order.order_id, reason=Reason.EXPIRED, text=text, evidence="no attempt is open"
+        )
+    )
+
+
+def _queue_end_ns(order: Order, limits: Limits) -> int | None:
+    """The longest wait in the queue; an order of several days waits for its session instead."""
+    if order.is_carried:
+        return None
+    since_ns = order.triggered_ns or order.created_ns
+    return since_ns + limits.priority_timeout_s * SECOND_NS

@@ -6,18 +6,23 @@ from typing import Final
 from jumun.model.events import (
     Event,
     FillBooked,
+    EntryBooked,
+    FillReversed,
     ForeignOrderAdopted,
     OpeningBooked,
     OrderAccepted,
     OrderCancelled,
     OrderCreated,
     OrderDenied,
+    OrderModified,
     OrderRejected,
+    OrderResting,
     OrderSent,
     OrderUnknown,
+    StopTriggered,
 )
 from jumun.model.journal import Entry, Record, Transition
-from jumun.model.orders import BrokerRef
+from jumun.model.orders import BrokerRef, Order
 from jumun.rules.book import Applied, Book
 from jumun.rules.messages import messages_of
 
@@ -31,6 +36,10 @@ TRANSITIONS: Final = (
     OrderUnknown,
     FillBooked,
     OrderCancelled,
+    OrderModified,
+    OrderResting,
+    StopTriggered,
+    FillReversed,
     ForeignOrderAdopted,
 )
 
@@ -39,8 +48,8 @@ def entry_of(record: Record, applied: Applied, environment: str) -> Entry:
     """Return the record with every row that it implies."""
     event = record.event
     transition = transition_of(event, applied)
-    rows = event.ledger if isinstance(event, FillBooked) else ()
-    if isinstance(event, OpeningBooked):
+    rows = event.ledger if isinstance(event, FillBooked | FillReversed) else ()
+    if isinstance(event, OpeningBooked | EntryBooked):
         rows = event.rows
     return Entry(
         record=record,
@@ -64,6 +73,14 @@ def transition_of(event: Event, applied: Applied) -> Transition | None:
         reason, text = event.reason.value, event.text
     elif isinstance(event, OrderRejected):
         reason, text = event.code, event.text
+    elif isinstance(event, OrderModified):
+        reason, text = "MODIFIED", _terms(event, before)
+    elif isinstance(event, OrderResting):
+        reason, text = "RESTING", event.text
+    elif isinstance(event, StopTriggered):
+        reason, text = "STOP_TRIGGERED", f"{event.price:f} seen by {event.source}"
+    elif isinstance(event, FillReversed):
+        reason, text = "BUSTED", event.text
     raw = event.evidence if isinstance(event, OrderCancelled) else getattr(event, "raw", "")
     return Transition(
         order_id=after.order_id,
@@ -75,6 +92,16 @@ def transition_of(event: Event, applied: Applied) -> Transition | None:
     )
 
 
+def _terms(event: OrderModified, before: Order | None) -> str:
+    """What a modify changed, for people (S002-37)."""
+    if before is None:
+        return f"quantity {event.terms.qty:f}, price {event.terms.price}"
+    return (
+        f"quantity {before.qty:f} to {event.terms.qty:f}, price {before.price} to {event.terms.price}, "
+        f"by {event.by}"
+    )
+
+
 def entries_of(records: Iterable[Record], environment: str) -> Iterator[Entry]:
     """Fold a whole journal from its first record and yield what each record wrote; for a rebuild."""
     book = Book(recent_max=1_000_000_000)  # a rebuild must still find every closed order
@@ -83,6 +110,9 @@ def entries_of(records: Iterable[Record], environment: str) -> Iterator[Entry]:
 
 
 def _new_ref(event: Event, applied: Applied) -> BrokerRef | None:
+    if isinstance(event, OrderModified):
+        known = event.ref is None or (applied.before is not None and applied.before.has_ref(event.ref))
+        return None if known else event.ref
     if isinstance(event, OrderSent):
         known = applied.before is not None and applied.before.has_ref(event.ref)
         return None if known else event.ref

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from jumun.model.orders import Order
+from jumun.model.orders import BrokerRef, Order
 from jumun.model.reports import FillNotice
 
 ZERO = Decimal(0)
@@ -48,47 +48,59 @@ Counted = Nothing | Explained | Booking
 
 
 def count_notice(order: Order, notice: FillNotice) -> Counted:
-    """Return what a fill notice adds to the order."""
+    """Return what a fill notice adds to the order, counted under the number that it names."""
     if notice.qty <= ZERO or notice.price <= ZERO:
         return Nothing(ask=True)
     if notice.qty_cumulative is not None:
         return _count_cumulative_notice(order, notice, notice.qty_cumulative)
     identity = notice_identity(notice)
+    if notice.execution_id is None and order.refs and notice.ref != order.refs[0]:
+        identity = f"{identity}:{notice.ref.trade_date}:{notice.ref.number}"  # a twin under another number
     if len(order.notices) >= NOTICES_MAX:
         return Nothing(ask=True)  # from here on the cumulative figure alone counts
     if identity in order.notices:
         return Nothing(ask=notice.execution_id is None)
-    if order.qty_noticed != order.qty_filled:
+    tally = order.tally(notice.ref)
+    if tally.qty_noticed != tally.qty:
         return Explained(identity, notice.qty)
     return Booking(identity, notice.qty, notice.price, notice.qty * notice.price, notice.qty)
 
 
-def count_cumulative(order: Order, qty: Decimal, amount: Decimal) -> Counted:
-    """Return what a cumulative figure adds. A lower one is stale and changes nothing (I-06, F-38)."""
-    added = qty - order.qty_filled
+def count_cumulative(order: Order, ref: BrokerRef, qty: Decimal, amount: Decimal) -> Counted:
+    """Return what a number's cumulative figure adds. A lower one is stale: nothing changes (I-06, F-38)."""
+    tally = order.tally(ref)
+    added = qty - tally.qty
     if added <= ZERO:
         return Nothing(ask=False)
-    value = amount - order.amount_filled
+    value = amount - tally.amount
     if value <= ZERO:
         return Nothing(ask=True)
-    return Booking(f"cum:{qty.normalize():f}", added, value / added, value, ZERO)
+    return Booking(_cumulative_identity(order, ref, qty), added, value / added, value, ZERO)
 
 
 def notice_identity(notice: FillNotice) -> str:
     """The execution id, or what there is instead: whole second, price and quantity."""
     if notice.execution_id is not None:
         return f"exec:{notice.execution_id}"
-    return (
-        f"seen:{notice.ts_event_ns // ONE_SECOND_NS}:{notice.price.normalize():f}:{notice.qty.normalize():f}"
-    )
+    second, price, qty = notice.ts_event_ns // ONE_SECOND_NS, notice.price.normalize(), notice.qty.normalize()
+    return f"seen:{second}:{price:f}:{qty:f}"
 
 
 def _count_cumulative_notice(order: Order, notice: FillNotice, cumulative: Decimal) -> Counted:
     if notice.amount_cumulative is not None:
-        return count_cumulative(order, cumulative, notice.amount_cumulative)
-    added = cumulative - order.qty_filled
+        return count_cumulative(order, notice.ref, cumulative, notice.amount_cumulative)
+    added = cumulative - order.tally(notice.ref).qty
     if added <= ZERO:
         return Nothing(ask=False)
     if added != notice.qty:
         return Nothing(ask=True)  # an earlier notice is missing: its price is not known
-    return Booking(f"cum:{cumulative.normalize():f}", added, notice.price, added * notice.price, ZERO)
+    identity = _cumulative_identity(order, notice.ref, cumulative)
+    return Booking(identity, added, notice.price, added * notice.price, ZERO)
+
+
+def _cumulative_identity(order: Order, ref: BrokerRef, qty: Decimal) -> str:
+    """Unique for an order: its first number is the common case; a bust lets a figure come a second time."""
+    identity = f"cum:{qty.normalize():f}"
+    if order.refs and ref != order.refs[0]:
+        identity = f"{identity}:{ref.trade_date}:{ref.number}"
+    return f"{identity}:after-bust-{order.busts}" if order.busts else identity

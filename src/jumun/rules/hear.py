@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from jumun.model.errors import OmsError
 from jumun.model.events import (
     FillBooked,
+    FillReversed,
     NoticeCounted,
     OrderAccepted,
     OrderCancelled,
@@ -23,16 +24,19 @@ from jumun.model.fills import Fill
 from jumun.model.ids import FillId
 from jumun.model.orders import BrokerRef, Flag, Order, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerState, FillNotice, OrderReport
+from jumun.model.reports import BrokerState, FillNotice, OrderReport, TradeBust
 from jumun.rules.costs import order_costs
 from jumun.rules.draft import Draft
 from jumun.rules.fills import Booking, Counted, Explained, count_cumulative, count_notice
-from jumun.rules.ledger import rows_of_fill
+from jumun.rules.carry import lives_on, rest_until_next_session
+from jumun.rules.ledger import rows_of_fill, rows_of_reversal
 from jumun.rules.order_machine import can
 from jumun.rules.settlement import settlement_date
-from jumun.rules.validation import PRICED
+from jumun.rules.order_kinds import PRICED
+from jumun.rules.watch import watch_fill
 
 ZERO: Final = Decimal(0)
+CLOCK_SKEW_NS: Final = 2_000_000_000
 Costs = list[tuple[str, Decimal]]
 
 
@@ -43,11 +47,19 @@ def hear_fill(order: Order, notice: FillNotice, draft: Draft) -> None:
         flag(order, Flag.DISPUTED, text, draft)
         draft.ask = True
         return
+    if notice.qty_cumulative is not None and _is_before_bust(order, notice.ts_event_ns):
+        draft.ask = True  # it may still count what was taken back since (I-19)
+        return
     book_counted(order, count_notice(order, notice), notice.ref, notice.ts_event_ns, notice.raw, draft)
 
 
-def hear_order(report: OrderReport, draft: Draft, *, evidence: str) -> None:
-    """Take in what the broker says of an order that we have: its number, its fills, then its state."""
+def hear_order(
+    report: OrderReport, draft: Draft, *, evidence: str, asked_ns: int | None = None
+) -> None:
+    """Take in what the broker says of an order that we have: its number, its fills, then its state.
+
+    `asked_ns` is our clock before the question that this answers; None for a notice of the stream.
+    """
     order = draft.by_ref(report.account_id, report.ref)
     assert order is not None, f"{report.ref.number} is mapped to no order"
     if (report.symbol, report.side) != (order.symbol, order.side):
@@ -59,8 +71,13 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str) -> None:
             order, Flag.DISPUTED, f"the broker calls {report.ref.number} {report.side} {report.symbol}", draft
         )
         return
-    counted = count_cumulative(order, report.qty_filled, report.amount_filled)
+    if _is_before_bust(order, report.ts_event_ns if asked_ns is None else asked_ns):
+        draft.ask = True  # it may still count what was taken back since (I-19)
+        return
+    counted = count_cumulative(order, report.ref, report.qty_filled, report.amount_filled)
     order = book_counted(order, counted, report.ref, report.ts_event_ns, report.raw, draft)
+    if not _speaks_for(report.ref, order):
+        return  # an older number of it: its fills count, what became of it does not end the order
     match report.state:
         case BrokerState.WORKING:
             if can(order, OrderAccepted):
@@ -71,10 +88,80 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str) -> None:
                 draft.ask = True
         case BrokerState.CANCELLED | BrokerState.EXPIRED:
             _end(order, report, evidence, draft)
+        case BrokerState.REPLACED:
+            draft.ask = True  # its rest lives under a number that we have not heard of yet
         case BrokerState.REJECTED:
             _refuse(order, report, evidence, draft)
         case _:
             assert_never(report.state)
+
+
+def hear_bust(bust: TradeBust, draft: Draft) -> None:
+    """The exchange took a fill back or corrected its price: a reversing entry, once, alarmed (F-53)."""
+    order = draft.by_ref(bust.account_id, bust.ref)
+    assert order is not None, f"{bust.ref.number} is mapped to no order"
+    identity = f"bust:{bust.identity}"
+    if identity in order.notices:
+        return
+    draft.ask = True
+    if (bust.symbol, bust.side) != (order.symbol, order.side) or bust.qty > order.tally(bust.ref).qty:
+        text = f"a bust of {bust.qty:f} {bust.symbol} does not fit what {bust.ref.number} filled: compare by hand"
+        flag(order, Flag.DISPUTED, text, draft)
+        return
+    busted = _busted_fill(order, bust, draft)
+    held = draft.position(order.account_id, order.symbol, order.currency.value)
+    back = busted.amount if bust.price_new is None else busted.amount - bust.qty * bust.price_new
+    qty = bust.qty if bust.price_new is None else ZERO
+    *_, costs, problem = _costs_of(order, Booking(identity, -qty, bust.price, -back, ZERO), bust.ref, draft)
+    rows = rows_of_reversal(busted, held, bust.price_new, costs)
+    what = "taken back" if bust.price_new is None else f"repriced to {bust.price_new:f}"
+    text = f"{bust.qty:f} at {bust.price:f} {what} by the exchange"
+    after = draft.add(
+        FillReversed(
+            order_id=order.order_id,
+            identity=identity,
+            ref=bust.ref,
+            qty=qty,
+            amount=back,
+            ledger=rows,
+            text=text,
+            raw=bust.raw,
+        ),
+        rows,
+    )
+    if problem:
+        flag(after, Flag.DISPUTED, problem, draft)
+
+
+def _busted_fill(order: Order, bust: TradeBust, draft: Draft) -> Fill:
+    """The fill as it was announced, so that its rows can be turned round."""
+    return Fill(
+        fill_id=FillId(draft.facts.new_id()),
+        order_id=order.order_id,
+        account_id=order.account_id,
+        symbol=order.symbol,
+        currency=order.currency,
+        side=order.side,
+        qty=bust.qty,
+        price=bust.price,
+        amount=bust.qty * bust.price,
+        identity=f"bust:{bust.identity}",
+        trade_date=bust.ref.trade_date,
+        settlement_date=bust.ref.trade_date,
+        ts_event_ns=bust.ts_event_ns,
+        strategy_id=order.strategy_id,
+        ref=bust.ref,
+    )
+
+
+def _speaks_for(ref: BrokerRef, order: Order) -> bool:
+    """Only the newest number of the newest attempt tells where the order stands (I-11, F-49)."""
+    return ref == order.newest_ref and not (order.attempt_open and order.is_carried)
+
+
+def _is_before_bust(order: Order, ts_ns: int) -> bool:
+    """What is older than a bust may still count the fill that was taken back; clocks differ by seconds."""
+    return order.bust_ns is not None and ts_ns < order.bust_ns + CLOCK_SKEW_NS
 
 
 def adopt_ref(order: Order, ref: BrokerRef, evidence: str, raw: str, draft: Draft) -> Order:
@@ -126,6 +213,8 @@ def _book(order: Order, booking: Booking, ref: BrokerRef, ts_event_ns: int, raw:
         trade_date=day,
         settlement_date=settles,
         ts_event_ns=ts_event_ns,
+        strategy_id=order.strategy_id,
+        ref=ref,
         flags=_flags_of(order, booking),
     )
     held = draft.position(order.account_id, order.symbol, order.currency.value)
@@ -136,7 +225,7 @@ def _book(order: Order, booking: Booking, ref: BrokerRef, ts_event_ns: int, raw:
     after = draft.add(event, rows)
     if problem:
         flag(after, Flag.DISPUTED, problem, draft)
-    return after
+    return watch_fill(after, booking.qty, booking.price, draft)
 
 
 def _flags_of(order: Order, booking: Booking) -> tuple[Flag, ...]:
@@ -179,7 +268,10 @@ def _costs_of(order: Order, booking: Booking, ref: BrokerRef, draft: Draft) -> t
 
 
 def _end(order: Order, report: OrderReport, evidence: str, draft: Draft) -> None:
-    if not can(order, OrderCancelled):
+    if not can(order, OrderCancelled) or order.resting:
+        return
+    if report.state is BrokerState.EXPIRED and lives_on(order, report.ref.trade_date):
+        rest_until_next_session(order, f"{evidence}: {report.raw}", draft)
         return
     if report.state is BrokerState.EXPIRED:
         reason, text = Reason.EXPIRED, report.text or "the session ended"

@@ -29,29 +29,82 @@ def rows_of_fill(
     `costs` are the increments of this fill by cost kind, in the fill's currency; a negative one gives money
     back (the cost of the whole order turned out lower).
     """
-    rows = [_fill_row(fill)]
-    realised = realised_by(fill, position)
-    if realised:
-        debit, credit = LedgerAccount.SECURITIES, LedgerAccount.PNL
-        rows.append(_row(fill, LedgerKind.REALISED, abs(realised), *_toward(realised, debit, credit)))
-    for cost_kind, amount in costs:
-        if amount:
-            is_tax = cost_kind in TAX_KINDS
-            kind = LedgerKind.TAX if is_tax else LedgerKind.FEE
-            account = LedgerAccount.TAXES if is_tax else LedgerAccount.FEES
-            moved = _toward(amount, account, LedgerAccount.CASH)
-            rows.append(replace(_row(fill, kind, abs(amount), *moved), cost_kind=cost_kind))
+    row = _fill_row(fill)
+    return _with_costs((row,), row, position, costs)
+
+
+def rows_of_reversal(
+    fill: Fill, position: Position, price_new: Decimal | None, costs: Iterable[tuple[str, Decimal]]
+) -> tuple[LedgerRow, ...]:
+    """Return the rows that take a fill back, or correct its price (F-53, I-32).
+
+    The reverse of a buy closes shares like a sale at the price of the buy, so cash is as if it had never
+    been. A corrected price moves the difference between cash and the cost of the shares, or the result
+    where none are left. `costs` are what the order's costs change by.
+    """
+    row = replace(_fill_row(fill), kind=LedgerKind.BUST)
+    if price_new is None:
+        back = replace(row, debit=row.credit, credit=row.debit, qty=-row.qty)
+        return _with_costs((back,), row, position, costs)
+    too_much = fill.amount - fill.qty * price_new
+    debit, credit = (row.credit, row.debit) if too_much > ZERO else (row.debit, row.credit)
+    moved = replace(row, amount=abs(too_much), debit=debit, credit=credit, qty=ZERO)
+    return _with_costs((moved,) if too_much else (), row, position, costs)
+
+
+def realised_row(row: LedgerRow, position: Position) -> LedgerRow | None:
+    """Return the REALISED row that a FILL or BUST row brings about against the position before it."""
+    if row.kind not in (LedgerKind.FILL, LedgerKind.BUST):
+        return None
+    realised = _realised(row, position)
+    if not realised:
+        return None
+    debit, credit = _toward(realised, LedgerAccount.SECURITIES, LedgerAccount.PNL)
+    return replace(
+        row, kind=LedgerKind.REALISED, amount=abs(realised), debit=debit, credit=credit, qty=ZERO
+    )
+
+
+def _with_costs(
+    moved: tuple[LedgerRow, ...],
+    template: LedgerRow,
+    position: Position,
+    costs: Iterable[tuple[str, Decimal]],
+) -> tuple[LedgerRow, ...]:
+    rows = list(moved)
+    for row in moved:
+        realised = realised_row(row, position)
+        if realised is not None:
+            rows.append(realised)
+    rows += [_cost_row(template, cost_kind, amount) for cost_kind, amount in costs if amount]
     return tuple(rows)
 
 
-def realised_by(fill: Fill, position: Position) -> Decimal:
-    """Return the gross profit (loss below zero) that a fill realises against the position before it."""
-    signed = fill.qty if fill.side is Side.BUY else -fill.qty
-    if not position.qty or (position.qty > ZERO) is (signed > ZERO):
+def _cost_row(like: LedgerRow, cost_kind: str, amount: Decimal) -> LedgerRow:
+    is_tax = cost_kind in TAX_KINDS
+    account = LedgerAccount.TAXES if is_tax else LedgerAccount.FEES
+    debit, credit = _toward(amount, account, LedgerAccount.CASH)
+    return replace(
+        like,
+        kind=LedgerKind.TAX if is_tax else LedgerKind.FEE,
+        amount=abs(amount),
+        debit=debit,
+        credit=credit,
+        qty=ZERO,
+        cost_kind=cost_kind,
+    )
+
+
+def _realised(row: LedgerRow, position: Position) -> Decimal:
+    """The gross profit (loss below zero) of a row that moves shares against money."""
+    money = -row.amount if row.credit is LedgerAccount.SECURITIES else row.amount  # what the basis changes by
+    if not row.qty:
+        return ZERO if position.qty else -money  # a corrected price of shares that are gone
+    if not position.qty or (position.qty > ZERO) is (row.qty > ZERO):
         return ZERO  # opens or enlarges
-    closed = min(abs(position.qty), fill.qty)
+    closed = min(abs(position.qty), abs(row.qty))
     basis = _share(position.cost_basis, closed, abs(position.qty))
-    amount = _share(fill.amount, closed, fill.qty)
+    amount = _share(row.amount, closed, abs(row.qty))
     # A long position has a positive basis and is closed by money coming in; a short one the reverse.
     return amount - basis if position.qty > ZERO else -basis - amount
 
@@ -68,6 +121,8 @@ def apply_rows(position: Position, rows: Iterable[LedgerRow]) -> Position:
         qty += row.qty
         if row.kind is LedgerKind.REALISED:
             realised += amount if row.debit is LedgerAccount.SECURITIES else -amount
+        elif row.kind is LedgerKind.DIVIDEND:
+            realised += amount if row.credit is LedgerAccount.INCOME else -amount
         elif row.kind in (LedgerKind.FEE, LedgerKind.TAX):
             costs += -amount if row.debit is LedgerAccount.CASH else amount
     return replace(position, qty=qty, cost_basis=basis, realised_gross=realised, costs=costs)

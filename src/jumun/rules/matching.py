@@ -27,7 +27,7 @@ def candidates(order: Order, reports: Iterable[OrderReport], *, carries_referenc
 def lookalikes(order: Order, reports: Iterable[OrderReport]) -> list[OrderReport]:
     """Return the reports that look like the order, whenever they came."""
     shape = shape_of(order)
-    return [report for report in reports if shape_of_report(report) == shape]
+    return [report for report in reports if report.replaces is None and shape_of_report(report) == shape]
 
 
 def shape_of_report(report: OrderReport) -> Shape:

@@ -15,22 +15,29 @@ from jumun.model.events import (
     CancelIntended,
     CancelRequested,
     FillBooked,
+    FillReversed,
     ForeignOrderAdopted,
+    ModifyAnswered,
+    ModifyIntended,
     NoticeCounted,
     OrderAccepted,
+    OrderAlarmed,
     OrderCancelled,
     OrderCreated,
     OrderDenied,
     OrderFlagged,
+    OrderModified,
     OrderRejected,
+    OrderResting,
     OrderSent,
     OrderUnknown,
     SendIntended,
     SendNotLeft,
+    StopTriggered,
     UnknownNotFound,
 )
-from jumun.model.fills import LedgerKind
-from jumun.model.orders import Flag, Order, OrderStatus
+from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.orders import Alarm, BrokerRef, Flag, Order, OrderStatus, Tally
 from jumun.model.reasons import Reason
 
 NEW, SENT, ACCEPTED = OrderStatus.NEW, OrderStatus.SENT, OrderStatus.ACCEPTED
@@ -41,9 +48,23 @@ NEXT: Final[dict[tuple[OrderStatus, type], OrderStatus]] = {
     (NEW, OrderDenied): REJECTED,
     (NEW, SendIntended): NEW,  # the status moves only when somebody else confirms it (C-2)
     (ERROR, SendIntended): ERROR,  # a resend, after proof that the first attempt never arrived
+    (SENT, SendIntended): SENT,  # a multi-day order goes out again in its next session
+    (ACCEPTED, SendIntended): ACCEPTED,
+    (PART_FILLED, SendIntended): PART_FILLED,
     (NEW, SendNotLeft): NEW,
     (ERROR, SendNotLeft): ERROR,
+    (SENT, SendNotLeft): SENT,
+    (ACCEPTED, SendNotLeft): ACCEPTED,
+    (PART_FILLED, SendNotLeft): PART_FILLED,
+    (NEW, OrderResting): NEW,
+    (SENT, OrderResting): SENT,
+    (ACCEPTED, OrderResting): ACCEPTED,
+    (PART_FILLED, OrderResting): PART_FILLED,
+    (ERROR, OrderResting): ACCEPTED,  # the broker's own list shows that nothing of it is there any more
+    (NEW, StopTriggered): NEW,
     (NEW, OrderSent): SENT,
+    (SENT, OrderSent): SENT,
+    (ACCEPTED, OrderSent): ACCEPTED,
     (ERROR, OrderSent): SENT,  # an unknown one was found at the broker (F-03)
     (PART_FILLED, OrderSent): PART_FILLED,  # a fill came before our reply (F-21)
     (FILLED, OrderSent): FILLED,
@@ -55,6 +76,17 @@ NEXT: Final[dict[tuple[OrderStatus, type], OrderStatus]] = {
     (NEW, OrderRejected): REJECTED,
     (SENT, OrderRejected): REJECTED,
     (ACCEPTED, OrderRejected): REJECTED,  # accepted by the broker, refused later by the exchange (F-51)
+    (NEW, OrderModified): NEW,
+    (SENT, OrderModified): SENT,
+    (ACCEPTED, OrderModified): ACCEPTED,
+    (PART_FILLED, OrderModified): PART_FILLED,
+    (ERROR, OrderModified): ERROR,
+    (FILLED, OrderModified): FILLED,  # its new number was found after it had filled under it
+    (CANCELLED, OrderModified): CANCELLED,
+    (REJECTED, OrderModified): REJECTED,
+    (SENT, ModifyIntended): SENT,
+    (ACCEPTED, ModifyIntended): ACCEPTED,
+    (PART_FILLED, ModifyIntended): PART_FILLED,
     (ERROR, OrderRejected): REJECTED,
     (NEW, OrderUnknown): ERROR,
     (SENT, OrderUnknown): ERROR,
@@ -72,7 +104,16 @@ NEXT: Final[dict[tuple[OrderStatus, type], OrderStatus]] = {
 
 # Facts beside the status. They are possible in every status, the final ones included: a late fill is
 # booked and flagged, a cancel crosses a fill (I-17, I-20).
-FACTS: Final = (OrderFlagged, NoticeCounted, CancelRequested, CancelIntended, CancelAnswered)
+FACTS: Final = (
+    OrderFlagged,
+    OrderAlarmed,
+    NoticeCounted,
+    CancelRequested,
+    CancelIntended,
+    CancelAnswered,
+    ModifyAnswered,
+    FillReversed,
+)
 
 # A fill leads here while shares are left, and there when none are.
 AFTER_PART_FILL: Final = {
@@ -104,6 +145,10 @@ def next_status(order: Order, event: AnyOrderEvent) -> OrderStatus:
     status = NEXT.get((order.status, type(event)))
     if status is None:
         raise ImpossibleTransition(f"{order.order_id}: {type(event).__name__} cannot follow {order.status}")
+    if isinstance(event, OrderModified) and event.terms.qty <= order.qty_filled and not status.is_final:
+        return FILLED  # the modify lowered it to what had filled already
+    if order.status is ERROR and status in (SENT, ACCEPTED) and order.qty_filled:
+        return PART_FILLED  # it had filled before its outcome became unknown
     return status
 
 
@@ -130,21 +175,27 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
         case OrderDenied():
             return replace(order, reason=event.reason, reason_text=event.text)
         case SendIntended():
+            if event.reserve_price is not None and event.reserve_cost is not None:
+                order = replace(order, reserve_price=event.reserve_price, reserve_cost=event.reserve_cost)
             return replace(
                 order,
+                tries=order.tries + 1,
                 attempt=event.attempt,
                 attempt_open=True,
                 attempt_ts_ns=ts_ns,
+                attempt_qty=event.request.qty,
                 unknown_ns=None,
                 retry_at_ns=None,
                 absent_ns=None,
+                resting=False,
                 trade_date=event.request.trade_date,
             )
         case SendNotLeft():
-            return replace(order, attempt_open=False, retry_at_ns=event.retry_at_ns)
+            return replace(
+                order, attempt_open=False, retry_at_ns=event.retry_at_ns, resting=bool(order.refs)
+            )
         case OrderSent():
-            refs = order.refs if event.ref in order.refs else (*order.refs, event.ref)
-            found = replace(order, attempt_open=False, absent_ns=None, refs=refs)
+            found = replace(with_ref(order, event.ref), attempt_open=False, absent_ns=None, tries=0)
             if order.status.is_final:
                 return found  # a number that comes too late does not erase why the order ended
             return replace(found, reason=None, reason_text="")
@@ -160,14 +211,43 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
         case UnknownNotFound():
             return replace(order, absent_ns=event.asked_ns)
         case AttemptNotReceived():
-            return replace(order, attempt_open=not event.resend, resends=order.resends + event.resend)
+            return replace(
+                order,
+                attempt_open=not event.resend,
+                resends=order.resends + event.resend,
+                tries=0 if event.resend else order.tries,
+                retry_at_ns=event.until_ns,
+            )
         case OrderFlagged():
             return replace(order, flags=with_flag(order.flags, event.flag))
         case NoticeCounted():
             # Not added to `qty_noticed`: whose shares it explained is a guess, and its price may differ.
             return replace(order, notices=(*order.notices, event.identity))
         case FillBooked():
-            return _with_fill(order, event)
+            return _with_fill(order, event, ts_ns)
+        case FillReversed():
+            return _without_fill(order, event, ts_ns)
+        case OrderAlarmed():
+            return replace(order, alarms=with_alarm(order.alarms, event.alarm))
+        case StopTriggered():
+            return replace(order, stop_held=False, triggered_ns=ts_ns)
+        case OrderResting():
+            return replace(
+                order,
+                attempt_open=False,
+                resting=True,
+                retry_at_ns=event.until_ns,
+                unknown_ns=None,
+                absent_ns=None,
+                modify_to=None,
+                modify_open=False,
+                modify_unknown_ns=None,
+                modify_absent_ns=None,
+                reason=None,
+                reason_text="",
+            )
+        case ModifyIntended() | ModifyAnswered() | OrderModified():
+            return _with_modify(order, event, ts_ns)
         case CancelRequested():
             return replace(order, cancel_requested_ns=ts_ns, cancel_reason=event.reason)
         case CancelIntended():
@@ -183,6 +263,11 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
                 cancel_open=False,
                 retry_at_ns=None,
                 cancel_retry_ns=None,
+                resting=False,
+                stop_held=False,
+                modify_to=None,
+                modify_open=False,
+                modify_unknown_ns=None,
                 reason=event.reason,
                 reason_text=event.text,
             )
@@ -192,20 +277,113 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
             assert_never(event)
 
 
-def _with_fill(order: Order, event: FillBooked) -> Order:
-    fill = event.fill
+def _with_modify(order: Order, event: ModifyIntended | ModifyAnswered | OrderModified, ts_ns: int) -> Order:
+    """Until a modify has ended, the larger reservation counts; then that of the terms in force (I-33)."""
+    if isinstance(event, ModifyIntended):
+        return replace(
+            order,
+            modify_to=event.terms,
+            modify_open=True,
+            modify_unknown_ns=None,
+            modify_absent_ns=None,
+            reserve_price=event.reserve_price,
+            reserve_cost=event.reserve_cost,
+        )
+    if isinstance(event, ModifyAnswered):
+        if event.outcome == "unknown":
+            return replace(order, modify_open=False, modify_unknown_ns=ts_ns)
+        if event.outcome == "absent":
+            return replace(order, modify_absent_ns=event.asked_ns)
+        kept = replace(order, modify_to=None, modify_open=False, modify_unknown_ns=None)
+        if event.reserve_price is None or event.reserve_cost is None:
+            return kept
+        return replace(kept, reserve_price=event.reserve_price, reserve_cost=event.reserve_cost)
+    moved = order if event.ref is None else with_ref(order, event.ref)
+    return replace(
+        moved,
+        qty=event.terms.qty,
+        price=event.terms.price,
+        price_raw=event.price_raw,
+        qty_authorised=order.qty_authorised or (order.qty if event.terms.qty != order.qty else None),
+        reserve_price=event.reserve_price,
+        reserve_cost=event.reserve_cost,
+        modify_to=None,
+        modify_open=False,
+        modify_unknown_ns=None,
+        modify_absent_ns=None,
+        modify_count=order.modify_count + 1,
+    )
+
+
+def with_ref(order: Order, ref: BrokerRef) -> Order:
+    """Add a broker number. From the second one on, what each has filled is kept apart (I-03, I-11)."""
+    if ref in order.refs:
+        return order
+    tallies = order.tallies
+    if order.refs and not tallies:
+        tallies = (order.tally(order.refs[0]),)
+    if order.refs:
+        tallies = (*tallies, Tally(ref=ref))
+    return replace(order, refs=(*order.refs, ref), tallies=tallies)
+
+
+def _retallied(order: Order, ref: BrokerRef | None, qty: Decimal, amount: Decimal, noticed: Decimal) -> Order:
+    """Move the figures of one broker number, where they are kept apart."""
+    if not order.tallies:
+        return order
+    assert ref is not None, f"{order.order_id} has several numbers, so a fill must name its own"
+    tallies = tuple(
+        replace(
+            tally,
+            qty=tally.qty + qty,
+            amount=tally.amount + amount,
+            qty_noticed=tally.qty_noticed + noticed,
+        )
+        if tally.ref == ref
+        else tally
+        for tally in order.tallies
+    )
+    return replace(order, tallies=tallies)
+
+
+def _costs_after(order: Order, ledger: tuple[LedgerRow, ...]) -> dict[str, Decimal]:
     costs = dict(order.costs)
-    for row in event.ledger:
+    for row in ledger:
         if row.kind in (LedgerKind.FEE, LedgerKind.TAX):
-            sign = Decimal(1) if row.credit.value == "CASH" else Decimal(-1)
+            sign = Decimal(1) if row.credit is LedgerAccount.CASH else Decimal(-1)
             costs[row.cost_kind] = costs.get(row.cost_kind, Decimal(0)) + sign * row.amount
+    return costs
+
+
+def _without_fill(order: Order, event: FillReversed, ts_ns: int) -> Order:
+    """A recorded bust is the one thing that makes filled figures smaller (I-06)."""
+    lowered = _retallied(order, event.ref, -event.qty, -event.amount, -event.qty)
+    return replace(
+        lowered,
+        qty_filled=order.qty_filled - event.qty,
+        amount_filled=order.amount_filled - event.amount,
+        qty_noticed=max(order.qty_noticed - event.qty, Decimal(0)),
+        costs=_costs_after(order, event.ledger),
+        notices=(*order.notices, event.identity),
+        busts=order.busts + 1,
+        bust_ns=ts_ns,
+        flags=with_flag(order.flags, Flag.BUSTED),
+    )
+
+
+def _with_fill(order: Order, event: FillBooked, ts_ns: int) -> Order:
+    fill = event.fill
+    costs = _costs_after(order, event.ledger)
     noticed = bool(event.notice_qty)
     flags = order.flags
     for flag in fill.flags:
         flags = with_flag(flags, flag)
     return replace(
-        order,
-        attempt_open=False,
+        _retallied(order, fill.ref, fill.qty, fill.amount, event.notice_qty),
+        # A fill names a number that is known. While a further attempt is open, it is an older one's.
+        attempt_open=order.attempt_open and bool(order.refs),
+        fill_count=order.fill_count + 1,
+        first_fill_ns=order.first_fill_ns or ts_ns,
         qty_filled=order.qty_filled + fill.qty,
         amount_filled=order.amount_filled + fill.amount,
         costs=costs,
@@ -213,6 +391,11 @@ def _with_fill(order: Order, event: FillBooked) -> Order:
         notices=(*order.notices, fill.identity) if noticed else order.notices,
         flags=flags,
     )
+
+
+def with_alarm(alarms: tuple[Alarm, ...], alarm: Alarm) -> tuple[Alarm, ...]:
+    """Add an alarm once, keeping order."""
+    return alarms if alarm in alarms else (*alarms, alarm)
 
 
 def with_flag(flags: tuple[Flag, ...], flag: Flag) -> tuple[Flag, ...]:

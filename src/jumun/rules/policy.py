@@ -8,7 +8,7 @@ import msgspec
 
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
-from jumun.model.orders import OrderType, TimeInForce
+from jumun.model.orders import OrderType, TimeInForce, TradingSession
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
@@ -40,6 +40,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     us_market_reserve: Decimal = Decimal(
         "1.20"
     )  # a US market order is reserved at this multiple of the last price
+    max_partial_fill_time_s: int = 300  # part filled for longer raises an alarm (S000-86, S000-99)
+    min_fill_size: Decimal = Decimal(1)  # a smaller fill that leaves shares open raises an alarm (S000-100)
+    max_fills_per_order: int = 100  # more fills raise an alarm (S000-85, S000-101)
+    enable_partial_fills: bool = True  # False: the rest is cancelled at the first part fill (S000-95)
+    ack_alert_s: int = 30  # sent and not accepted for longer raises an alarm (C-14, S002-69)
+    fill_alert_s: int = 120  # accepted and without any fill for longer raises an alarm (S000-83)
+    abnormal_price_ratio: Decimal = Decimal("0.05")  # a fill further from the last price (S000-84)
     quote_age_max_s: int = 0  # 0: no limit; above it a market order without a fresh price is refused
 
 
@@ -78,6 +85,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     unknown_order_policy: str  # hold | resend_once
     visible_after_ns: int
     settles_after_ns: int
+    modifies: bool = False  # whether the broker can change a working order
+    session_kinds: frozenset[tuple[Venue, TradingSession]] = frozenset()  # beside the regular session
     approve: "Approve | None" = None  # where the risk engine plugs in
 
     def instrument(self, symbol: str) -> Instrument:

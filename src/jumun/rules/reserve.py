@@ -12,7 +12,7 @@ def reserved_cash(order: Order | None) -> Decimal:
     """Open quantity at its reserve price, plus the cost still to come; 0 unless an executable buy."""
     if order is None or order.side is not Side.BUY or not order.is_executable:
         return ZERO
-    cost_left = order.reserve_cost - sum(order.costs.values(), ZERO)
+    cost_left = order.reserve_cost - sum(order.costs.values(), ZERO) if order.costs else order.reserve_cost
     return order.qty_left * order.reserve_price + max(cost_left, ZERO)
 
 

@@ -3,8 +3,9 @@
 Source: krx_market.md sections 3.1 to 3.3 (Korea) and 11.2 (United States). Windows are laid around the
 regular session of the day, so a late open or an exam day moves them without a second table. Where relays
 disagree the narrower window is used: refusing an order for some minutes costs less than sending it blind.
-Not modelled: United States trading before and after the regular session (reads as CLOSED), and the Korean
-close-price session 08:30 to 08:40, which runs inside the opening auction's entry time.
+The Korean close-price session 08:30 to 08:40 runs inside the opening auction's entry time: it is no phase
+and is asked for by `SessionPlan.takes`. Not modelled: United States trading before and after the regular
+session (reads as CLOSED).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from jumun.model.instruments import Venue
+from jumun.model.orders import OrderType, TradingSession
 from jumun.rules.trading_days import (
     ALWAYS_OPEN,
     NO_OVERRIDES,
@@ -55,6 +57,12 @@ KRX_SINGLE_PRICE_END: Final = time(18, 0)
 EVENING_END: Final = time(20, 0)
 NXT_PRE_MARKET: Final = (time(8, 0), time(8, 50))
 NS: Final = 1_000_000_000
+QUARTER_NS: Final = 900 * NS
+CLOSE_BEFORE_START_NS: Final = 30 * 60 * NS  # before the opening
+CLOSE_BEFORE_END_NS: Final = 20 * 60 * NS
+OPENING_ENTRY_NS: Final = 330 * 60 * NS  # 04:00 in New York
+OPENING_CUTOFF_NS: Final = 2 * 60 * NS
+CLOSING_CUTOFF_NS: Final = 10 * 60 * NS
 TS_MAX_NS: Final = 253_402_128_000 * NS  # 9999-12-30: the day after it can still be named
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,6 +115,40 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
         """When the last window of the day ends: after it no order of that day can fill."""
         return self.windows[-1].end_ns
 
+    def span(self, session: TradingSession) -> tuple[int, int] | None:
+        """Return from when to when (excluded) an order of `session` may live; None where the day has none.
+
+        Orders are taken in it except in a PAUSE: see `takes`.
+        """
+        if session is TradingSession.CLOSE_BEFORE:
+            return _close_before(self)
+        phases = SESSION_PHASES.get((self.venue, session), frozenset())
+        inside = [window for window in self.windows if window.phase in phases]
+        return (inside[0].start_ns, inside[-1].end_ns) if inside else None
+
+    def takes(self, session: TradingSession, ts_ns: int) -> bool:
+        """Whether the venue takes a new order of `session` at `ts_ns`."""
+        span = self.span(session)
+        if span is None or not span[0] <= ts_ns < span[1]:
+            return False
+        is_early = session is TradingSession.CLOSE_BEFORE  # runs inside the opening auction's entry time
+        return is_early or self.phase_at(ts_ns) in SESSION_PHASES[self.venue, session]
+
+    def auction_entry(self, order_type: OrderType) -> tuple[int, int] | None:
+        """Return from when to when (excluded) an order for one auction only is taken; None for other kinds.
+
+        United States: for the open until two minutes before it, for the close until ten minutes before it,
+        also on a short day. Exchanges and brokers differ by minutes; the earliest is used (krx_market.md 12.5).
+        After the end such an order can be neither changed nor cancelled.
+        """
+        if self.venue is not Venue.US:
+            return None
+        if order_type in (OrderType.MOO, OrderType.LOO):
+            return self.open_ns - OPENING_ENTRY_NS, self.open_ns - OPENING_CUTOFF_NS
+        if order_type in (OrderType.MOC, OrderType.LOC):
+            return self.open_ns, self.close_ns - CLOSING_CUTOFF_NS
+        return None
+
     def phase_at(self, ts_ns: int) -> Phase:
         """Return the phase at `ts_ns`; CLOSED outside the windows of this day."""
         for window in self.windows:
@@ -115,11 +157,44 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
         return Phase.CLOSED
 
 
+# Which phases take the orders of a session, and keep them alive. A regular order at NXT may be entered before
+# the opening and lives on into the evening (F-56); one for the pre-market alone ends with it.
+SESSION_PHASES: Final = {
+    (Venue.KRX, TradingSession.REGULAR): frozenset(
+        {Phase.PRE_OPEN_AUCTION, Phase.CONTINUOUS, Phase.CLOSING_AUCTION}
+    ),
+    (Venue.KRX, TradingSession.CLOSE_AFTER): frozenset({Phase.AFTER_CLOSE_ENTRY, Phase.AFTER_CLOSE}),
+    (Venue.KRX, TradingSession.SINGLE_PRICE): frozenset({Phase.SINGLE_PRICE}),
+    (Venue.KRX, TradingSession.AFTER_MARKET): frozenset({Phase.AFTER_MARKET}),
+    (Venue.NXT, TradingSession.PRE_MARKET): frozenset({Phase.PRE_MARKET}),
+    (Venue.NXT, TradingSession.REGULAR): frozenset(
+        {Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET}
+    ),
+    (Venue.NXT, TradingSession.AFTER_MARKET): frozenset({Phase.AFTER_MARKET}),
+    (Venue.US, TradingSession.REGULAR): frozenset({Phase.CONTINUOUS}),
+}
+
+
+def _close_before(plan: SessionPlan) -> tuple[int, int] | None:
+    """The ten minutes half an hour before the opening, at KRX (krx_market.md 3.1); moves with a late open."""
+    has_auction = any(window.phase is Phase.PRE_OPEN_AUCTION for window in plan.windows)
+    if plan.venue is not Venue.KRX or not has_auction:
+        return None
+    return plan.open_ns - CLOSE_BEFORE_START_NS, plan.open_ns - CLOSE_BEFORE_END_NS
+
+
 def local_date(venue: Venue, ts_ns: int) -> date:
     """Return the calendar date at the venue; raises NoCalendar for an instant no date can name."""
     if not 0 <= ts_ns < TS_MAX_NS:
         raise NoCalendar(f"instant {ts_ns} ns is outside 1970 to 9999; send UTC nanoseconds since 1970")
-    return datetime.fromtimestamp(ts_ns // NS, tz=ZONE[venue]).date()
+    return _date_in_quarter(venue, ts_ns // QUARTER_NS)
+
+
+# Every offset of these zones since 1970 is a whole number of quarter hours, so no date, and no change to
+# summer time, begins inside one.
+@lru_cache(maxsize=1_024)
+def _date_in_quarter(venue: Venue, quarter: int) -> date:
+    return datetime.fromtimestamp(quarter * QUARTER_NS // NS, tz=ZONE[venue]).date()
 
 
 @lru_cache(maxsize=8_192)  # all days of all venues over the generated years fit

@@ -4,6 +4,7 @@ Source: krx_market.md section 11 (Korea T+2, no move to T+1 yet) and 7.3 (worked
 """
 
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -25,6 +26,11 @@ def settlement_date(market: Market, trade_date: date, overrides: Overrides = NO_
     NXT trades settle with KRX. `trade_date` need not be a session: a market simulated around the clock still
     settles on real business days, because tax tables are keyed by them.
     """
+    return _settlement_date(market, trade_date, overrides)
+
+
+@lru_cache(maxsize=8_192)  # every fill asks, and nearly always about today
+def _settlement_date(market: Market, trade_date: date, overrides: Overrides) -> date:
     if overrides.always_open:
         overrides = msgspec.structs.replace(overrides, always_open=False)
     if market is Market.US:

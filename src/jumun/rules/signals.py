@@ -26,6 +26,7 @@ FIELDS: Final = frozenset(
         "account_id",
         "signal_ts",
         "time_in_force",
+        "stop_price",
         "leg",
     }
 )
@@ -50,18 +51,18 @@ def signal_from(data: object) -> TradingSignal:
             f"signal field {unknown[0]!r} is unknown; use {sorted(FIELDS)}", reason=Reason.BAD_SIGNAL
         )
     tif = data.get("time_in_force")
-    price = data.get("price")
     return TradingSignal(
         symbol=_text(data, "symbol"),
         side=_choice(Side, data.get("side"), "side", Reason.UNKNOWN_SIDE),
         quantity=_number(data.get("quantity"), "quantity"),
         order_type=_choice(OrderType, data.get("order_type"), "order_type", Reason.BAD_SIGNAL),
-        price=None if price is None or price == "" else _number(price, "price"),
+        price=_optional_number(data.get("price"), "price"),
         strategy_id=_text(data, "strategy_id"),
         strategy_version=_text(data, "strategy_version"),
         account_id=AccountId(_text(data, "account_id")),
         signal_ts_ns=instant_ns(data.get("signal_ts"), "signal_ts"),
         time_in_force=None if not tif else _choice(TimeInForce, tif, "time_in_force", Reason.BAD_SIGNAL),
+        stop_price=_optional_number(data.get("stop_price"), "stop_price"),
         leg=_leg(data),
     )
 
@@ -76,12 +77,27 @@ def intent_of(signal: TradingSignal, user_id: UserId) -> ApprovedOrderIntent:
         qty=signal.quantity,
         price=signal.price,
         time_in_force=signal.time_in_force,
+        stop_price=signal.stop_price,
         strategy_id=signal.strategy_id,
         strategy_version=signal.strategy_version,
         signal_ts_ns=signal.signal_ts_ns,
         leg=signal.leg,
         user_id=user_id,
     )
+
+
+def market_data_from(data: Mapping[str, object]) -> tuple[str, Decimal]:
+    """Return symbol and price of a `market_data_received` event (S000-65); raises BadInput naming the field.
+
+    `price`, else `close`, is the newest trade; the fields may stand in a mapping under `data`.
+    """
+    inner = data.get("data", data)
+    if not isinstance(inner, Mapping):
+        raise BadInput("market data is a mapping of fields; give symbol and price", reason=Reason.BAD_INPUT)
+    price = _number(inner.get("price", inner.get("close")), "price")
+    if not price.is_finite() or price <= 0:
+        raise BadInput(f"price {price} is no price; give one above zero", reason=Reason.BAD_NUMBER)
+    return _text(inner, "symbol"), price
 
 
 def instant_ns(value: object, field: str) -> int:
@@ -144,6 +160,10 @@ def _choice(kind: type[_Choice], value: object, field: str, reason: Reason) -> _
     if isinstance(value, str) and value.strip().upper() in kind.__members__:
         return kind[value.strip().upper()]
     raise BadInput(f"{field} {value!r} is unknown; use one of {', '.join(kind.__members__)}", reason=reason)
+
+
+def _optional_number(value: object, field: str) -> Decimal | None:
+    return None if value is None or value == "" else _number(value, field)
 
 
 def _number(value: object, field: str) -> Decimal:

@@ -7,6 +7,7 @@ across a band border is still on the grid of the band it lands in.
 
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
@@ -75,9 +76,9 @@ _US_TABLES: Final = (_table("2019-01-01", None, "0:0.0001 1:0.01"),)
 
 def tick_table(instrument: Instrument, on: date) -> TickTable:
     """Return the tick table for `instrument` on trade date `on`; raises NoTickTable outside coverage."""
-    for table in _tables_for(instrument):
-        if table.valid_from <= on and (table.valid_to is None or on <= table.valid_to):
-            return table
+    table = _table_on(instrument.market, instrument.is_etp, on)
+    if table is not None:
+        return table
     raise NoTickTable(
         f"{instrument.symbol}: no confirmed tick table for {instrument.market} {instrument.product} on {on}; "
         "add it to rules/ticks.py with its source"
@@ -90,7 +91,10 @@ def tick_size(instrument: Instrument, price: Decimal, on: date) -> Decimal:
     Raises NoTickTable outside coverage and PriceNotPositive for a price that is not above zero.
     """
     _require_positive(instrument, price)
-    return next(tick for low, tick in tick_table(instrument, on).bands if price >= low)
+    for low, tick in tick_table(instrument, on).bands:
+        if price >= low:
+            return tick
+    raise AssertionError("the lowest band starts at zero")
 
 
 def is_on_tick(instrument: Instrument, price: Decimal, on: date) -> bool:
@@ -121,10 +125,18 @@ def round_to_tick_safe(instrument: Instrument, price: Decimal, on: date, *, side
     return ceil_to_tick(instrument, price, on)
 
 
-def _tables_for(instrument: Instrument) -> tuple[TickTable, ...]:
-    if instrument.market is Market.US:
+@lru_cache(maxsize=8_192)
+def _table_on(market: Market, is_etp: bool, on: date) -> TickTable | None:
+    for table in _tables_for(market, is_etp):
+        if table.valid_from <= on and (table.valid_to is None or on <= table.valid_to):
+            return table
+    return None
+
+
+def _tables_for(market: Market, is_etp: bool) -> tuple[TickTable, ...]:
+    if market is Market.US:
         return _US_TABLES
-    return _ETP_TABLES if instrument.is_etp else _STOCK_TABLES[instrument.market]
+    return _ETP_TABLES if is_etp else _STOCK_TABLES[market]
 
 
 def _to_grid(price: Decimal, tick: Decimal, rounding: str) -> Decimal:

@@ -1,5 +1,7 @@
 """OMS-02: is this an order that the venue could take? Pure, and before anything is sent (S002-23).
 
+Which part of the day and which kind it is for stands in rules/order_kinds.py; here are the numbers.
+
 `validate` returns the effective price (corrected toward safety, S002-28) or the first Denial. Everything
 missing refuses: an unknown symbol, a day without a calendar, a Korean order without a base price (I-53).
 """
@@ -13,19 +15,17 @@ import msgspec
 from jumun.model.errors import OrderDenied
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import PRICE_DIGITS, PRICE_SCALE, QTY_DIGITS, QTY_SCALE, fits_scale
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.bands import PriceBand, price_band
+from jumun.rules.order_kinds import PRICED, STOPS, kind_problem, session_problem
 from jumun.rules.policy import SECOND_NS, Denial, Facts, Policy, Quote
-from jumun.rules.sessions import Phase, phase_at
+from jumun.rules.sessions import phase_at
 from jumun.rules.ticks import round_to_tick_safe
 
 ZERO: Final = Decimal(0)
-PRICED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LOC})
-REGULAR: Final = frozenset({Phase.PRE_OPEN_AUCTION, Phase.CONTINUOUS, Phase.CLOSING_AUCTION})
-IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 class Valid(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,9 @@ class Valid(msgspec.Struct, frozen=True, kw_only=True):
 
     instrument: Instrument
     tif: TimeInForce
+    venue: Venue
+    session: TradingSession
+    is_open: bool  # False: accepted to rest until the next session (multi-day orders only)
     price: Decimal | None  # effective
     worst_price: Decimal  # what a share can cost at most: what is reserved and counted (P-02, F-65)
     trade_date: str
@@ -45,15 +48,22 @@ def validate(intent: ApprovedOrderIntent, policy: Policy, facts: Facts) -> Valid
     tif = intent.time_in_force or TimeInForce.DAY
     denial = (
         _quantity(intent, instrument)
-        or _kind(intent, tif, instrument, policy)
+        or kind_problem(intent, tif, instrument, policy)
+        or _prices_given(intent)
         or _permission(intent, account)
     )
     if denial is not None:
         return denial
-    phase, day = phase_at(instrument.venue, facts.now_ns, policy.sessions)
-    denial = _session(intent, tif, instrument, phase)
-    if denial is not None:
-        return denial
+    venue = intent.venue or instrument.venue
+    session = intent.session or TradingSession.REGULAR
+    phase, day = phase_at(venue, facts.now_ns, policy.sessions)
+    problem = session_problem(intent, tif, venue, phase, facts.now_ns, policy)
+    if isinstance(problem, Denial):
+        return problem
+    is_open = problem is None
+    if tif is TimeInForce.GTD and intent.good_till < day.isoformat():
+        text = f"good_till {intent.good_till} is before the session of {day}; give a later day"
+        return Denial(Reason.BAD_TIME, text)
     quote = facts.quote(intent.symbol)
     base = quote.base if quote is not None else None
     last = quote.last if quote is not None else None
@@ -75,7 +85,16 @@ def validate(intent: ApprovedOrderIntent, policy: Policy, facts: Facts) -> Valid
     worst = _worst_price(intent, price, band, last, policy)
     if isinstance(worst, Denial):
         return worst
-    return Valid(instrument=instrument, tif=tif, price=price, worst_price=worst, trade_date=day.isoformat())
+    return Valid(
+        instrument=instrument,
+        tif=tif,
+        venue=venue,
+        session=session,
+        is_open=is_open,
+        price=price,
+        worst_price=worst,
+        trade_date=day.isoformat(),
+    )
 
 
 def _quantity(intent: ApprovedOrderIntent, instrument: Instrument) -> Denial | None:
@@ -96,20 +115,18 @@ def _quantity(intent: ApprovedOrderIntent, instrument: Instrument) -> Denial | N
     return None
 
 
-def _kind(
-    intent: ApprovedOrderIntent, tif: TimeInForce, instrument: Instrument, policy: Policy
-) -> Denial | None:
-    kind = (instrument.venue, intent.order_type, tif)
-    if kind not in policy.kinds:
-        return Denial(
-            Reason.KIND_NOT_SUPPORTED,
-            f"{intent.order_type} {tif} at {instrument.venue} is not taken by this broker; use LIMIT DAY",
-        )
-    if intent.stop_price is not None:
-        # A SubmitRequest has no place for it: sent without, the order would trade at once (C-11).
+def _prices_given(intent: ApprovedOrderIntent) -> Denial | None:
+    """Each kind carries exactly the prices it needs: a stop price sent without its kind would trade at once."""
+    stop = intent.stop_price
+    if intent.order_type in STOPS:
+        if stop is None:
+            return Denial(Reason.PRICE_MISSING, f"a {intent.order_type} order needs a stop price; give one")
+        if not stop.is_finite() or stop <= ZERO or not fits_scale(stop, PRICE_SCALE, PRICE_DIGITS):
+            return Denial(Reason.PRICE_NOT_POSITIVE, f"stop price {stop} must be a price above zero")
+    elif stop is not None:
         return Denial(
             Reason.PRICE_NOT_ALLOWED,
-            f"a stop price ({intent.stop_price}) cannot be sent to this broker; leave it out",
+            f"a {intent.order_type} order carries no stop price, but {stop} was given; use STOP or STOP_LIMIT",
         )
     if intent.order_type in PRICED:
         if intent.price is None:
@@ -132,22 +149,6 @@ def _permission(intent: ApprovedOrderIntent, account: Account) -> Denial | None:
         Reason.PERMISSION,
         f"account {account.account_id} may not {intent.side}; change its permissions if it should",
     )
-
-
-def _session(
-    intent: ApprovedOrderIntent, tif: TimeInForce, instrument: Instrument, phase: Phase
-) -> Denial | None:
-    if phase not in REGULAR:
-        return Denial(
-            Reason.SESSION_CLOSED,
-            f"{instrument.venue} is {phase} now, so {intent.symbol} cannot be sent; wait for its session",
-        )
-    if tif in IMMEDIATE and phase is not Phase.CONTINUOUS:
-        return Denial(
-            Reason.SESSION_CLOSED,
-            f"{tif} needs continuous trading and {instrument.venue} is in {phase}; send it later or as DAY",
-        )
-    return None
 
 
 def _effective_price(
@@ -184,7 +185,7 @@ def _worst_price(
         return band.upper
     if _usable(last):
         assert last is not None
-        return last * policy.limits.us_market_reserve
+        return max(last, intent.stop_price or ZERO) * policy.limits.us_market_reserve
     return Denial(
         Reason.NO_REFERENCE_PRICE,
         f"a {intent.order_type} order in {intent.symbol} needs a known price to be valued; load prices first",

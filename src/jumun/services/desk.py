@@ -14,7 +14,7 @@ import structlog
 
 from jumun.model.commands import Command, ConcludeSubmit, SendNext, SubmitOrder, Tick
 from jumun.model.errors import OmsError, OrderDenied, StoreBusy, StoreUnavailable
-from jumun.model.events import CancelIntended, Event, OrderEvent, SendIntended
+from jumun.model.events import CancelIntended, Event, ModifyIntended, OrderEvent, SendIntended
 from jumun.model.ids import CommandId, OrderId
 from jumun.model.journal import Entry, Record
 from jumun.model.orders import Order
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 _image_encoder = msgspec.json.Encoder(order="deterministic")
 _image_decoder = msgspec.json.Decoder(BookImage)
 
-Effect = SendIntended | CancelIntended
+Effect = SendIntended | CancelIntended | ModifyIntended
 
 
 class Ticket(NamedTuple):
@@ -221,7 +221,7 @@ class Desk:
         self._batch.entries.append(entry_of(record, applied, self.policy.environment))
         if isinstance(event, SendIntended):
             self._sending[event.order_id] = None
-        if isinstance(event, SendIntended | CancelIntended):
+        if isinstance(event, SendIntended | CancelIntended | ModifyIntended):
             self._batch.effects.append(event)
         if applied.after is not None:
             self._follow(applied.after)

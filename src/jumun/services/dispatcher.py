@@ -1,4 +1,4 @@
-"""EMS-01: carries intended sends and cancels to the broker and brings their outcomes back as commands.
+"""EMS-01: carries intended sends, modifies and cancels to the broker and brings their outcomes back as commands.
 
 Whatever happens to a send, exactly one outcome comes back: an exception of the broker link is an unknown
 outcome, because nobody can say that nothing left (I-07, I-15).
@@ -6,15 +6,15 @@ outcome, because nobody can say that nothing left (I-07, I-15).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 
-from jumun.model.commands import ConcludeCancel, ConcludeSubmit
+from jumun.model.commands import ConcludeCancel, ConcludeModify, ConcludeSubmit
 from jumun.model.errors import OmsError
-from jumun.model.events import CancelIntended, SendIntended
+from jumun.model.events import CancelIntended, ModifyIntended, SendIntended
 from jumun.model.ids import OrderId
-from jumun.model.reports import CancelOutcome, SubmitOutcome, Unknown
+from jumun.model.reports import CancelOutcome, ModifyOutcome, SubmitOutcome, Unknown
 from jumun.ports.broker import Broker
 from jumun.services.desk import Desk, Effect
 from jumun.services.order_queue import CANCELS_AT_ONCE
@@ -46,7 +46,15 @@ class Dispatcher:
 
     def start(self, effect: Effect) -> None:
         """Begin a request whose intent is durable."""
-        work = self._send(effect) if isinstance(effect, SendIntended) else self._cancel(effect)
+        match effect:
+            case SendIntended():
+                work = self._send(effect)
+            case ModifyIntended():
+                work = self._modify(effect)
+            case CancelIntended():
+                work = self._cancel(effect)
+            case _:
+                assert_never(effect)
         self._spawn(work, name=f"{type(effect).__name__}:{effect.order_id}")
 
     async def stop(self) -> None:
@@ -105,7 +113,20 @@ class Dispatcher:
         except OmsError as error:
             return Unknown(text=f"the link failed: {error}")
 
-    async def _conclude(self, command: ConcludeSubmit | ConcludeCancel) -> None:
+    async def _modify(self, effect: ModifyIntended) -> None:
+        outcome = await self._modify_once(effect)
+        await self._conclude(ConcludeModify(order_id=effect.order_id, outcome=outcome))
+
+    async def _modify_once(self, effect: ModifyIntended) -> ModifyOutcome:
+        try:
+            async with asyncio.timeout(self._submit_timeout_s):
+                return await self._broker.modify(effect.request, self._desk.may_write)
+        except TimeoutError:
+            return Unknown(text=f"no answer within {self._submit_timeout_s:g} s")
+        except OmsError as error:
+            return Unknown(text=f"the link failed: {error}")
+
+    async def _conclude(self, command: ConcludeSubmit | ConcludeCancel | ConcludeModify) -> None:
         try:
             await self._bring_back(
                 command.order_id

@@ -5,7 +5,7 @@ allowed is the desk's business, not decided here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -15,15 +15,25 @@ import msgspec
 from jumun.limits import SIGNAL_AHEAD_S, SIGNAL_BEHIND_S, TEXT_MAX
 from jumun.model.errors import BadInput, OmsError
 from jumun.model.ids import AccountId, IdempotencyKey, UserId
+from jumun.model.instruments import Venue
 from jumun.model.money import to_decimal
-from jumun.model.orders import Order, OrderType, Side, TimeInForce
+from jumun.model.orders import Order, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.positions import Account
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.decide_submit import key_of
 from jumun.rules.signals import instant_ns
 
-__all__ = ["Asked", "Intake", "choice", "instant_ns", "number", "optional_number"]
+__all__ = [
+    "Asked",
+    "Intake",
+    "choice",
+    "instant_ns",
+    "is_near",
+    "number",
+    "optional_choice",
+    "optional_number",
+]
 
 NS: Final = 1_000_000_000
 MANUAL: Final = "manual"  # the strategy of an order that a person sent
@@ -47,6 +57,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     strategy_version: str = ""
     signal_ts_ns: int
     leg: str = ""
+    venue: Venue | None = None  # None: where the issue is listed
+    session: TradingSession | None = None  # None: the regular one
+    good_till: str = ""  # GTD only: ISO date
 
 
 class Intake:
@@ -80,6 +93,9 @@ class Intake:
             leg=name(asked.leg, "leg") if asked.leg else "",
             user_id=user_id,
             client_order_id=name(asked.client_order_id, "id") if asked.client_order_id else None,
+            venue=asked.venue,
+            session=asked.session,
+            good_till=iso_date(asked.good_till, "good_till") if asked.good_till else "",
         )
 
     async def require_near(
@@ -92,9 +108,7 @@ class Intake:
 
         A time in the wrong unit or of a wrong clock would make a key of its own, and so a second order.
         """
-        if -SIGNAL_BEHIND_S * NS <= intent.signal_ts_ns - now_ns <= SIGNAL_AHEAD_S * NS:
-            return
-        if await known(key_of(intent)) is not None:
+        if is_near(intent, now_ns) or await known(key_of(intent)) is not None:
             return
         at = datetime.fromtimestamp(intent.signal_ts_ns // NS, UTC).isoformat()
         raise BadInput(
@@ -138,6 +152,11 @@ class Intake:
         return None
 
 
+def is_near(intent: ApprovedOrderIntent, now_ns: int) -> bool:
+    """Return whether the signal's time is of these days; where not, only a repeat is answered."""
+    return -SIGNAL_BEHIND_S * NS <= intent.signal_ts_ns - now_ns <= SIGNAL_AHEAD_S * NS
+
+
 def name(text: str, field: str) -> str:
     """Return a short printable name without '|', which separates the parts of a key; raises BadInput."""
     if not text.strip() or len(text) > TEXT_MAX or "|" in text or not text.isprintable():
@@ -163,6 +182,21 @@ def number(text: str, field: str) -> Decimal:
         return to_decimal(text, field=field)
     except OmsError as error:
         raise BadInput(str(error), reason=error.reason) from error
+
+
+def optional_choice(kind: type[_Choice], text: str, field: str) -> _Choice | None:
+    """Return a member by its name, or None for an empty text."""
+    return choice(kind, text, field) if text else None
+
+
+def iso_date(text: str, field: str) -> str:
+    """Return a day as ISO text; raises BadInput with BAD_TIME."""
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError as error:
+        raise BadInput(
+            f"{field} {text[:TEXT_MAX]!r} is no day; write it as 2026-11-20", reason=Reason.BAD_TIME
+        ) from error
 
 
 def optional_number(text: str, field: str) -> Decimal | None:

@@ -5,43 +5,51 @@ task that fails in a way nobody expected stops the engine, loudly (I-65, F-75): 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import structlog
 
+from jumun.model.breaks import Break
 from jumun.model.commands import (
+    AssignBreak,
     BeginRecovery,
+    BookEntry,
     BookOpening,
     CancelOrder,
     FinishRecovery,
     HaltTrading,
+    HearPrice,
     HearReport,
+    ModifyOrder,
     RecordMarks,
     ResumeTrading,
+    SettleBreak,
     SettleOrder,
     SubmitOrder,
 )
-from jumun.model.errors import BrokerUnavailable, StoreUnavailable, UnknownOrder
+from jumun.model.errors import BadInput, BrokerUnavailable, StoreUnavailable, UnknownOrder
+from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.journal import Entry
 from jumun.model.orders import Order
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerReport, FillNotice, OrderReport
+from jumun.model.reports import BrokerReport, FillNotice, OrderReport, TradeBust
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
-from jumun.ports.outside import Bus, Clock, IdSource, Prices
+from jumun.ports.outside import Bus, Clock, IdSource, PriceFeed, Prices, Quote
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
 from jumun.rules.policy import Policy
-from jumun.rules.signals import intent_of, signal_from
+from jumun.rules.signals import intent_of, market_data_from, signal_from
 from jumun.services.desk import SNAPSHOT_EVERY, Desk
 from jumun.services.dispatcher import SUBMIT_TIMEOUT_S, Dispatcher
 from jumun.services.key_lookup import KeyLookup
 from jumun.services.order_queue import OrderQueue
-from jumun.services.parking import Parking
+from jumun.services.parking import Parked, Parking
 from jumun.services.publisher import Publisher
 from jumun.services.reconciler import BACKOFF_S, Reconciler
 from jumun.services.verifier import Verifier
@@ -72,6 +80,7 @@ class OrderEngine:
         submit_timeout_s: float = SUBMIT_TIMEOUT_S,
         snapshot_every: int = SNAPSHOT_EVERY,
         verify_behind: bool = True,
+        price_feed: PriceFeed | None = None,
     ) -> None:
         limits = policy.limits
         self.queue = order_queue or OrderQueue(
@@ -96,6 +105,7 @@ class OrderEngine:
         # They hear what is durable, after each commit.
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []
         self._openings = tuple(openings)
+        self._price_feed = price_feed
         self.parking = Parking()
         self.lookup = KeyLookup(journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -140,6 +150,8 @@ class OrderEngine:
         await self.reconciler.study_until_done()
         await self.desk.execute(FinishRecovery(text=f"{len(self.desk.book.open)} orders open"))
         self._spawn("studies", self.reconciler.run())
+        if self._price_feed is not None:
+            self._price_feed.on_price(self._hear_quote)
         self._spawn("time", self._watch_time())
         self._spawn("outbox", self.publisher.run())
         if self.verifier is not None:
@@ -229,11 +241,65 @@ class OrderEngine:
         order = await self.find(order_id)
         return await self.desk.execute(CancelOrder(order_id=order.order_id, by=by, closed=order))
 
+    async def modify(
+        self, order_id: OrderId, by: UserId, qty: Decimal | None = None, price: Decimal | None = None
+    ) -> Decision:
+        """Change the price, or lower the quantity, of an unfilled order (OMS-04); raises UnknownOrder.
+
+        The decision says whether the modify is on its way; `order.modify_to` is None again at its end.
+        """
+        order = await self.find(order_id)
+        command = ModifyOrder(order_id=order.order_id, by=by, qty=qty, price=price, closed=order)
+        return await self.desk.execute(command)
+
+    async def cancel_all_orders_for_symbol(
+        self, symbol: str, account_id: AccountId | None = None, by: str = "operator"
+    ) -> int:
+        """Ask to cancel every open order of a symbol; return how many were asked for (S000-105)."""
+        return await self.cancel_all(UserId(by), symbol=symbol, account_id=account_id)
+
+    async def cancel_all(
+        self, by: UserId, symbol: str | None = None, account_id: AccountId | None = None
+    ) -> int:
+        """Ask to cancel open orders, all or those of a symbol or an account; return how many."""
+        chosen = [
+            order
+            for place, order_ids in self.desk.book.open_by_symbol.items()
+            if symbol in (None, place[1]) and account_id in (None, place[0])
+            for order_id in order_ids
+            if (order := self.desk.book.order(order_id)) is not None and order.cancel_requested_ns is None
+        ]
+        tickets = [
+            self.desk.post(CancelOrder(order_id=order.order_id, by=by, closed=order)) for order in chosen
+        ]
+        for ticket in tickets:
+            await ticket.durable
+        return sum(ticket.decision.denial is None for ticket in tickets)
+
     async def settle(self, order_id: OrderId, by: UserId, text: str) -> Decision:
         """Record a person's decision that an UNKNOWN order is not at the broker; raises UnknownOrder."""
         order = await self.find(order_id)
         await self._bring_back(order.order_id)
         return await self.desk.execute(SettleOrder(order_id=order.order_id, by=by, text=text))
+
+    def breaks(self) -> tuple[Break, ...]:
+        """Return the open differences between our books and the broker's, oldest first."""
+        return tuple(sorted(self.desk.book.breaks.values(), key=lambda found: found.found_ns))
+
+    async def assign_break(self, break_id: str, owner: UserId, text: str) -> Decision:
+        """Name who takes care of a break."""
+        return await self.desk.execute(AssignBreak(break_id=break_id, owner=owner, text=text))
+
+    async def settle_break(self, break_id: str, by: UserId, text: str, correct: bool) -> Decision:
+        """End a break by a documented correction, or by an explanation of why it stands."""
+        return await self.desk.execute(SettleBreak(break_id=break_id, by=by, text=text, correct=correct))
+
+    async def book_entry(
+        self, account_id: AccountId, rows: Sequence[LedgerRow], document: str, by: UserId, text: str
+    ) -> Decision:
+        """Book a documented entry that is no trade, once per document (I-29, I-30)."""
+        command = BookEntry(account_id=account_id, rows=tuple(rows), document=document, by=by, text=text)
+        return await self.desk.execute(command)
 
     async def find(self, order_id: str, user_id: str | None = None) -> Order:
         """Return an order by our id, or by the id its user gave it; raises UnknownOrder."""
@@ -257,11 +323,34 @@ class OrderEngine:
         return await self.desk.execute(HaltTrading(reason=reason, text=text))
 
     async def resume(self, by: UserId, text: str) -> Decision:
-        """Allow new orders again. After a torn record the journal must check first; raises TornJournal."""
+        """Allow new orders again: a person's decision, after a look at the broker newer than the halt (I-50).
+
+        Raises BrokerUnavailable where the broker cannot be compared with, TornJournal where the journal that
+        halted it still does not check. Breaks that are not settled refuse it.
+        """
         halt = self.desk.book.halt
-        if halt is not None and halt.reason is Reason.TORN_JOURNAL:
+        if halt is None:
+            return Decision()
+        if halt.reason is Reason.TORN_JOURNAL:
             await self.journal.verify()
+        await self.reconciler.study()
         return await self.desk.execute(ResumeTrading(by=by, text=text))
+
+    async def hear_price(self, symbol: str, price: Decimal, source: str) -> None:
+        """Let held stops look at a price. Most prices touch none, and cost nothing."""
+        if not price.is_finite() or price <= 0:
+            raise BadInput(f"the price {price} of {symbol} from {source} is no price; give one above zero")
+        if self.desk.book.stops.touched(symbol, price):
+            await self.desk.execute(HearPrice(symbol=symbol, price=price, source=source))
+
+    async def handle_market_data(self, event_data: Mapping[str, object]) -> Decision:
+        """Take a `market_data_received` event of specification 000: stops look, positions are valued.
+
+        Raises BadInput for a payload without `symbol` and `price` (or `close`), or with an odd number.
+        """
+        symbol, price = market_data_from(event_data)
+        await self.hear_price(symbol, price, "market_data_received")
+        return await self.record_marks({symbol: price}, "market_data_received")
 
     async def record_marks(self, marks: dict[str, object], source: str) -> Decision:
         """Value positions at these prices."""
@@ -284,6 +373,8 @@ class OrderEngine:
             "halted": None if book.halt is None else f"{book.halt.reason}: {book.halt.text}",
             "failure": None if self.desk.failure is None else str(self.desk.failure),
             "studies": self.reconciler.rounds,
+            "breaks": len(book.breaks),
+            "held_stops": len(book.stops),
         }
 
     # ---- what the broker says -----------------------------------------------------------------
@@ -294,23 +385,27 @@ class OrderEngine:
 
     async def hear(self, report: BrokerReport) -> None:
         """Take in one notice (EMS-03). A number nobody knows yet is parked, bounded, until it is mapped."""
-        if isinstance(report, FillNotice | OrderReport):
+        if isinstance(report, FillNotice | OrderReport | TradeBust):
             if report.account_id not in self.desk.policy.accounts:
                 log.warning("foreign_account_notice", account_id=report.account_id)  # F-34: not ours to book
                 return
             await self._fetch_closed(report)
         ticket = self.desk.post(HearReport(report=report))
-        if ticket.decision.park and isinstance(report, FillNotice | OrderReport):
+        if ticket.decision.park and isinstance(report, FillNotice | OrderReport | TradeBust):
             self._park(report)
         if self.desk.backlog > BACKLOG_MAX:  # the disk is behind: the stream waits, nothing is dropped (F-32)
             await ticket.durable
 
-    async def _fetch_closed(self, report: FillNotice | OrderReport) -> None:
+    async def _fetch_closed(self, report: Parked) -> None:
         book = self.desk.book
-        if book.order_by_ref(report.account_id, report.ref) is None:
-            order = await self.journal.order_by_ref(report.account_id, report.ref)
-            if order is not None and order.status.is_final:
-                book.admit(order)
+        refs = [report.ref]
+        if isinstance(report, OrderReport) and report.replaces is not None:
+            refs.append(report.replaces)
+        for ref in refs:
+            if book.order_by_ref(report.account_id, ref) is None:
+                order = await self.journal.order_by_ref(report.account_id, ref)
+                if order is not None and order.status.is_final:
+                    book.admit(order)
 
     async def _bring_back(self, order_id: OrderId) -> None:
         if self.desk.book.order(order_id) is None:
@@ -318,7 +413,7 @@ class OrderEngine:
             if order is not None:
                 self.desk.book.admit(order)
 
-    def _park(self, report: FillNotice | OrderReport) -> None:
+    def _park(self, report: Parked) -> None:
         self.reconciler.ask()  # the reply may come; if not, the history knows
         dropped = self.parking.park(report, self.clock.now_ns())
         if dropped:
@@ -336,9 +431,27 @@ class OrderEngine:
 
     # ---- time ---------------------------------------------------------------------------------
 
+    def _look_at_stops(self) -> None:
+        """Hold the newest price of each symbol against its stops: a feed that pushes nothing misses none."""
+        for symbol in self.desk.book.stops.symbols:
+            quote = self.desk.prices.quote(symbol)
+            if quote is not None and quote.last is not None:
+                self._hear_quote(quote)
+
+    def _hear_quote(self, quote: Quote) -> None:
+        """A price older than the order that waits for it triggers nothing."""
+        if quote.last is None or not self.desk.accepting:
+            return
+        touched = self.desk.book.stops.touched(quote.symbol, quote.last)
+        orders = [order for order_id in touched if (order := self.desk.book.order(order_id)) is not None]
+        if any(order.created_ns <= quote.ts_ns for order in orders):
+            seen = HearPrice(symbol=quote.symbol, price=quote.last, source="quote", ts_ns=quote.ts_ns)
+            self.desk.post(seen)
+
     async def _watch_time(self) -> None:
         """Look when something is due, and once a second: every delay of ours is a second at least."""
         while True:
+            self._look_at_stops()
             self.desk.tick()
             now_ns = self.clock.now_ns()
             self.parking.forget(now_ns)

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from jumun.model.errors import StoreLocked, StoreUnavailable, UnknownOrder
+from jumun.model.errors import StoreFull, StoreLocked, StoreUnavailable, UnknownOrder
 from jumun.model.fills import Fill
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId, UserId
 from jumun.model.journal import GENESIS, Entry, Message, Record
@@ -25,6 +25,7 @@ from jumun.store.chain import (
     torn,
     unwritable,
 )
+from jumun.store.errors import BatchRefused
 from jumun.store.memory_disk import (
     Batch,
     MemoryDisk,
@@ -35,6 +36,7 @@ from jumun.store.memory_disk import (
     order_decoder,
     ref_key,
 )
+from jumun.store.overlay import Overlay, refuse_taken
 
 __all__ = ["MemoryDisk", "MemoryJournal"]
 
@@ -56,7 +58,12 @@ class MemoryJournal:
         self._one_commit = asyncio.Lock()
         self._open = False
         self._failed: str | None = None
+        self._is_full = False  # it failed, but nothing was written and what is there can be read
         self._hash = GENESIS
+        self._pending: list[Record] = []  # in the reserve, and not in the records yet
+        self._overlay = Overlay()
+        self._emergency = False
+        self._cursors: dict[str, int] = {}
 
     async def start(self) -> Snapshot | None:
         """See ports.Journal.start."""
@@ -67,6 +74,7 @@ class MemoryJournal:
         check = ChainCheck(WHERE, *((found.seq, found.chain_hash) if found else (0, GENESIS)))
         self._step_over(check, len(self.disk.records))
         self._hash = check.hash
+        self._read_reserve(check)
         self.disk.writer = self
         self._open = True
         return Snapshot(seq=found.seq, body=found.body) if found else None
@@ -74,7 +82,12 @@ class MemoryJournal:
     async def append(self, entries: Sequence[Entry]) -> None:
         """See ports.Journal.append. Raises BatchRefused, which leaves the journal usable."""
         async with self._one_commit:
+            if self._emergency:
+                await self._append_to_reserve(entries)
+                return
             self._refuse_unless_writable()
+            if self._pending and [entry.record for entry in entries] != self._pending:
+                raise BatchRefused(f"the reserve of {WHERE} holds records that come first; append those")
             check_numbers(entries, len(self.disk.records))
             try:
                 batch = Batch(entries, self._hash)
@@ -88,6 +101,36 @@ class MemoryJournal:
             self.disk.unsynced = None
             self.disk.apply(batch)
             self._hash = batch.records[-1].hash if batch.records else self._hash
+
+    async def snapshot(self) -> Snapshot | None:
+        """See ports.Journal.snapshot."""
+        self._refuse_unless_open()
+        found = self._newest_snapshot()
+        return Snapshot(seq=found.seq, body=found.body) if found else None
+
+    async def begin_emergency(self) -> None:
+        """See ports.Journal.begin_emergency."""
+        self._refuse_unless_open()
+        if self._failed is not None and not self._is_full:
+            self._refuse_unless_writable()
+        if not self.disk.reserve_max:
+            raise StoreUnavailable(f"no space is kept aside beside {WHERE}; cancel at the broker")
+        self._emergency = True
+
+    async def reserved(self) -> AsyncIterator[Record]:
+        """See ports.Journal.reserved."""
+        self._refuse_unless_open()
+        for record in tuple(self._pending):
+            yield record
+
+    async def clear_reserve(self) -> None:
+        """See ports.Journal.clear_reserve."""
+        self._refuse_unless_open()
+        newest = self.disk.records[-1].hash if self.disk.records else GENESIS
+        if self.disk.reserve and self.disk.reserve[-1].hash != newest:
+            raise StoreUnavailable(f"the reserve of {WHERE} holds records that it lacks; append them first")
+        self.disk.reserve.clear()
+        self._pending = []
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """See ports.Journal.save_snapshot."""
@@ -115,32 +158,36 @@ class MemoryJournal:
         while check.seq < len(self.disk.records):
             stored = self.disk.records[check.seq]
             yield check.read(check.seq + 1, stored.body, stored.hash)
+        for record in self._overlay.records_after(after_seq):
+            yield record
 
     async def order(self, order_id: OrderId) -> Order | None:
         """See ports.Journal.order."""
         self._refuse_unless_open()
-        return self._order(order_id)
+        return self._overlay.orders.get(order_id) or self._order(order_id)
 
     async def order_by_key(self, key: IdempotencyKey) -> Order | None:
         """See ports.Journal.order_by_key."""
         self._refuse_unless_open()
-        return self._order(self.disk.by_key.get(key))
+        return self._overlay.find_by_key(key) or self._order(self.disk.by_key.get(key))
 
     async def orders_by_keys(self, keys: Sequence[IdempotencyKey]) -> dict[IdempotencyKey, Order]:
         """See ports.Journal.orders_by_keys."""
         self._refuse_unless_open()
-        found = {key: self._order(self.disk.by_key.get(key)) for key in keys}
+        found = {key: await self.order_by_key(key) for key in keys}
         return {key: order for key, order in found.items() if order is not None}
 
     async def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
         """See ports.Journal.order_by_client_id."""
         self._refuse_unless_open()
-        return self._order(self.disk.by_client_id.get((user_id, client_order_id)))
+        found = self._overlay.find_by_client_id(user_id, client_order_id)
+        return found or self._order(self.disk.by_client_id.get((user_id, client_order_id)))
 
     async def order_by_ref(self, account_id: AccountId, ref: BrokerRef) -> Order | None:
         """See ports.Journal.order_by_ref."""
         self._refuse_unless_open()
-        return self._order(self.disk.by_ref.get(ref_key(account_id, ref)))
+        found = self._overlay.find_by_ref(account_id, ref)
+        return found or self._overlay.newest_of(self._order(self.disk.by_ref.get(ref_key(account_id, ref))))
 
     async def orders_of_user(self, user_id: UserId, limit: int, before: str | None = None) -> list[Order]:
         """See ports.Journal.orders_of_user. Raises UnknownOrder when `before` is no order."""
@@ -153,18 +200,21 @@ class MemoryJournal:
         ids = self.disk.by_user.get(user_id, [])
         end = bisect_left(ids, edge, key=self.disk.created.__getitem__)
         page = reversed(ids[max(end - max(limit, 0), 0) : end])
-        return [order_decoder.decode(self.disk.orders[order_id]) for order_id in page]
+        found = [order_decoder.decode(self.disk.orders[order_id]) for order_id in page]
+        return [self._overlay.orders.get(order.order_id, order) for order in found]
 
     async def fills_of(self, order_id: OrderId) -> list[Fill]:
         """See ports.Journal.fills_of."""
         self._refuse_unless_open()
-        return [fill_decoder.decode(body) for body in self.disk.fills.get(order_id, [])]
+        found = [fill_decoder.decode(body) for body in self.disk.fills.get(order_id, [])]
+        return [*found, *self._overlay.fills.get(order_id, ())]
 
     async def story_of(self, order_id: OrderId) -> list[Record]:
         """See ports.Journal.story_of."""
         self._refuse_unless_open()
         numbers = self.disk.stories.get(order_id, [])
-        return [decoded(WHERE, seq, self.disk.records[seq - 1].body) for seq in numbers]
+        found = [decoded(WHERE, seq, self.disk.records[seq - 1].body) for seq in numbers]
+        return [*found, *self._overlay.story_of(order_id)]
 
     async def outbox_after(self, seq: int, limit: int) -> list[tuple[int, Message]]:
         """Return at most `limit` messages numbered above `seq`, in order."""
@@ -172,15 +222,19 @@ class MemoryJournal:
         numbers = self.disk.outbox_numbers
         first = bisect_right(numbers, seq)
         page = numbers[first : first + max(limit, 0)]
-        return [(number, message_decoder.decode(self.disk.outbox[number])) for number in page]
+        found = [(number, message_decoder.decode(self.disk.outbox[number])) for number in page]
+        return found or self._overlay.messages_after(seq, limit)
 
     async def outbox_cursor(self, sink: str) -> int:
         """Return the number up to which `sink` has published; 0 for a new one."""
         self._refuse_unless_open()
-        return self.disk.cursors.get(sink, 0)
+        return max(self.disk.cursors.get(sink, 0), self._cursors.get(sink, 0))
 
     async def outbox_done(self, sink: str, seq: int) -> None:
         """Note that `sink` has everything up to `seq`; what all known sinks have is deleted."""
+        if self._is_full or self._emergency:
+            self._cursors[sink] = max(seq, self._cursors.get(sink, 0))
+            return
         self._refuse_unless_writable()
         self.disk.cursors[sink] = max(seq, self.disk.cursors.get(sink, 0))
         self.disk.prune_outbox()
@@ -213,7 +267,36 @@ class MemoryJournal:
         error, self.disk.fail_next = self.disk.fail_next, None
         if error is not None:
             self._failed = f"an append failed before ({error})"
+            self._is_full = isinstance(error, StoreFull)
             raise error
+
+    async def _append_to_reserve(self, entries: Sequence[Entry]) -> None:
+        self._refuse_unless_open()
+        if self.disk.writer is not self:
+            raise StoreUnavailable(f"{WHERE} was taken over after a power loss; start again")
+        if self._pending:
+            if [entry.record for entry in entries] != self._pending:
+                raise BatchRefused(f"the reserve of {WHERE} holds records that come first; append those")
+            self._pending = []
+        else:
+            await refuse_taken(self, entries)
+            check_numbers(entries, len(self.disk.records) + len(self.disk.reserve))
+            self._fail_if_told()
+            if len(self.disk.reserve) + len(entries) > self.disk.reserve_max:
+                raise StoreUnavailable(f"the reserve of {WHERE} is used up; cancel at the broker")
+            newest = self.disk.reserve[-1].hash if self.disk.reserve else self._hash
+            self.disk.reserve += Batch(entries, newest).records
+        self._overlay.add(entries)
+
+    def _read_reserve(self, check: ChainCheck) -> None:
+        """What the records have already must be the same; the rest comes first in the next append."""
+        self._pending = []
+        hashes = {stored.hash for stored in self.disk.records[-len(self.disk.reserve) :]}
+        for stored in self.disk.reserve:
+            if stored.hash not in hashes:
+                self._pending.append(check.read(check.seq + 1, stored.body, stored.hash))
+        if not self._pending:
+            self.disk.reserve.clear()
 
     async def _delayed(self, batch: Batch) -> None:
         """Wait for the sync. Whatever ends the wait early, this journal no longer knows what is stored."""
@@ -274,6 +357,7 @@ class MemoryJournal:
     def _refuse_unless_writable(self) -> None:
         self._refuse_unless_open()
         if self._failed is not None:
-            raise StoreUnavailable(f"{WHERE} takes no more records: {self._failed}; start again")
+            kind = StoreFull if self._is_full else StoreUnavailable
+            raise kind(f"{WHERE} takes no more records: {self._failed}; start again")
         if self.disk.writer is not self:
             raise StoreUnavailable(f"{WHERE} was taken over after a power loss; start again")

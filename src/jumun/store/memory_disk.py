@@ -20,6 +20,8 @@ order_decoder: Final = msgspec.json.Decoder(Order)
 fill_decoder: Final = msgspec.json.Decoder(Fill)
 message_decoder: Final = msgspec.json.Decoder(Message)
 
+RESERVE_RECORDS: Final = 4_096  # kept aside for cancels and reports in an emergency
+
 RefKey = tuple[str, str, str, str]
 
 
@@ -64,6 +66,7 @@ class MemoryDisk:
     """What outlives a journal: the synced part, and one batch that may be on its way there.
 
     `fail_next` makes the next append fail once with that error. `lose_unsynced` is a power loss.
+    `reserve` is the space kept aside for an emergency: `reserve_max` records.
     """
 
     def __init__(self) -> None:
@@ -71,6 +74,8 @@ class MemoryDisk:
         self.records: list[StoredRecord] = []
         self.snapshots: list[StoredSnapshot] = []
         self.fail_next: StoreUnavailable | None = None
+        self.reserve: list[StoredRecord] = []
+        self.reserve_max = RESERVE_RECORDS
         self.appends = 0  # batches that were synced
         self.unsynced: Batch | None = None
         self.writer: Writer | None = None

@@ -56,6 +56,7 @@ class DayResult(msgspec.Struct, frozen=True, kw_only=True):
     struck: dict[str, int]  # how often each fault struck
     checked: dict[str, int]  # how often each invariant was checked
     reached: dict[str, int]  # rare states
+    cells: dict[str, int]  # where orders stood when faults struck
     for_a_person: list[str]  # what is left to decide by hand, and why
 
 
@@ -64,14 +65,19 @@ def simulate_day(
     orders: int = ORDERS,
     *,
     faults: tuple[str, ...] | None = None,
+    habits: tuple[str, ...] | None = None,
     days: int = 1,
     day: date | None = None,
+    stormy: bool = False,
 ) -> DayResult:
     """Run one day (or two, the second reusing the first's order numbers); raises Violation.
 
-    `faults` names the fault classes of the day instead of drawing them; `day` is the first day.
+    `faults` and `habits` name the fault classes of the day, and what its traders do beside plain orders,
+    instead of drawing them; `day` is the first day; a `stormy` one is never quiet.
     """
-    scenario = draw_scenario(seed, orders=orders, faults=faults, days=days, day=day)
+    scenario = draw_scenario(
+        seed, orders=orders, faults=faults, habits=habits, days=days, day=day, stormy=stormy
+    )
     first = scenario.days[0]
     start_ns = at_seoul_ns(first, PHASES[scenario.phase]) - 10 * NS
     with _silence():
@@ -128,7 +134,12 @@ class _Day:
 
     def _market_checks(self, machine: Machine) -> MarketChecks:
         return MarketChecks(
-            self.checks, self.market, machine.records, self.clock.monotonic_ns, shared=machine.shared
+            self.checks,
+            self.market,
+            machine.records,
+            self.clock.monotonic_ns,
+            machine.questions,
+            shared=machine.shared,
         )
 
     async def _one_day(self, day: date) -> None:
@@ -257,6 +268,7 @@ class _Day:
             struck={name: count for name, count in sorted(machine.struck.items()) if count},
             checked=dict(sorted(self.checks.counts.items())),
             reached=dict(sorted(self.checks.reached.items())),
+            cells=dict(sorted(machine.records.cells.visited.items())),
             for_a_person=self.for_a_person,
         )
 

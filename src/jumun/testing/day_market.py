@@ -23,6 +23,7 @@ from jumun.rules.sessions import Phase, phase_at
 from jumun.testing.day_records import OURS, RecordChecks
 from jumun.testing.day_ticks import expected_price
 from jumun.testing.invariants import Checks
+from jumun.testing.world_broker import Questions
 
 # Refusals that mean we sent something we should have known to be wrong.
 OUR_FAULT: Final = frozenset(
@@ -40,6 +41,7 @@ OUR_FAULT: Final = frozenset(
         RejectCode.TABLE,
     }
 )
+ZERO: Final = Decimal(0)
 MEANS: Final = frozenset({RejectCode.CASH, RejectCode.SHARES})
 
 
@@ -52,6 +54,7 @@ class MarketChecks:
         market: Market,
         records: RecordChecks,
         elapsed_ns: Callable[[], int],
+        questions: Questions,
         *,
         shared: bool,
     ) -> None:
@@ -60,6 +63,8 @@ class MarketChecks:
         self._records = records
         self._elapsed_ns = elapsed_ns
         self._shared = shared
+        self._questions = questions
+        self._seen: set[str] = set()
         self._numbers: dict[str, str] = {}  # number: the day it was first used
 
     def hear(self, events: tuple[MarketEvent, ...]) -> None:
@@ -73,6 +78,7 @@ class MarketChecks:
                 case Executed(execution=execution):
                     key = f"{execution.trade_date}/{execution.branch}/{execution.number}"
                     self._executed(self._market.orders[key], execution.price)
+                    self._within_authority(self._market.orders[key])
                     self._checks.step(f"executed {key} {execution.qty} {execution.price}")
                 case Printed():
                     self._checks.step(f"print {event.symbol} {event.price} {event.volume}")
@@ -84,8 +90,11 @@ class MarketChecks:
 
     def _changed(self, order: OrderRecord) -> None:
         self._checks.step(f"order {order.key} {order.state} {order.tag}")
-        if order.state is BrokerState.WORKING and order.qty_filled == 0:
+        if order.key not in self._seen:
+            self._seen.add(order.key)
+            self._questions.arrival(order.account_id, order.trade_date)
             self._arrived(order)
+        self._within_authority(order)
 
     def _arrived(self, order: OrderRecord) -> None:
         first = self._numbers.setdefault(order.number, order.trade_date)
@@ -98,12 +107,24 @@ class MarketChecks:
         order_id, attempt = order.tag.split("/")
         self._intent(order_id, int(attempt), order)
         keys = self._records.oracle_order_of.setdefault(order_id, [])
+        standing = [key for key in keys if self._market.orders[key].is_open]
         keys.append(order.key)
-        that("I-07", len(keys) == 1, "{} stands at the exchange as {}", order_id, keys)
+        that("I-07", not standing, "{} comes as {} and stands as {}", order_id, order.key, standing)
         ours = self._records.book.order(order_id)  # type: ignore[arg-type]  # an OrderId as text
         assert ours is not None, f"{order_id} arrived from nowhere"
         that("I-20", not ours.status.is_final, "{} is {} here and has just arrived", order_id, ours.status)
         self._price(order, ours.price_raw)
+
+    def _within_authority(self, order: OrderRecord) -> None:
+        """All numbers of an order together never execute more than was asked for at first (I-03)."""
+        order_id = order.tag.split("/")[0]
+        ours = None if order.client != OURS else self._records.book.order(order_id)  # type: ignore[arg-type]
+        if ours is None:
+            return
+        theirs = self._records.oracle_orders(order_id)
+        ever = sum((one.qty if one.is_open else one.qty_filled for one in theirs), ZERO)
+        most = ours.qty if ours.qty_authorised is None else ours.qty_authorised
+        self._checks.that("I-03", ever <= most, "{} could execute {}, {} were asked for", order_id, ever, most)
 
     def _refused(self, arrival: Arrival) -> None:
         order, that = arrival.order, self._checks.that
@@ -154,7 +175,8 @@ class MarketChecks:
         )
         reserved = ours.reserve_price * ours.qty_left
         if order.side is Side.BUY:
-            spent = order.amount_filled - ours.amount_filled
+            theirs = self._records.oracle_orders(ours.order_id)
+            spent = sum((one.amount_filled for one in theirs), ZERO) - ours.amount_filled
             that("I-33", spent <= reserved, "{} spent {} of {} reserved", ours.order_id, spent, reserved)
 
 

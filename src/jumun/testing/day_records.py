@@ -42,6 +42,8 @@ from jumun.rules.book import Book
 from jumun.rules.order_machine import ImpossibleTransition
 from jumun.store.memory_disk import StoredRecord
 from jumun.store.transitions import may_follow
+from jumun.testing.cells import Cells
+from jumun.testing.day_witness import Witness
 from jumun.testing.invariants import Checks
 
 ZERO: Final = Decimal(0)
@@ -72,6 +74,8 @@ class RecordChecks:
         self.created_ns: dict[str, int] = {}  # virtual instants
         self.cash: dict[tuple[str, str], Decimal] = {}
         self.shares: dict[tuple[str, str], Decimal] = {}
+        self.cells = Cells()
+        self.witnesses: list[Witness] = []
         self.ages_hold = True  # False once a life began on a stepped wall clock: then ages are its guess
         self._checks = checks
         self._market = market
@@ -93,11 +97,14 @@ class RecordChecks:
         record = decode_record(stored.body)
         that("I-26", record.seq == self.book.seq + 1, "record {} follows {}", record.seq, self.book.seq)
         event = record.event
+        before = after = None
         if isinstance(event, OrderEvent):
-            self._order_event(record, event)
+            before, after = self._order_event(record, event)
         else:
             self.book.apply(record)
             self._other_event(event)
+        for witness in self.witnesses:
+            witness.see(record, before, after)
         return record
 
     def oracle_orders(self, order_id: str) -> list[OrderRecord]:
@@ -106,7 +113,7 @@ class RecordChecks:
 
     # ---- events about one order --------------------------------------------------------------------
 
-    def _order_event(self, record: Record, event: OrderEvent) -> None:
+    def _order_event(self, record: Record, event: OrderEvent) -> tuple[Order | None, Order]:
         before = self.book.order(event.order_id)
         if isinstance(event, SendIntended):
             self._intended(record, event)
@@ -120,7 +127,9 @@ class RecordChecks:
             self.created_ns[after.order_id] = self._elapsed_ns()
         else:
             self._change(event, before, after)
+        self.cells.change(before, after)
         self._what_happened(event, after, record)
+        return before, after
 
     def _change(self, event: OrderEvent, before: Order, after: Order) -> None:
         that, name = self._checks.that, after.order_id
@@ -266,6 +275,17 @@ class RecordChecks:
         if after.qty_filled == theirs.qty_filled:
             same = after.amount_filled == theirs.amount_filled
             that("I-09", same, "{}: {} here, {} there", name, after.amount_filled, theirs.amount_filled)
+            self._costs(after, theirs)
+
+    def _costs(self, after: Order, theirs: OrderRecord) -> None:
+        """Fees and taxes are those the exchange took, by kind, from the first fill on (I-37, F-63)."""
+        taken: dict[str, Decimal] = {}
+        for execution in self._market.executions_of(theirs.key):
+            for kind, amount in execution.costs.items():
+                taken[kind] = taken.get(kind, ZERO) + amount
+        ours = {kind: amount for kind, amount in after.costs.items() if amount}
+        same = ours == {kind: amount for kind, amount in taken.items() if amount}
+        self._checks.that("I-37", same, "{} costs {} here, {} there", after.order_id, ours, taken)
 
     def _money(self, event: FillBooked, after: Order) -> None:
         fill, that = event.fill, self._checks.that

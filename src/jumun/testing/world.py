@@ -103,20 +103,32 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     foreign: float = 0.0  # share of orders that somebody else sends
     early_cancel: float = 0.0  # F-47: per cancel of an order with fills
     old_notices: float = 0.0  # F-31: chance per notice that one of the day before comes again
+    habits: tuple[str, ...] = ()  # what the traders of this seed do beside plain orders
 
 
 def draw_scenario(
-    seed: int, *, orders: int, faults: tuple[str, ...] | None = None, days: int = 1, day: date | None = None
+    seed: int,
+    *,
+    orders: int,
+    faults: tuple[str, ...] | None = None,
+    habits: tuple[str, ...] | None = None,
+    days: int = 1,
+    day: date | None = None,
+    stormy: bool = False,
 ) -> Scenario:
-    """Draw a scenario; `faults` names the fault classes instead of chance, `day` the first day."""
-    random = Random(f"scenario {seed}")
+    """Draw a scenario; `faults` and `habits` name what is drawn otherwise, `day` the first day.
+
+    A `stormy` day is never quiet: it has at least one class that strikes all the time.
+    """
+    random, later = Random(f"scenario {seed}"), Random(f"later {seed}")
     chosen = random.choice(DAYS)
-    picked = _pick(random)
-    classes = tuple(name for name in CLASSES if name in (picked if faults is None else faults))
+    picked = (*_pick(random), *_pick_later(later, stormy))
+    classes = tuple(name for name in ALL_CLASSES if name in (picked if faults is None else faults))
     plan: dict[str, Any] = {}
     more: dict[str, Any] = {}
-    for name in CLASSES:
-        drawn = CLASSES[name](random)  # drawn also when unused: a class less leaves the others as they are
+    for name, draw in ALL_CLASSES.items():
+        # Drawn also when unused: a class less leaves the others as they are.
+        drawn = draw(random if name in CLASSES else later)
         if name in classes:
             for key, value in drawn.items():
                 (plan if key in FaultPlan.__struct_fields__ else more)[key] = value
@@ -136,6 +148,7 @@ def draw_scenario(
         snapshot_every=random.choice((60, 400, 100_000)),
         classes=classes,
         plan=fault_plan,
+        habits=_habits(later) if habits is None else habits,
         **more,
     )
 
@@ -144,6 +157,17 @@ def _pick(random: Random) -> tuple[str, ...]:
     if random.random() < 0.08:
         return ()
     return tuple(random.sample(tuple(CLASSES), random.randint(3, 8)))
+
+
+def _pick_later(random: Random, stormy: bool) -> tuple[str, ...]:
+    """Classes that came later have a stream of their own: what older seeds draw stays as it was."""
+    picked = tuple(name for name in LATER_CLASSES if random.random() < LATER_CHANCE)
+    steady = random.choice(STEADY)
+    return (*picked, steady) if stormy else picked
+
+
+def _habits(random: Random) -> tuple[str, ...]:
+    return tuple(habit for habit in HABITS if random.random() < HABIT_CHANCE)
 
 
 def _rate(random: Random, low: float, high: float) -> float:
@@ -202,6 +226,17 @@ CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
     },
     "old_notices": lambda r: {"old_notices": _rate(r, 0.01, 0.1)},
 }
+
+
+LATER_CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
+    "reset_early": lambda r: {"reset_early": _rate(r, 0.01, 0.08)},
+    "slow_reply": lambda r: {"reply_late": _rate(r, 0.02, 0.1), "reply_late_ms_max": r.randint(500, 7_000)},
+}
+ALL_CLASSES: Final = {**CLASSES, **LATER_CLASSES}
+LATER_CHANCE: Final = 0.12
+STEADY: Final = ("notice_doubled", "notice_late")  # each strikes some thirty times a day, however it is drawn
+HABITS: Final = ("flood", "kill")
+HABIT_CHANCE: Final = 0.25
 
 
 def market_world(days: tuple[date, ...]) -> World:

@@ -12,25 +12,31 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from jumun.brokers.paper.broker import PaperBroker, paper_traits
-from jumun.brokers.paper.faults import FaultPlan, FaultyLink
+from jumun.brokers.paper.faults import FaultPlan
 from jumun.brokers.paper.link import LinkNotice, LocalLink
-from jumun.brokers.paper.wire import Command, Executed, OrderCancelled, Submit
+from jumun.brokers.paper.wire import Command, Executed, OrderCancelled, OrderChanged, Submit
 from jumun.exchange.market import Market
 from jumun.model.commands import HaltTrading
 from jumun.model.errors import OmsError, StoreUnavailable
 from jumun.model.ids import OrderId
 from jumun.model.reasons import Reason
 from jumun.rules.book import Book
-from jumun.services.order_engine import OrderEngine
+from jumun.services.desk import PENDING_MAX
+from jumun.services.order_engine import BACKLOG_MAX, OrderEngine
+from jumun.services.parking import PARKED_MAX
 from jumun.services.steady_clock import SteadyClock
 from jumun.store.memory import MemoryJournal
 from jumun.store.memory_disk import Batch, MemoryDisk, StoredRecord
+from jumun.testing.cells import EARLY, EVERYWHERE, OLD_NOTICE
 from jumun.testing.day_books import BookChecks
 from jumun.testing.day_records import RecordChecks
+from jumun.testing.day_witness import EquityWitness, HaltWitness, IntentWitness, StudyWitness
 from jumun.testing.invariants import Checks
 from jumun.testing.virtual_loop import SeededIds, VirtualClock
 from jumun.testing.world import MS, NS, Scenario
 from jumun.testing.world_account import ACCOUNT, LIMITS, opening, policy_of
+from jumun.testing.world_broker import Questions, WatchedBroker
+from jumun.testing.world_faults import Struck, ToldLink
 from jumun.testing.world_link import BrokenTask, OldNotices, Watch, WatchedLink, never
 
 RESTART_S: Final = (0.2, 4.0)
@@ -76,7 +82,7 @@ class Life:
         self.raised_ns: int | None = None
         self.engine: OrderEngine
         self.clock: SteadyClock
-        self.faulty: FaultyLink
+        self.faulty: ToldLink
         self.watched: WatchedLink
 
     def fall(self, why: str) -> None:
@@ -106,6 +112,19 @@ class Machine:
             queue_timeout_s=LIMITS.priority_timeout_s,
             slack_ns=NS + 2 * scenario.sync_ms_max * MS,  # between deciding and being durable
             visible_after_ns=scenario.visible_after_ns,
+        )
+        self.questions = Questions(checks, self.true_clock.monotonic_ns)
+        self.studies = StudyWitness(checks, lambda order: bool(self.records.oracle_orders(order.order_id)))
+        self.records.witnesses += (
+            EquityWitness(checks, self.records.book),
+            IntentWitness(checks),
+            self.studies,
+            HaltWitness(
+                checks,
+                self.true_clock.monotonic_ns,
+                lambda: self.questions.balance_ns,
+                self.records.slack_ns,
+            ),
         )
         self.shared = SHARED in scenario.classes
         self.books = BookChecks(checks, market, self.records, disk, shared=self.shared)
@@ -221,6 +240,11 @@ class Machine:
             return _expected(failure)
         if life.is_dead:
             return why
+        halted = self.records.book.halt is not None
+        stands = life.engine.desk.book.halt is not None or not halted
+        self.checks.that("I-50", stands, "the halt did not survive the start of life {}", life.number)
+        if halted:
+            self.checks.reach("a halt survived a restart")
         life.ready.set_result(None)
         stopped = life.engine.stopped
         assert stopped is not None, "set by start"
@@ -256,7 +280,9 @@ class Machine:
         scenario, name = self.scenario, f"{self.scenario.seed} {self.lives}"
         local = LocalLink(self.market, self.true_clock, accounts=frozenset({ACCOUNT}))
         # The first plan sets the bound that the broker was promised, also for a life that begins in calm.
-        life.faulty = FaultyLink(local, scenario.plan, Random(f"faults {name}"), self.true_clock)
+        life.faulty = ToldLink(
+            local, scenario.plan, Random(f"faults {name}"), self.true_clock, self._on_strike
+        )
         life.faulty.become(self._plan)
         watch = Watch(
             may_die=lambda point: self._may_die(life, point),
@@ -265,7 +291,7 @@ class Machine:
             on_write=lambda command: self._on_write(life, command),
             before_send=lambda: self._before_send(life),
             on_notice=self._on_notice,
-            on_old_notice=lambda: self._strike("old notice"),
+            on_old_notice=self._on_old_notice,
             on_raise=lambda: self._on_raise(life),
             before_last_fill=self._before_last_fill,
         )
@@ -280,7 +306,7 @@ class Machine:
         )
         clock = life.clock = SteadyClock(self.clock)  # a start trusts the wall clock once
         if self.clock.offset_ns:
-            self.records.ages_hold = False
+            self.records.ages_hold = self.studies.ages_hold = False
             self.checks.reach("a start on a wrong clock")
         broker = PaperBroker(
             life.watched,
@@ -290,15 +316,25 @@ class Machine:
             cancel_proves=scenario.cancel_proves,
         )
         self.disk.fail_next = None
+        self.questions.life_begins()
+        watched = WatchedBroker(
+            broker,
+            self.questions,
+            self.checks,
+            is_alive=lambda: _is_well(life),
+            order_of=lambda notice: life.engine.desk.book.order_by_ref(notice.account_id, notice.ref),
+            visible_after_ns=scenario.visible_after_ns,
+            patience_s=6 * scenario.sync_ms_max / 1_000,
+        )
         life.engine = OrderEngine(
-            broker_client=broker,
+            broker_client=watched,
             journal=MemoryJournal(
                 self.disk, label=f"life {life.number}", sync_delay=lambda: self._sync(life)
             ),
             policy=self.policy,
             clock=clock,
             ids=self._ids,
-            prices=broker,
+            prices=watched,
             openings=(opening(),),
             snapshot_every=scenario.snapshot_every,
         )
@@ -343,6 +379,7 @@ class Machine:
             return
         if self.disk.has_unsynced:
             self.checks.reach("power loss dropped a batch")
+            self.records.cells.strike_all("power loss")
         self.disk.lose_unsynced()
 
     async def _sync(self, life: Life) -> None:
@@ -387,7 +424,8 @@ class Machine:
     def _before_last_fill(self, told: OrderCancelled) -> OrderCancelled:
         """A broker that answers a cancel before it has counted the last fill (F-47)."""
         last = self.market.executions_of(told.order.key)[-1]
-        self._strike("cancel answered early")
+        self._strike(EARLY)
+        self._on_strike(Struck(EARLY, key=told.order.key))
         order = msgspec.structs.replace(
             told.order,
             qty_filled=told.order.qty_filled - last.qty,
@@ -424,6 +462,7 @@ class Machine:
         if life.is_dead or book.seq != self.records.book.seq:
             return
         self.books.reservations(book)
+        self._bounds(life)
         self._compare(book)
 
     def _compare(self, book: Book) -> None:
@@ -436,6 +475,37 @@ class Machine:
 
     def _strike(self, what: str) -> None:
         self.struck[what] = self.struck.get(what, 0) + 1
+        if what in EVERYWHERE:
+            self.records.cells.strike_all(what)
+
+    def _on_strike(self, struck: Struck) -> None:
+        """Visit the cells of the order that was struck, as the desk sees it in this instant."""
+        if not struck.order_id and not struck.key:
+            self.records.cells.strike_all(struck.fault)
+            return
+        order_id = OrderId(struck.order_id or self.market.orders[struck.key].tag.split("/")[0])
+        life = self.life
+        assert life is not None, "a link belongs to a life"
+        order = life.engine.desk.book.order(order_id) or self.records.book.order(order_id)
+        self.records.cells.strike(struck.fault, order)
+
+    def _on_old_notice(self, notice: OrderChanged | Executed) -> None:
+        self._strike(OLD_NOTICE)
+
+    def _bounds(self, life: Life) -> None:
+        """Nothing grows without end, whatever comes in (I-61)."""
+        engine, limits, that = life.engine, self.policy.limits, self.checks.that
+        desk = engine.desk
+        that("I-61", desk.sending <= limits.max_concurrent_orders, "{} sends at once", desk.sending)
+        that("I-61", len(desk.book.waiting) <= limits.max_queue_size, "{} wait", len(desk.book.waiting))
+        that("I-61", desk.backlog <= PENDING_MAX + BACKLOG_MAX, "{} records wait", desk.backlog)
+        that("I-61", len(engine.parking) <= PARKED_MAX, "{} notices are parked", len(engine.parking))
+
+
+def _is_well(life: Life) -> bool:
+    """Whether a life takes part in the world: not dead, its store works, its tasks run."""
+    stopped = life.engine.stopped
+    return not (life.is_dead or life.engine.desk.failure or (stopped is not None and stopped.done()))
 
 
 def _expected(failure: BaseException | None) -> str:

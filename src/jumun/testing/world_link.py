@@ -11,11 +11,13 @@ from typing import Final
 
 import msgspec
 
-from jumun.brokers.paper.link import Link, LinkNotice
-from jumun.brokers.paper.wire import Answer, Cancel, Command, Executed, OrderCancelled, OrderChanged, Submit
+from jumun.brokers.paper.link import LinkNotice
+from jumun.brokers.paper.wire import Answer, Command, Executed, OrderCancelled, OrderChanged, Submit
 from jumun.ports.broker import SendPermit
+from jumun.testing.world_faults import ToldLink, request_name
 
 OLD_NOTICES_MAX: Final = 200
+POINTS: Final = {"submit": "send", "cancel": "cancel", "modify": "modify", "": "query"}
 
 
 class BrokenTask(RuntimeError):
@@ -48,7 +50,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     on_write: Callable[[Command], None]
     before_send: Callable[[], None]
     on_notice: Callable[[LinkNotice], None]
-    on_old_notice: Callable[[], None]
+    on_old_notice: Callable[[OrderChanged | Executed], None]
     on_raise: Callable[[], None]
     before_last_fill: Callable[[OrderCancelled], OrderCancelled]
 
@@ -58,7 +60,7 @@ class WatchedLink:
 
     def __init__(
         self,
-        inner: Link,
+        inner: ToldLink,
         watch: Watch,
         random: Random,
         *,
@@ -94,9 +96,7 @@ class WatchedLink:
 
     async def call(self, command: Command, permit: SendPermit) -> Answer:
         """Carry a call; the permit is asked inside, in the last step before the write."""
-        point = (
-            "send" if isinstance(command, Submit) else "cancel" if isinstance(command, Cancel) else "query"
-        )
+        point = POINTS[request_name(command)]
         await self._watch.may_die(f"{point} begun")
         if isinstance(command, Submit):
             self._watch.before_send()
@@ -123,11 +123,13 @@ class WatchedLink:
                 self._watch.on_raise()
                 raise BrokenTask("a defect on purpose in the task that hears the broker")
             self._old.keep(notice)
+            self._inner.delivered(notice)
             self._watch.on_notice(notice)
             yield notice
             if self._old.replayable and self._strikes(self._old_rate):
-                self._watch.on_old_notice()
-                yield self._random.choice(self._old.replayable)
+                old = self._random.choice(self._old.replayable)
+                self._watch.on_old_notice(old)
+                yield old
 
     def _strikes(self, rate: float) -> bool:
         return rate > 0 and self._random.random() < rate

@@ -15,7 +15,7 @@ import msgspec
 from jumun.brokers.paper import FaultPlan, FaultyLink, Link, LocalLink, PaperBroker, SocketLink, paper_traits
 from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.market import Market
-from jumun.exchange.protocol import Answer, Cancel, Change, Done, OpenAccount, Step, Submit
+from jumun.exchange.protocol import Answer, Cancel, Change, Done, Modify, OpenAccount, Step, Submit
 from jumun.exchange.records import Arrival, Execution, NewOrder
 from jumun.exchange.sample_world import sample_world
 from jumun.exchange.service import answer
@@ -23,7 +23,7 @@ from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.orders import OrderType, Side, TimeInForce
-from jumun.model.reports import Accepted, BrokerReport, CancelRequest, SubmitRequest
+from jumun.model.reports import Accepted, BrokerReport, CancelRequest, ModifyRequest, SubmitRequest
 from jumun.simulators.exchange_process import ExchangeServer
 
 ACCOUNT = AccountId("81234567-01")
@@ -112,8 +112,9 @@ class House(ABC):
         await self.broker.close()
         await self._close_exchange()
 
-    def a_broker(self, link: Link, *, answer_timeout_s: float = WAIT_S) -> PaperBroker:
-        return PaperBroker(link, paper_traits(), self.clock, answer_timeout_s=answer_timeout_s)
+    def a_broker(self, link: Link, *, answer_timeout_s: float = WAIT_S, modifies: bool = True) -> PaperBroker:
+        traits = paper_traits(modifies=modifies)
+        return PaperBroker(link, traits, self.clock, answer_timeout_s=answer_timeout_s)
 
     def print_price(
         self, price: Decimal, volume: Decimal = Decimal(0), quote: Decimal = Decimal(500)
@@ -299,6 +300,40 @@ def cancel_of(accepted: Accepted) -> Cancel:
     """The same cancel, by another client."""
     ref = accepted.ref
     return Cancel(account_id=ACCOUNT, trade_date=ref.trade_date, branch=ref.branch, number=ref.number)
+
+
+def a_modify(
+    accepted: Accepted,
+    *,
+    qty: int = 10,
+    qty_before: int = 10,
+    price: Decimal | None = PRICE,
+    price_before: Decimal | None = None,
+) -> ModifyRequest:
+    """Change an accepted order of which nothing has filled, as far as its sender knows."""
+    return ModifyRequest(
+        order_id=OrderId("order-1"),
+        account_id=ACCOUNT,
+        symbol=SYMBOL,
+        venue=Venue.KRX,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        tif=TimeInForce.DAY,
+        ref=accepted.ref,
+        qty=Decimal(qty),
+        qty_left=Decimal(qty),
+        qty_left_before=Decimal(qty_before),
+        price=price,
+        price_before=price if price_before is None else price_before,
+    )
+
+
+def modify_of(accepted: Accepted, *, price: Decimal) -> Modify:
+    """A modify of the same order, by another client."""
+    ref = accepted.ref
+    return Modify(
+        account_id=ACCOUNT, trade_date=ref.trade_date, branch=ref.branch, number=ref.number, price=price
+    )
 
 
 def only(fault: str) -> FaultPlan:

@@ -102,6 +102,17 @@ def test_a_named_file_is_read_and_a_missing_one_refused(
         ("OMS_HOST", "", "working value is 127.0.0.1"),
         ("OMS_SIM_PACE", "-1", "cannot be -1: "),
         ("STRATEGY_PRIORITIES", "momentum=first", "STRATEGY_PRIORITIES.momentum"),
+        ("ENABLE_PARTIAL_FILLS", "yes", "neither true nor false; a working value is true"),
+        ("ENABLE_PARTIAL_FILLS", "1", "neither true nor false"),
+        ("MAX_PARTIAL_FILL_TIME", "0", "MAX_PARTIAL_FILL_TIME"),
+        ("MIN_FILL_SIZE", "0", "MIN_FILL_SIZE"),
+        ("MIN_FILL_SIZE", "1000001", "more than MAX_POSITION_SIZE"),
+        ("MAX_FILLS_PER_ORDER", "0", "MAX_FILLS_PER_ORDER"),
+        ("ABNORMAL_PRICE_RATIO", "1", "working value is 0.05"),
+        ("ACK_ALERT_S", "-1", "working value is 30s"),
+        ("QUOTE_AGE_MAX_S", "-1s", "working value is 60s"),
+        ("OMS_CALENDAR_FILE", "calendar.toml", "OMS_SIM_SESSIONS=open"),
+        ("MAX_PARTIAL_FILL_TIM", "5", "looks like MAX_PARTIAL_FILL_TIME"),
     ],
 )
 def test_an_impossible_setting_is_refused_with_its_key_and_a_working_value(
@@ -134,6 +145,13 @@ def test_a_variable_of_another_program_is_left_alone(monkeypatch: pytest.MonkeyP
         ('[[accounts]]\naccount_id = "A"\nmay_sell = 1', "may_sell cannot be 1"),
         ('[[accounts]]\naccount_id = "A"\nexclusive = "no"', "exclusive cannot be 'no'"),
         ("max_position_count = true", "cannot be true or false"),
+        ("enable_partial_fills = 0", "neither true nor false"),
+        ("enable_partial_fills = false\nmax_fills_per_order = 5", "MAX_FILLS_PER_ORDER is set"),
+        ("enable_partial_fills = false\nmax_partial_fill_time = 5", "MAX_PARTIAL_FILL_TIME is set"),
+        (
+            '[[accounts]]\naccount_id = "A"\nopening_file = "a.csv"\nopening_cash = {KRW = 1}',
+            "opening_cash and opening_file",
+        ),
     ],
 )
 def test_an_impossible_file_is_refused_with_the_place(tmp_path: Path, text: str, words: str) -> None:
@@ -160,6 +178,30 @@ def test_a_bare_order_value_is_won_and_leaves_the_dollars_alone(monkeypatch: pyt
         "KRW": Decimal(5_000_000),
         "USD": Decimal(10_000),
     }
+
+
+@pytest.mark.req("S000-95", "S000-99", "S000-100", "S000-101", "C-14")
+def test_what_is_watched_of_an_execution_can_be_set_and_reaches_the_desk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jumun.toml").write_text("enable_partial_fills = false\nmin_fill_size = 5\n")
+    for name, value in {
+        "ACK_ALERT_S": "10s",
+        "FILL_ALERT_S": "1m",
+        "ABNORMAL_PRICE_RATIO": "0.1",
+        "QUOTE_AGE_MAX_S": "60",
+    }.items():
+        monkeypatch.setenv(name, value)
+    limits = app.limits_of(load().settings)
+    assert not limits.enable_partial_fills
+    assert (limits.min_fill_size, limits.abnormal_price_ratio) == (5, Decimal("0.1"))
+    assert (limits.ack_alert_s, limits.fill_alert_s, limits.quote_age_max_s) == (10, 60, 60)
+    monkeypatch.setenv("ENABLE_PARTIAL_FILLS", "TRUE")
+    monkeypatch.setenv("MAX_PARTIAL_FILL_TIME", "60s")
+    monkeypatch.setenv("MAX_FILLS_PER_ORDER", "7")
+    limits = app.limits_of(load().settings)
+    assert limits.enable_partial_fills, "the environment wins over the file"
+    assert (limits.max_partial_fill_time_s, limits.max_fills_per_order) == (60, 7)
 
 
 def test_an_order_of_unknown_fate_is_held_in_live_unless_somebody_says_otherwise() -> None:

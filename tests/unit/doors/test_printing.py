@@ -14,9 +14,9 @@ from jumun.doors.cli import look, printing, story
 from jumun.model import events
 from jumun.model.errors import ConfigError
 from jumun.model.ids import OrderId
-from jumun.model.orders import Flag, Order, OrderStatus
+from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, Terms
 from jumun.model.reasons import Reason
-from jumun.model.reports import CancelRequest, SubmitRequest
+from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.services.views import book_view
 from jumun.testing.builders import a_fill, a_position, a_record, a_ref, an_order
 
@@ -201,6 +201,23 @@ def one_of_each() -> list[events.AnyOrderEvent]:
         ref=ref,
         qty_left=order.qty,
     )
+    terms = Terms(qty=Decimal(5), price=Decimal(69_000))
+    held: Any = {"reserve_price": Decimal(1), "reserve_cost": Decimal(1)}
+    change = ModifyRequest(
+        order_id=order.order_id,
+        account_id=order.account_id,
+        symbol=order.symbol,
+        venue=order.venue,
+        side=order.side,
+        order_type=order.order_type,
+        tif=order.tif,
+        ref=ref,
+        qty=terms.qty,
+        qty_left=terms.qty,
+        qty_left_before=order.qty,
+        price=terms.price,
+        price_before=order.price,
+    )
     return [
         events.OrderCreated(**of, order=order),
         events.OrderDenied(**of, reason=reason, text="no"),
@@ -220,6 +237,17 @@ def one_of_each() -> list[events.AnyOrderEvent]:
         events.CancelAnswered(**of, outcome="refused", text="too late", raw="{}", retry_at_ns=None),
         events.OrderCancelled(**of, reason=reason, text="", evidence="report"),
         events.ForeignOrderAdopted(**of, order=order, raw="{}"),
+        events.OrderAlarmed(**of, alarm=Alarm.FILL_DELAY, text="no fill for 120 s"),
+        events.StopTriggered(**of, price=Decimal(70_000), source="GENERATED"),
+        events.OrderResting(**of, until_ns=1, text="the session ended", evidence="the calendar"),
+        events.ModifyIntended(**of, by="kim", request=change, terms=terms, **held),
+        events.ModifyAnswered(**of, outcome="refused", text="too late", raw="{}"),
+        events.OrderModified(
+            **of, terms=terms, price_raw=None, ref=ref, by="kim", evidence="reply", raw="{}", **held
+        ),
+        events.FillReversed(
+            **of, identity="b1", ref=ref, qty=Decimal(1), amount=Decimal(5), ledger=(), text="bust", raw="{}"
+        ),
     ]
 
 
@@ -266,3 +294,23 @@ def test_a_program_reads_every_amount_of_an_order_as_text(capsys: pytest.Capture
     order: Order = an_order(price=Decimal("70000.10"))
     printing.as_json(look.order_fields(order))
     assert '"price": "70000.10"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *(("", "?"), ("0.4", "0 s"), ("45.9", "45 s"), ("60", "1 min 0 s"), ("725", "12 min 5 s")),
+        *(("12000", "3 h 20 min"), ("187200", "2 d 4 h"), ("86400.5", "1 d 0 h")),
+    ],
+)
+def test_an_age_is_said_in_its_two_largest_units(seconds: str, text: str) -> None:
+    assert printing.age(seconds) == text
+
+
+def test_a_stop_and_an_alarm_of_an_order_are_shown_where_it_is_listed() -> None:
+    order = an_order(
+        order_type=OrderType.STOP, price=None, price_raw=None, stop_price=Decimal(66_000), stop_held=True
+    )
+    assert look._price(order) == "STOP stop 66,000"
+    assert look._why(order) == "stop held"
+    assert look._why(an_order(alarms=(Alarm.ACK_DELAY,))) == "ACK_DELAY"

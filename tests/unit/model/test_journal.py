@@ -108,7 +108,7 @@ EVERY_EVENT: list[Event] = [
     MarksRecorded(marks={"005930": D("70000.00")}, source="close"),
     TradingHalted(reason=Reason.BREAK, text=""),
     TradingResumed(by="kim", text="found"),
-    BreakFound(account_id=ACCOUNT, subject="CASH:KRW", ours=D(1), theirs=D("1.0"), text=""),
+    BreakFound(break_id="B7", account_id=ACCOUNT, subject="CASH:KRW", ours=D(1), theirs=D("1.0"), text=""),
     ReportKept(text="?", raw="\ud55c"),
     Recovered(unknown=1, adopted=2, text=""),
 ]

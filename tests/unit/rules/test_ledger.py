@@ -11,7 +11,7 @@ from jumun.model.fills import Fill, LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.orders import Side
 from jumun.model.positions import Position
 from jumun.rules.costs import CostKind
-from jumun.rules.ledger import apply_rows, cash_change, realised_by, rows_of_fill
+from jumun.rules.ledger import apply_rows, cash_change, realised_row, rows_of_fill
 from jumun.testing.builders import a_fill, a_position, an_order
 
 D = Decimal
@@ -186,8 +186,9 @@ def test_a_round_trip_at_one_price_realises_nothing_whatever_the_pieces(qty: Dec
 
 
 def test_an_opening_or_enlarging_fill_realises_nothing() -> None:
-    assert realised_by(fill_of(Side.BUY, 1, 10), FLAT) == 0
-    assert realised_by(fill_of(Side.BUY, 1, 10), a_position()) == 0
+    bought = rows_of_fill(fill_of(Side.BUY, 1, 10), FLAT, ())[0]
+    assert realised_row(bought, FLAT) is None
+    assert realised_row(bought, a_position()) is None
 
 
 @pytest.mark.req("I-36", "C-7")

@@ -10,6 +10,7 @@ from jumun.brokers.paper.parse import (
     as_text,
     balance_of,
     fill_notice,
+    modify_call,
     new_order,
     order_report,
     ref_of,
@@ -19,13 +20,14 @@ from jumun.brokers.paper.wire import (
     Executed,
     OrderCancelled,
     OrderChanged,
+    OrderModified,
     OrderTaken,
     Printed,
     Refused,
     Submit,
 )
 from jumun.exchange.admission import KINDS
-from jumun.exchange.records import AccountOpened, CancelNotDone, OrderRefused
+from jumun.exchange.records import AccountOpened, CancelNotDone, ModifyNotDone, OrderRefused
 from jumun.model.errors import ConfigError, UnreadableReply
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
@@ -38,6 +40,10 @@ from jumun.model.reports import (
     CancelOutcome,
     CancelRefused,
     CancelRequest,
+    ModifyAccepted,
+    ModifyOutcome,
+    ModifyRefused,
+    ModifyRequest,
     NotSent,
     OrderHistory,
     Rejected,
@@ -57,7 +63,11 @@ QUOTES_MAX: Final = 10_000  # more symbols than KRX lists
 
 
 def paper_traits(
-    *, carries_reference: bool = False, visible_after_ns: int = VISIBLE_AFTER_NS, name: str = "paper"
+    *,
+    carries_reference: bool = False,
+    visible_after_ns: int = VISIBLE_AFTER_NS,
+    name: str = "paper",
+    modifies: bool = True,
 ) -> BrokerTraits:
     """Return the paper broker's traits. Without a reference it is as hard to ask as KIS."""
     return BrokerTraits(
@@ -67,6 +77,7 @@ def paper_traits(
         visible_after_ns=visible_after_ns,
         settles_after_ns=SETTLES_AFTER_NS,
         kinds=frozenset((venue, kind, tif) for venue in (Venue.KRX, Venue.US) for kind, tif in KINDS),
+        modifies=modifies,
     )
 
 
@@ -167,6 +178,27 @@ class PaperBroker:
             return CancelRefused(code=told.code, text=told.text, raw=as_text(told))
         return Unknown(text=f"an answer of kind {type(told).__name__} to a cancel", raw=as_text(told))
 
+    async def modify(self, request: ModifyRequest, permit: SendPermit) -> ModifyOutcome:
+        """Ask once to change a working order; see ports.Broker.modify."""
+        if not self._traits.modifies:
+            text = f"{self._traits.name} changes no orders; cancel it and send another"
+            return ModifyRefused(
+                code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
+            )
+        try:
+            told = await self._client.send(modify_call(request), permit)
+        except NothingSent as error:
+            return NotSent(text=str(error))
+        except AnswerLost as error:
+            return Unknown(text=str(error))
+        except UnreadableReply as error:
+            return Unknown(text=str(error), raw=error.raw)
+        if isinstance(told, OrderModified):
+            return ModifyAccepted(ref=ref_of(told.order), raw=as_text(told))
+        if isinstance(told, Refused):
+            return ModifyRefused(code=told.code, text=told.text, raw=as_text(told))
+        return Unknown(text=f"an answer of kind {type(told).__name__} to a modify", raw=as_text(told))
+
     async def history(self, account_id: AccountId, trade_date: str) -> OrderHistory:
         """Return every order of that day, complete; raises BrokerUnavailable when any page fails (I-39)."""
         asked_ns = self._clock.now_ns()
@@ -207,7 +239,7 @@ class PaperBroker:
                 return StreamGap(text=notice.text)
             case Garbled():
                 return UnreadableNotice(raw=notice.raw, text=notice.text)
-            case OrderRefused() | CancelNotDone() | AccountOpened():
+            case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened():
                 return None  # the answer to the call said so already
             case _:
                 assert_never(notice)

@@ -21,6 +21,7 @@ from jumun.brokers.paper.wire import (
     Cancel,
     Command,
     HistoryPage,
+    Modify,
     OrderRecord,
     Printed,
     Refused,
@@ -41,7 +42,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stall_ms_max: int = 0  # waiting before the permit is asked, as for a rate limiter (I-45)
     latency_ms_min: int = 0  # each way
     latency_ms_max: int = 0
-    # Orders and cancels
+    # Orders, modifies and cancels
     not_sent: float = 0.0  # F-01 refused before a byte was written
     request_lost: float = 0.0  # F-02 written, never arrives, the connection is reset
     request_vanishes: float = 0.0  # F-04 written, never arrives, silence
@@ -53,6 +54,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reply_late: float = 0.0  # F-05 carried out, answered late, perhaps after the caller gave up
     reply_late_ms_max: int = 0
     refused: float = 0.0  # F-07 a valid new order is refused
+    modify_refused: float = 0.0  # a valid modify is refused
     # Stream
     notice_lost: float = 0.0  # F-24
     notice_doubled: float = 0.0  # F-20
@@ -158,7 +160,7 @@ class FaultyLink:
         await self._pause_ms(0, self.plan.stall_ms_max)
         if not self._open or self._is_down:
             raise NothingSent("the line is down; nothing was sent")
-        if isinstance(command, (Submit, Cancel)):
+        if isinstance(command, (Submit, Modify, Cancel)):
             return await self._order_call(command, permit)
         if not permit():
             raise NothingSent("sending was not permitted in the last step")
@@ -172,9 +174,9 @@ class FaultyLink:
         """Yield what gets through."""
         return self._inbox.read()
 
-    # ---- orders and cancels ------------------------------------------------------------------------------
+    # ---- orders, modifies and cancels --------------------------------------------------------------------
 
-    async def _order_call(self, command: Submit | Cancel, permit: SendPermit) -> Answer:
+    async def _order_call(self, command: Submit | Modify | Cancel, permit: SendPermit) -> Answer:
         if self._strikes("not_sent"):
             raise NothingSent("connection refused")
         if not permit():
@@ -191,6 +193,9 @@ class FaultyLink:
         if isinstance(command, Submit) and self._strikes("refused"):
             await self._latency()
             return Refused(code=REFUSED_CODE, text="refused by the fault plan; nothing was entered")
+        if isinstance(command, Modify) and self._strikes("modify_refused"):
+            await self._latency()
+            return Refused(code=REFUSED_CODE, text="refused by the fault plan; the old terms stay in force")
         fault = next((name for name in REPLY_FAULTS if self._strikes(name)), "")
         late_ms = self._random.randint(0, self.plan.reply_late_ms_max) if fault == "reply_late" else 0
         told = await self._on_its_way(command)

@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 
-from jumun.brokers.paper.wire import Execution, NamelessExecution, NewOrder, OrderRecord
+from jumun.brokers.paper.wire import Execution, Modify, NamelessExecution, NewOrder, OrderRecord
 from jumun.exchange.records import AccountBalance
 from jumun.model.ids import AccountId, BrokerOrderNo, ExecutionId
+from jumun.model.money import EXACT
 from jumun.model.orders import BrokerRef
-from jumun.model.reports import Balance, FillNotice, Holding, OrderReport, SubmitRequest
+from jumun.model.reports import Balance, FillNotice, Holding, ModifyRequest, OrderReport, SubmitRequest
 
 NS: Final = 1_000_000_000
 _ENCODER: Final = msgspec.json.Encoder()
@@ -46,6 +47,19 @@ def ref_of(order: OrderRecord | Execution) -> BrokerRef:
     return BrokerRef(trade_date=order.trade_date, branch=order.branch, number=BrokerOrderNo(order.number))
 
 
+def modify_call(request: ModifyRequest) -> Modify:
+    """Return the modify to send: what to take off, and the price only where it changes."""
+    return Modify(
+        account_id=request.account_id,
+        trade_date=request.ref.trade_date,
+        branch=request.ref.branch,
+        number=request.ref.number,
+        qty_cut=EXACT.subtract(request.qty_left_before, request.qty_left),
+        price=request.price if request.price != request.price_before else None,
+        tag=request.order_id,
+    )
+
+
 def order_report(order: OrderRecord, ts_event_ns: int) -> OrderReport:
     """Return an order as listed or announced."""
     return OrderReport(
@@ -63,6 +77,7 @@ def order_report(order: OrderRecord, ts_event_ns: int) -> OrderReport:
         amount_filled=order.amount_filled,
         ts_event_ns=ts_event_ns,
         reference=order.reference,
+        replaces=_ref_of_key(order.replaces) if order.replaces else None,
         text=order.text,
         raw=as_text(order),
     )
@@ -112,6 +127,11 @@ def balance_of(balance: AccountBalance, asked_ns: int) -> Balance:
 def as_text(value: object) -> str:
     """Return the evidence: the words as they came, as JSON."""
     return _ENCODER.encode(value).decode()
+
+
+def _ref_of_key(key: str) -> BrokerRef:
+    trade_date, branch, number = key.split("/")
+    return BrokerRef(trade_date=trade_date, branch=branch, number=BrokerOrderNo(number))
 
 
 def _nameless(execution: Execution, seconds: int) -> NamelessExecution:

@@ -132,6 +132,9 @@ def order_fields(order: "Order") -> dict[str, object]:
         "quantity": order.qty,
         "price": order.price,
         "price_raw": order.price_raw,
+        "stop_price": order.stop_price,
+        "good_till": order.good_till or None,
+        "session": order.session,
         "currency": order.currency,
         "status": order.status,
         "reason": order.reason,
@@ -142,6 +145,10 @@ def order_fields(order: "Order") -> dict[str, object]:
         "costs": order.costs,
         "broker_order_no": order.newest_ref.number if order.newest_ref is not None else None,
         "flags": list(order.flags),
+        "alarms": list(order.alarms),
+        "modify_to": None
+        if order.modify_to is None
+        else {"quantity": order.modify_to.qty, "price": order.modify_to.price},
         "strategy_id": order.strategy_id,
         "created_by": order.created_by,
         "created_ns": order.created_ns,
@@ -189,7 +196,10 @@ def _price(order: "Order") -> str:
     from jumun.doors.cli import printing
 
     price = order.price if order.price is not None else order.price_raw
-    return order.order_type.value if price is None else printing.exact(price, order.currency.value)
+    shown = order.order_type.value if price is None else printing.exact(price, order.currency.value)
+    if order.stop_price is None:
+        return shown
+    return f"{shown} stop {printing.exact(order.stop_price, order.currency.value)}"
 
 
 def _average(order: "Order") -> str:
@@ -200,9 +210,17 @@ def _average(order: "Order") -> str:
 
 
 def _why(order: "Order") -> str:
-    """The reason it ended, and every flag that a person must see."""
+    """The reason it ended, what it waits for, and every flag and alarm that a person must see."""
     reason = [order.reason.value] if order.reason is not None else []
-    return ", ".join([*reason, *(flag.value for flag in order.flags)])
+    if order.stop_held:
+        reason.append("stop held")
+    elif order.resting:
+        reason.append("resting")
+    if order.modify_to is not None:
+        reason.append("changing")
+    return ", ".join(
+        [*reason, *(flag.value for flag in order.flags), *(alarm.value for alarm in order.alarms)]
+    )
 
 
 def _print_book(view: "BookView") -> None:

@@ -36,6 +36,11 @@ def as_json(value: object) -> None:
     print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
+def as_json_line(value: object) -> None:
+    """Print one JSON document on one line, at once: for a reader that follows."""
+    print(json.dumps(value, default=_plain, ensure_ascii=False), flush=True)
+
+
 def table(*columns: str, whole: tuple[str, ...] = ()) -> Table:
     """Return an empty table for text that may wrap; what is in the columns `whole` never does."""
     made = _bare(1)
@@ -154,6 +159,20 @@ def when(ts_ns: int, *, zone: ZoneInfo | None = None) -> str:
     """Return an instant to the millisecond, in UTC unless a venue's zone is given."""
     moment = datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).astimezone(zone or UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S}.{ts_ns // 1_000_000 % 1000:03d}"
+
+
+def age(seconds: str) -> str:
+    """Return how long ago in its two largest units, such as 45 s or 3 h 20 min; '?' for unknown."""
+    if not seconds:
+        return "?"
+    left, told = int(Decimal(seconds)), list[str]()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or told or unit == "s":
+            told.append(f"{count} {unit}")
+        if len(told) == 2:
+            break
+    return " ".join(told)
 
 
 def warn(text: str) -> None:

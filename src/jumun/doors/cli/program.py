@@ -3,23 +3,30 @@
 from collections.abc import Callable
 from typing import Final
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from jumun.doors.cli import look, run, settings, simulate, store, trade
+from jumun.doors.cli import breaks, control, look, run, settings, signals, simulate, store, trade
 
 HELP = "Orders and executions: a signal becomes one order, its fills become books."
 EPILOGUE = "Exit codes: 0 done, 1 refused or failed (one sentence on stderr), 2 usage."
 
 COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
     "Run": (run.serve, run.demo, run.replay),
-    "Ask the running service": (
+    "Trade": (
         trade.submit,
+        trade.buy,
+        trade.sell,
+        trade.modify,
         trade.cancel,
-        trade.status,
-        trade.reconcile,
-        trade.settle,
-        trade.halt,
-        trade.resume,
+        trade.cancel_all,
+        trade.close,
+    ),
+    "Ask the running service": (
+        control.status,
+        control.reconcile,
+        control.settle,
+        control.halt,
+        control.resume,
     ),
     "Read the books": (look.orders, look.trace, look.book),
 }
@@ -31,12 +38,29 @@ def _version() -> str:
     return app.VERSION
 
 
+def _default(value: object) -> str | None:
+    """What help says of a default; nothing where it says nothing."""
+    return None if value == "" or value is False else str(value)
+
+
 def program() -> App:
     """Return the command tree."""
-    app = App(name="jumun", help=HELP, help_epilogue=EPILOGUE, version=_version)
+    app = App(
+        name="jumun",
+        help=HELP,
+        help_epilogue=EPILOGUE,
+        version=_version,
+        default_parameter=Parameter(show_default=_default),
+    )
     for group, commands in COMMANDS.items():
         for command in commands:
             app.command(command, group=group)
+    differences = App(name="breaks", group="Ask the running service")
+    differences.default(breaks.listed)
+    differences.command(breaks.assign)
+    differences.command(breaks.settle)
+    from_files = App(name="signals", help="Signals from files.", group="Trade")
+    from_files.command(signals.run)
     config = App(name="config", help="Settings.", group="Keep and check")
     config.command(settings.show)
     db = App(name="db", help="Keep the store.", group="Keep and check")
@@ -47,6 +71,6 @@ def program() -> App:
     )
     simulated.command(simulate.day)
     simulated.command(simulate.exchange)
-    for words in (config, db, simulated):
+    for words in (differences, from_files, config, db, simulated):
         app.command(words)
     return app

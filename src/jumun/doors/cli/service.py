@@ -1,5 +1,7 @@
 """The command line's line to the running service."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -19,17 +21,35 @@ OPTIONS: Final = (
 _Answer = TypeVar("_Answer")
 
 
-def ask(settings: Settings, method: str, request: object, kind: type[_Answer]) -> _Answer:
-    """Ask the running service; raises OmsError with its sentence, or one that says that it does not run."""
+class Connection:
+    """One line to the service, for one question after the other."""
+
+    def __init__(self, channel: grpc.Channel, where: str) -> None:
+        self._stub = desk_pb2_grpc.DeskStub(channel)  # type: ignore[no-untyped-call]
+        self._where = where
+
+    def ask(self, method: str, request: object, kind: type[_Answer]) -> _Answer:
+        """Ask; raises OmsError with the service's sentence, or one that says that it does not run."""
+        try:
+            told = getattr(self._stub, method)(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            raise _as_ours(error, self._where) from error
+        assert isinstance(told, kind), f"{method} answered {type(told).__name__}"
+        return told
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[Connection]:
+    """Open a line to the service that the settings name."""
     where = f"{settings.oms_host}:{settings.oms_grpc_port}"
     with grpc.insecure_channel(where, options=OPTIONS) as channel:
-        stub = desk_pb2_grpc.DeskStub(channel)  # type: ignore[no-untyped-call]
-        try:
-            told = getattr(stub, method)(request, timeout=DEADLINE_S)
-        except grpc.RpcError as error:
-            raise _as_ours(error, where) from error
-    assert isinstance(told, kind), f"{method} answered {type(told).__name__}"
-    return told
+        yield Connection(channel, where)
+
+
+def ask(settings: Settings, method: str, request: object, kind: type[_Answer]) -> _Answer:
+    """Ask the running service one question; raises as `Connection.ask` does."""
+    with connect(settings) as connection:
+        return connection.ask(method, request, kind)
 
 
 def _as_ours(error: Any, where: str) -> OmsError:  # an RpcError that is also a Call, which the stubs deny

@@ -13,24 +13,31 @@ from jumun.model.events import (
     CancelIntended,
     CancelRequested,
     FillBooked,
+    FillReversed,
     ForeignOrderAdopted,
+    ModifyAnswered,
+    ModifyIntended,
     NoticeCounted,
     OrderAccepted,
+    OrderAlarmed,
     OrderCancelled,
     OrderCreated,
     OrderDenied,
     OrderEvent,
     OrderFlagged,
+    OrderModified,
     OrderRejected,
+    OrderResting,
     OrderSent,
     OrderUnknown,
     SendIntended,
     SendNotLeft,
+    StopTriggered,
     UnknownNotFound,
 )
 from jumun.model.fills import LedgerKind
 from jumun.model.journal import Record
-from jumun.model.orders import Order
+from jumun.model.orders import Order, Terms
 
 RAW_SHOWN: Final = 160  # characters of evidence in the table; --raw shows all, --json always does
 
@@ -169,7 +176,39 @@ def _told(event: OrderEvent) -> tuple[str, str]:
             text = f": {event.text}" if event.text else ""
             return f"ended as CANCELLED, {event.reason.value}{text}", event.evidence
         case _:
+            return _told_later(event)
+
+
+def _told_later(event: OrderEvent) -> tuple[str, str]:
+    """What can come between the first send and the end, beside fills and cancels."""
+    match event:
+        case OrderAlarmed():
+            return f"ALARM {event.alarm.value}: {event.text}", ""
+        case StopTriggered():
+            return f"the stop price was seen: {event.price:f}, by {event.source}; it goes out now", ""
+        case OrderResting():
+            return f"rests until {printing.when(event.until_ns)} UTC: {event.text}", event.evidence
+        case ModifyIntended():
+            number = event.request.ref.number
+            return f"a change to {_terms(event.terms)} leaves for {number}, by {event.by}", ""
+        case ModifyAnswered():
+            why = f": {event.text}" if event.text else ""
+            return f"the change was {event.outcome}{why}", event.raw
+        case OrderModified():
+            where = "" if event.ref is None else f", under number {event.ref.number}"
+            return f"changed to {_terms(event.terms)} by {event.by}{where}; {event.evidence}", event.raw
+        case FillReversed():
+            back = "repriced" if not event.qty else f"{printing.qty(event.qty)} taken back"
+            return (
+                f"the exchange corrected a fill: {back}, {event.amount:f} in money; {event.text}",
+                event.raw,
+            )
+        case _:
             raise AssertionError(f"{type(event).__name__} has no sentence; give it one in story._told")
+
+
+def _terms(terms: Terms) -> str:
+    return f"{terms.qty:f}" + ("" if terms.price is None else f" at {terms.price:f}")
 
 
 def _fill(event: FillBooked) -> str:

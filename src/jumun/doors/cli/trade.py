@@ -1,13 +1,66 @@
-"""submit, cancel, status, reconcile, halt, resume: what only the running service can do."""
+"""submit, buy, sell, modify, cancel, cancel-all, close: orders through the running service."""
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 from jumun.doors.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from jumun.doors.grpc.gen import desk_pb2
+    from jumun.config import Settings
+
+ORDER_ID: Final = "The order's id, a unique beginning of it, or your own id."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What every new order may say."""
+
+    price: Annotated[
+        str, Parameter(help="The limit, in the instrument's currency; with it the order is LIMIT.")
+    ] = ""
+    stop_price: Annotated[
+        str, Parameter(help="Wait until the market trades there: STOP, or STOP_LIMIT with a price.")
+    ] = ""
+    order_type: Annotated[
+        str,
+        Parameter(
+            name=["--type"], help="LIMIT, MARKET, STOP, STOP_LIMIT, MOO, LOO, MOC, LOC; else by the prices."
+        ),
+    ] = ""
+    time_in_force: Annotated[
+        str, Parameter(name=["--tif"], help="DAY, IOC, FOK, GTC, GTD, …; DAY with order_timeout.")
+    ] = ""
+    good_till: Annotated[str, Parameter(help="GTD: the last trading day, as 2026-11-20.")] = ""
+    session: Annotated[
+        str, Parameter(help="PRE_MARKET, CLOSE_BEFORE, CLOSE_AFTER, …; the regular one when left out.")
+    ] = ""
+    venue: Annotated[str, Parameter(help="KRX, NXT or US; where the issue is listed when left out.")] = ""
+    account: Annotated[str, Parameter(help="The account; may be left out when there is one.")] = ""
+    user: Annotated[str, Parameter(help="Whose order it is; the account's first user.")] = ""
+    order_name: Annotated[
+        str, Parameter(name=["--id"], help="Your own id: the same id gives the same order.")
+    ] = ""
+    strategy: Annotated[str, Parameter(help="The strategy it belongs to.")] = ""
+
+    @property
+    def kind(self) -> str:
+        """The order type as given, else the one that the prices say; empty when nothing says it."""
+        if self.order_type:
+            return self.order_type
+        if self.stop_price:
+            return "STOP_LIMIT" if self.price else "STOP"
+        return "LIMIT" if self.price else ""
+
+    @property
+    def lasts(self) -> str:
+        """The time in force as given; a last day alone says GTD."""
+        return self.time_in_force or ("GTD" if self.good_till else "")
+
+
+PLAIN: Final = Terms()
 
 
 def submit(
@@ -15,196 +68,159 @@ def submit(
     symbol: Annotated[str, Parameter(help="What to trade, e.g. 005930 or SPMO.")],
     side: Annotated[str, Parameter(help="BUY or SELL.")],
     quantity: Annotated[str, Parameter(help="How many shares.")],
-    price: Annotated[
-        str, Parameter(help="The limit, in the instrument's currency; with it the order is LIMIT.")
-    ] = "",
-    order_type: Annotated[
-        str, Parameter(name=["--type"], help="LIMIT or MARKET; LIMIT when a price is given.")
-    ] = "",
-    time_in_force: Annotated[
-        str, Parameter(name=["--tif"], help="DAY, IOC, FOK, …; DAY with order_timeout.")
-    ] = "",
-    account: Annotated[str, Parameter(help="The account; may be left out when there is one.")] = "",
-    user: Annotated[str, Parameter(help="Whose order it is; the account's first user.")] = "",
-    order_name: Annotated[
-        str, Parameter(name=["--id"], help="Your own id: the same id gives the same order.")
-    ] = "",
-    strategy: Annotated[str, Parameter(help="The strategy it belongs to.")] = "",
+    terms: Terms = PLAIN,
     as_json: AsJson = False,
 ) -> int:
     """Send an order to the running service. The answer comes when the order is safely on disk."""
+    return _send(symbol, side, quantity, terms, as_json)
+
+
+def buy(
+    symbol: Annotated[str, Parameter(help="What to buy, e.g. 005930 or SPMO.")],
+    quantity: Annotated[str, Parameter(help="How many shares.")],
+    /,
+    *,
+    terms: Terms = PLAIN,
+    as_json: AsJson = False,
+) -> int:
+    """Send an order to buy; the same as `submit --side BUY`."""
+    return _send(symbol, "BUY", quantity, terms, as_json)
+
+
+def sell(
+    symbol: Annotated[str, Parameter(help="What to sell, e.g. 005930 or SPMO.")],
+    quantity: Annotated[str, Parameter(help="How many shares.")],
+    /,
+    *,
+    terms: Terms = PLAIN,
+    as_json: AsJson = False,
+) -> int:
+    """Send an order to sell; the same as `submit --side SELL`."""
+    return _send(symbol, "SELL", quantity, terms, as_json)
+
+
+def _send(symbol: str, side: str, quantity: str, terms: Terms, as_json: bool) -> int:
     from jumun import app
     from jumun.config import load
-    from jumun.doors.cli import service
+    from jumun.doors.cli import service, told
     from jumun.doors.grpc.gen import desk_pb2
     from jumun.model.errors import BadInput
 
-    if not order_type and not price:
+    if not terms.kind:
         raise BadInput("neither --price nor --type is given; add --price for a LIMIT order, or --type MARKET")
-    own = order_name or app.new_id()
     request = desk_pb2.SubmitRequest(
-        account_id=account,
-        user_id=user,
-        client_order_id=own,
+        account_id=terms.account,
+        user_id=terms.user,
+        client_order_id=terms.order_name or app.new_id(),
         symbol=symbol,
         side=side,
-        order_type=order_type or "LIMIT",
+        order_type=terms.kind,
         quantity=quantity,
-        price=price,
-        time_in_force=time_in_force,
-        strategy_id=strategy,
+        price=terms.price,
+        stop_price=terms.stop_price,
+        time_in_force=terms.lasts,
+        good_till=terms.good_till,
+        session=terms.session,
+        venue=terms.venue,
+        strategy_id=terms.strategy,
     )
-    return _tell_order(service.ask(load().settings, "Submit", request, desk_pb2.OrderReply), as_json)
+    return told.order(service.ask(load().settings, "Submit", request, desk_pb2.OrderReply), as_json)
+
+
+def modify(
+    order_id: Annotated[str, Parameter(help=ORDER_ID)],
+    /,
+    *,
+    price: Annotated[str, Parameter(help="The new limit; as it is when left out.")] = "",
+    quantity: Annotated[
+        str, Parameter(help="The new total in shares, what has filled included; it can only be lowered.")
+    ] = "",
+    user: Annotated[str, Parameter(help="Whose id it is.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Change the limit price, or lower the quantity. The old terms can still fill until it is confirmed."""
+    from jumun.config import load
+    from jumun.doors.cli import service, told
+    from jumun.doors.grpc.gen import desk_pb2
+    from jumun.model.errors import BadInput
+
+    if not price and not quantity:
+        raise BadInput("neither --price nor --quantity is given; say what the order is to change to")
+    settings = load().settings
+    request = desk_pb2.ModifyRequest(
+        order_id=_whole_id(settings, order_id), user_id=user, price=price, quantity=quantity
+    )
+    return told.order(service.ask(settings, "Modify", request, desk_pb2.OrderReply), as_json)
 
 
 def cancel(
-    order_id: Annotated[str, Parameter(help="The order's id, a unique beginning of it, or your own id.")],
+    order_id: Annotated[str, Parameter(help=ORDER_ID)],
     /,
     *,
     user: Annotated[str, Parameter(help="Whose id it is.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Ask for a cancel. The order can still fill until the market confirms."""
-    from jumun import app
     from jumun.config import load
-    from jumun.doors.cli import service
+    from jumun.doors.cli import service, told
     from jumun.doors.grpc.gen import desk_pb2
-    from jumun.model.errors import StoreUnavailable, UnknownOrder
 
     settings = load().settings
-    try:
-        with app.open_books(settings) as books:
-            order_id = app.find_order(books, settings, order_id).order_id
-    except (StoreUnavailable, UnknownOrder):
-        # The store may be on another machine, or the order newer than our look: the service knows.
-        order_id = order_id.strip()
-    request = desk_pb2.CancelRequest(order_id=order_id, user_id=user)
-    return _tell_order(service.ask(settings, "Cancel", request, desk_pb2.OrderReply), as_json)
+    request = desk_pb2.CancelRequest(order_id=_whole_id(settings, order_id), user_id=user)
+    return told.order(service.ask(settings, "Cancel", request, desk_pb2.OrderReply), as_json)
 
 
-def status(*, as_json: AsJson = False) -> int:
-    """Say how the running service is; exit 1 when it does not take new orders."""
-    from jumun.config import load
-    from jumun.doors.cli import service
-    from jumun.doors.grpc.gen import desk_pb2
-
-    told = service.ask(load().settings, "Status", desk_pb2.StatusRequest(), desk_pb2.StatusReply)
-    _tell_status(told, as_json)
-    return 0 if told.accepting else 1
-
-
-def reconcile(*, as_json: AsJson = False) -> int:
-    """Compare the books with the broker's now; sends no orders. Exit 1 when they differ."""
+def cancel_all(
+    *,
+    symbol: Annotated[str, Parameter(help="Only this symbol.")] = "",
+    account: Annotated[str, Parameter(help="Only this account.")] = "",
+    by: Annotated[str, Parameter(help="Who decides it.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Ask for a cancel of every open order. They can still fill until the market confirms."""
     from jumun.config import load
     from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
 
-    told = service.ask(load().settings, "Reconcile", desk_pb2.ReconcileRequest(), desk_pb2.ReconcileReply)
-    rows = [{"subject": row.subject, "ours": row.ours, "theirs": row.theirs} for row in told.differences]
+    request = desk_pb2.CancelAllRequest(symbol=symbol, account_id=account, by=by)
+    reply = service.ask(load().settings, "CancelAll", request, desk_pb2.CancelAllReply)
     if as_json:
-        printing.as_json({"studies": told.studies, "unknown": told.unknown, "differences": rows})
-    elif rows:
-        figures = printing.Figures("what", "ours", "theirs", left=("what",))
-        for row in rows:
-            figures.add(row["subject"], row["ours"], row["theirs"])
-        figures.show(printing.out())
+        printing.as_json({"asked": reply.asked})
+        return 0
+    of = "".join([f" in {symbol}" if symbol else "", f" of account {account}" if account else ""])
+    if not reply.asked:
+        printing.out().print(f"No open order{of} to cancel.")
     else:
-        printing.out().print(
-            f"The books agree with the broker's; {told.unknown} orders with an unknown outcome."
-        )
-    return 1 if rows else 0
+        many = "A cancel of 1 order" if reply.asked == 1 else f"Cancels of {reply.asked} orders"
+        printing.out().print(f"{many}{of} {'is' if reply.asked == 1 else 'are'} asked for.", soft_wrap=True)
+    return 0
 
 
-def settle(
-    order_id: Annotated[str, Parameter(help="The order of unknown outcome.")],
+def close(
+    symbol: Annotated[str, Parameter(help="What to close, e.g. 005930.")],
     /,
     *,
-    because: Annotated[str, Parameter(help="What was compared; it is kept as the evidence.")],
-    by: Annotated[str, Parameter(help="Who decides it.")],
+    account: Annotated[str, Parameter(help="The account; may be left out when there is one.")] = "",
+    by: Annotated[str, Parameter(help="Who decides it; the account's first user.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Record that an UNKNOWN order is not at the broker, after a person compared by hand."""
+    """Close a position with one order at the market. Asked again, the same order comes back."""
     from jumun.config import load
-    from jumun.doors.cli import service
+    from jumun.doors.cli import service, told
     from jumun.doors.grpc.gen import desk_pb2
 
-    request = desk_pb2.SettleRequest(order_id=order_id.strip(), by=by, text=because)
-    return _tell_order(service.ask(load().settings, "Settle", request, desk_pb2.OrderReply), as_json)
+    request = desk_pb2.ClosePositionRequest(symbol=symbol, account_id=account, by=by)
+    return told.order(service.ask(load().settings, "ClosePosition", request, desk_pb2.OrderReply), as_json)
 
 
-def halt(
-    reason: Annotated[str, Parameter(help="Why; it is written down.")], /, *, as_json: AsJson = False
-) -> int:
-    """Stop new orders, durably: it survives a restart. Cancels and reports go on."""
-    from jumun.config import load
-    from jumun.doors.cli import service
-    from jumun.doors.grpc.gen import desk_pb2
+def _whole_id(settings: "Settings", order_id: str) -> str:
+    """Return the id of the order that a beginning or a name of its user means, where the store knows it."""
+    from jumun import app
+    from jumun.model.errors import StoreUnavailable, UnknownOrder
 
-    told = service.ask(load().settings, "Halt", desk_pb2.HaltRequest(text=reason), desk_pb2.StatusReply)
-    _tell_status(told, as_json)
-    return 0
-
-
-def resume(
-    reason: Annotated[str, Parameter(help="Why it is safe again; it is written down.")],
-    /,
-    *,
-    by: Annotated[str, Parameter(help="Who decides it.")],
-    as_json: AsJson = False,
-) -> int:
-    """Allow new orders again."""
-    from jumun.config import load
-    from jumun.doors.cli import service
-    from jumun.doors.grpc.gen import desk_pb2
-
-    request = desk_pb2.ResumeRequest(by=by, text=reason)
-    told = service.ask(load().settings, "Resume", request, desk_pb2.StatusReply)
-    _tell_status(told, as_json)
-    return 0
-
-
-def _tell_order(told: "desk_pb2.OrderReply", as_json: bool) -> int:
-    from jumun.doors.cli import printing
-
-    refused = told.denied or told.status == "REJECTED"  # a rejected order that is sent again is no new answer
-    if as_json:
-        printing.as_json({field.name: getattr(told, field.name) for field in told.DESCRIPTOR.fields})
-        return 1 if refused else 0
-    if refused:
-        about = f" ({told.order_id})" if told.order_id and told.order_id not in told.text else ""
-        printing.warn(f"{told.reason}: {told.text}{about}")
-        return 1
-    price = f" at {told.price}" if told.price else ""
-    corrected = f" (asked {told.price_raw})" if told.price_raw and told.price_raw != told.price else ""
-    again = " It was there before: the same id gives the same order." if told.existing else ""
-    asked = _about_the_cancel(told)
-    status = printing.status_text(told.status)
-    what = f"{told.side} {told.quantity} {told.symbol}{price}{corrected}"
-    line = f"{what} is {status}, filled {told.filled_quantity}."
-    console = printing.out()
-    console.print(told.order_id)
-    console.print(f"{line}{again}{asked}", soft_wrap=True)
-    return 0
-
-
-def _about_the_cancel(told: "desk_pb2.OrderReply") -> str:
-    if not told.cancel_requested or told.status == "CANCELLED":
-        return ""
-    if told.status == "ERROR":
-        return " The cancel is kept until its outcome is known; `jumun settle` records what a person finds."
-    return " A cancel is on its way."
-
-
-def _tell_status(told: "desk_pb2.StatusReply", as_json: bool) -> None:
-    from jumun.doors.cli import printing
-
-    fields = {field.name: getattr(told, field.name) for field in told.DESCRIPTOR.fields}
-    if as_json:
-        printing.as_json(fields)
-        return
-    table = printing.table("name", "value", whole=("name",))
-    table.show_header = False
-    for name, value in fields.items():
-        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-        table.add_row(name.replace("_", " "), shown or "-")
-    printing.out().print(table)
+    try:
+        with app.open_books(settings) as books:
+            return app.find_order(books, settings, order_id).order_id
+    except (StoreUnavailable, UnknownOrder):
+        # The store may be on another machine, or the order newer than our look: the service knows.
+        return order_id.strip()

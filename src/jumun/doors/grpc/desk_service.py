@@ -2,27 +2,37 @@
 
 import os
 from datetime import UTC, datetime
-from decimal import Decimal
+from typing import Final
 
 import grpc
 
-from jumun.doors.gate import Gate
+from jumun.doors.grpc.desk_books import BookCalls, part_of, reason_text, text_of
 from jumun.doors.grpc.gen import desk_pb2 as pb
-from jumun.doors.grpc.gen.desk_pb2_grpc import DeskServicer
 from jumun.doors.grpc.status import refuse
 from jumun.model.errors import BadInput, BrokerUnavailable, OmsError
-from jumun.model.orders import Order, OrderType, Side, TimeInForce
+from jumun.model.ids import AccountId
+from jumun.model.instruments import Venue
+from jumun.model.orders import Order, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
-from jumun.services.intake import Asked, choice, instant_ns, name, number, optional_number
+from jumun.rules.draft import Decision
+from jumun.services.intake import (
+    Asked,
+    choice,
+    instant_ns,
+    name,
+    number,
+    optional_choice,
+    optional_number,
+)
 
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class DeskService(DeskServicer):
-    """Submit, cancel, reconcile, status, halt, resume."""
+OPERATOR: Final = "operator"  # who cancels everything, where nobody is named
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+
+class DeskService(BookCalls):
+    """Orders, reconciliation, status, halt and resume; what is about the books is inherited."""
 
     async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.OrderReply:
         """Make an order, once."""
@@ -31,15 +41,7 @@ class DeskService(DeskServicer):
             gate.require_open()
             intent = gate.intake.intent(self._asked(request))
             await gate.require_near(intent)
-            decision = await gate.whole(gate.engine.submit(intent))
-            denial = decision.denial
-            if decision.order is None:
-                assert denial is not None, "a decision without an order says why"
-                return pb.OrderReply(denied=True, reason=denial.reason.value, text=denial.text)
-            reply = _reply(decision.order, existing=decision.existing, mismatch=decision.mismatch)
-            if denial is not None:
-                reply.denied, reply.reason, reply.text = True, denial.reason.value, denial.text
-            return reply
+            return _told(await gate.whole(gate.engine.submit(intent)))
         except OmsError as error:
             return await refuse(context, error)
 
@@ -56,6 +58,54 @@ class DeskService(DeskServicer):
         except OmsError as error:
             return await refuse(context, error)
 
+    async def Modify(self, request: pb.ModifyRequest, context: Context) -> pb.OrderReply:
+        """Ask for another limit price, or a lower quantity."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            qty = optional_number(request.quantity, "quantity")
+            price = optional_number(request.price, "price")
+            user = gate.intake.any_user(request.user_id)
+            order = await gate.engine.find(name(request.order_id, "order_id"), user)
+            by = user or order.created_by
+            decision = await gate.whole(gate.engine.modify(order.order_id, by, qty=qty, price=price))
+            now, denial = decision.order or order, decision.denial
+            return _reply(now) if denial is None else _denied(now, denial.reason, denial.text)
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def CancelAll(self, request: pb.CancelAllRequest, context: Context) -> pb.CancelAllReply:
+        """Ask for a cancel of every open order of a symbol, or of every symbol that has one."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            account_id: AccountId | None = None
+            if request.account_id:
+                account_id = gate.intake.account(request.account_id).account_id
+            by = name(request.by, "by") if request.by else OPERATOR
+            symbols = [name(request.symbol, "symbol")] if request.symbol else self._open_symbols(account_id)
+            asked = 0
+            for symbol in symbols:
+                cancelling = gate.engine.cancel_all_orders_for_symbol(symbol, account_id=account_id, by=by)
+                asked += await gate.whole(cancelling)
+            return pb.CancelAllReply(asked=asked)
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def ClosePosition(self, request: pb.ClosePositionRequest, context: Context) -> pb.OrderReply:
+        """One closing order for what is held and free; asked again, the same order comes back."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            account = gate.intake.account(request.account_id)
+            by = gate.intake.user(account, request.by)
+            closing = part_of(gate, "portfolio").close_position(
+                name(request.symbol, "symbol"), account_id=account.account_id, by=by
+            )
+            return _told(await gate.whole(closing))
+        except OmsError as error:
+            return await refuse(context, error)
+
     async def Settle(self, request: pb.SettleRequest, context: Context) -> pb.OrderReply:
         """Record a person's decision about an order of unknown outcome."""
         gate = self._gate
@@ -64,7 +114,7 @@ class DeskService(DeskServicer):
             user = gate.intake.any_user(name(request.by, "by"))
             assert user is not None, "a named user is itself"
             order = await gate.engine.find(name(request.order_id, "order_id"), user)
-            text = _reason_text(request.text)
+            text = reason_text(request.text)
             decision = await gate.whole(gate.engine.settle(order.order_id, user, text))
             now, denial = decision.order or order, decision.denial
             return _reply(now) if denial is None else _denied(now, denial.reason, denial.text)
@@ -88,7 +138,7 @@ class DeskService(DeskServicer):
             studies=gate.engine.reconciler.rounds,
             unknown=len(gate.engine.desk.book.unknown),
             differences=[
-                pb.Difference(subject=subject, ours=_text(ours), theirs=_text(theirs))
+                pb.Difference(subject=subject, ours=text_of(ours), theirs=text_of(theirs))
                 for decision in decisions
                 for subject, ours, theirs in decision.differences
             ],
@@ -102,7 +152,7 @@ class DeskService(DeskServicer):
         """Stop new orders, durably."""
         try:
             self._gate.require_open()
-            await self._gate.whole(self._gate.engine.halt(_reason_text(request.text)))
+            await self._gate.whole(self._gate.engine.halt(reason_text(request.text)))
         except OmsError as error:
             return await refuse(context, error)
         return self._status()
@@ -115,7 +165,7 @@ class DeskService(DeskServicer):
             by = name(request.by, "by")
             user = gate.intake.any_user(by)
             assert user is not None, "a named user is itself"
-            await gate.whole(gate.engine.resume(user, _reason_text(request.text)))
+            await gate.whole(gate.engine.resume(user, reason_text(request.text)))
         except OmsError as error:
             return await refuse(context, error)
         return self._status()
@@ -135,9 +185,7 @@ class DeskService(DeskServicer):
             qty=number(request.quantity, "quantity"),
             price=optional_number(request.price, "price"),
             stop_price=optional_number(request.stop_price, "stop_price"),
-            time_in_force=choice(TimeInForce, request.time_in_force, "time_in_force")
-            if request.time_in_force
-            else None,
+            time_in_force=optional_choice(TimeInForce, request.time_in_force, "time_in_force"),
             account_id=request.account_id,
             user_id=request.user_id,
             client_order_id=request.client_order_id,
@@ -145,7 +193,14 @@ class DeskService(DeskServicer):
             strategy_version=request.strategy_version,
             signal_ts_ns=signal_ts,
             leg=request.leg,
+            venue=optional_choice(Venue, request.venue, "venue"),
+            session=optional_choice(TradingSession, request.session, "session"),
+            good_till=request.good_till,
         )
+
+    def _open_symbols(self, account_id: AccountId | None) -> list[str]:
+        orders = self._gate.engine.desk.book.open.values()
+        return list(dict.fromkeys(order.symbol for order in orders if account_id in (None, order.account_id)))
 
     def _status(self) -> pb.StatusReply:
         gate, engine = self._gate, self._gate.engine
@@ -173,6 +228,17 @@ class DeskService(DeskServicer):
         )
 
 
+def _told(decision: Decision) -> pb.OrderReply:
+    denial = decision.denial
+    if decision.order is None:
+        assert denial is not None, "a decision without an order says why"
+        return pb.OrderReply(denied=True, reason=denial.reason.value, text=denial.text)
+    reply = _reply(decision.order, existing=decision.existing, mismatch=decision.mismatch)
+    if denial is not None:
+        reply.denied, reply.reason, reply.text = True, denial.reason.value, denial.text
+    return reply
+
+
 def _denied(order: Order, reason: Reason, text: str) -> pb.OrderReply:
     reply = _reply(order)
     reply.denied, reply.reason, reply.text = True, reason.value, text
@@ -180,6 +246,7 @@ def _denied(order: Order, reason: Reason, text: str) -> pb.OrderReply:
 
 
 def _reply(order: Order, *, existing: bool = False, mismatch: bool = False) -> pb.OrderReply:
+    asked = order.modify_to
     return pb.OrderReply(
         order_id=order.order_id,
         client_order_id=order.client_order_id or "",
@@ -187,26 +254,21 @@ def _reply(order: Order, *, existing: bool = False, mismatch: bool = False) -> p
         symbol=order.symbol,
         side=order.side.value,
         order_type=order.order_type.value,
-        quantity=_text(order.qty),
-        price="" if order.price is None else _text(order.price),
-        price_raw="" if order.price_raw is None else _text(order.price_raw),
+        quantity=text_of(order.qty),
+        price="" if order.price is None else text_of(order.price),
+        price_raw="" if order.price_raw is None else text_of(order.price_raw),
         status=order.status.value,
         reason="" if order.reason is None else order.reason.value,
         text=order.reason_text,
-        filled_quantity=_text(order.qty_filled),
-        filled_amount=_text(order.amount_filled),
+        filled_quantity=text_of(order.qty_filled),
+        filled_amount=text_of(order.amount_filled),
         currency=order.currency.value,
         existing=existing,
         mismatch=mismatch,
         cancel_requested=order.cancel_requested_ns is not None,
+        time_in_force=order.tif.value,
+        stop_price="" if order.stop_price is None else text_of(order.stop_price),
+        modify_requested=asked is not None,
+        modify_quantity="" if asked is None else text_of(asked.qty),
+        modify_price="" if asked is None or asked.price is None else text_of(asked.price),
     )
-
-
-def _reason_text(text: str) -> str:
-    if not text.strip():
-        raise BadInput("the reason is missing; say why in a few words, it is written down")
-    return name(text, "text")
-
-
-def _text(value: Decimal) -> str:
-    return f"{value:f}"

@@ -6,11 +6,14 @@ from typing import Final
 from uuid import UUID
 
 from jumun.doors.grpc.gen import order_pb2 as pb
-from jumun.model.errors import BadInput, OmsError
+from jumun.limits import TEXT_MAX
+from jumun.model.errors import BadInput, OmsError, OrderDenied
+from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import decimal_of_double
-from jumun.model.orders import Order, OrderStatus, OrderType, Side, TimeInForce
+from jumun.model.orders import Order, OrderStatus, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
-from jumun.services.intake import Asked, choice, instant_ns, number, optional_number
+from jumun.rules.draft import Decision
+from jumun.services.intake import Asked, choice, instant_ns, number, optional_choice, optional_number
 
 STATUS_OF: Final[Mapping[OrderStatus, int]] = {
     OrderStatus.NEW: pb.PENDING,
@@ -25,33 +28,32 @@ STATUS_OF: Final[Mapping[OrderStatus, int]] = {
 SIDES: Final[Mapping[int, Side]] = {pb.BUY: Side.BUY, pb.SELL: Side.SELL}
 CHOSEN_SIDES: Final[Mapping[int, Side]] = {pb.SIDE_BUY: Side.BUY, pb.SIDE_SELL: Side.SELL}
 TYPES: Final[Mapping[int, OrderType]] = {pb.LIMIT: OrderType.LIMIT, pb.MARKET: OrderType.MARKET}
+# Beside these the public proto's price is an indication, and is dropped.
+WITHOUT_PRICE: Final = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.MOO, OrderType.MOC})
+STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 EIGHT_PLACES: Final = Decimal("1E-8")
 NS: Final = 1_000_000_000
+ASK_AGAIN: Final = "send it again with the same id, or ask GetOrder: the same id never makes a second order"
 
 
 def asked_of(request: pb.OrderRequest) -> Asked:
     """Return what a request asks for; raises BadInput naming the field. Rules 3 to 5 of part 3.1."""
-    order_type = TYPES.get(request.type)
-    if order_type is None:
-        raise BadInput(f"type {request.type} is not in the list; use LIMIT (0) or MARKET (1)")
+    order_type = _type(request)
     given = optional_number(request.price_text, "price_text")
     indicated = _price(request)
     side = _side(request, given if given is not None else indicated)
     # A market order carries no price; a worker of the public proto may give one as an indication.
-    price = given if order_type is OrderType.MARKET or given is not None else indicated
+    price = given if given is not None or order_type in WITHOUT_PRICE else indicated
     client_id, leg = _names(request)
+    quantity = request.quantity_text
     return Asked(
         symbol=request.symbol,
         side=side,
-        order_type=_with_stop(order_type, request.stop_price_text),
-        qty=number(request.quantity_text, "quantity_text")
-        if request.quantity_text
-        else Decimal(request.quantity),
+        order_type=order_type,
+        qty=number(quantity, "quantity_text") if quantity else Decimal(request.quantity),
         price=price,
         stop_price=optional_number(request.stop_price_text, "stop_price_text"),
-        time_in_force=choice(TimeInForce, request.time_in_force, "time_in_force")
-        if request.time_in_force
-        else None,
+        time_in_force=optional_choice(TimeInForce, request.time_in_force, "time_in_force"),
         account_id=request.account_id,
         user_id=request.user_id,
         client_order_id=client_id,
@@ -59,6 +61,8 @@ def asked_of(request: pb.OrderRequest) -> Asked:
         strategy_version=request.strategy_version,
         signal_ts_ns=instant_ns(request.timestamp, "timestamp"),
         leg=leg,
+        session=optional_choice(TradingSession, request.session, "session"),
+        good_till=request.good_till,
     )
 
 
@@ -68,7 +72,7 @@ def response_of(
     """Return an order as the public proto and our fields show it."""
     average = order.average_fill_price
     return pb.OrderResponse(
-        order_id=order.client_order_id if is_uuid(order.client_order_id) else order.order_id,
+        order_id=_public_id(order),
         request_id=request_id,
         status=STATUS_OF[order.status],  # type: ignore[arg-type]  # the enum's members are ints at run time
         filled_price=0.0 if average is None else float(average),  # the public proto's own field is a double
@@ -111,6 +115,70 @@ def refusal_of(request: pb.OrderRequest, error: OmsError) -> pb.OrderResponse:
     )
 
 
+def doubt_of(request: pb.OrderRequest, error: OmsError) -> pb.OrderResponse:
+    """Return the answer to a request of which nobody knows whether its order was written.
+
+    Never REJECTED: a worker would send it again under another id, and the first may be there after a start.
+    """
+    return pb.OrderResponse(
+        request_id=request.id,
+        status=pb.PENDING,
+        message=f"UNKNOWN: {error}; {ASK_AGAIN}",
+        reason_code=error.code,
+        canonical_status=OrderStatus.ERROR.value,
+    )
+
+
+def outcome_of(request: pb.OrderRequest, decision: Decision) -> pb.OrderOutcome:
+    """Return what a batch says of a decision."""
+    order, denial = decision.order, decision.denial
+    if order is None or (denial is not None and denial.reason is Reason.KEY_CONFLICT):
+        return outcome_without_order(refusal_of(request, error_of(decision)))
+    return pb.OrderOutcome(
+        request_id=request.id,
+        order_id=_public_id(order),
+        oms_order_id=order.order_id,
+        status=STATUS_OF[order.status],  # type: ignore[arg-type]  # the enum's members are ints at run time
+        canonical_status=order.status.value,
+        reason_code=order.reason.value if order.reason is not None else "",
+        message=message_of(order) if denial is None else f"{denial.reason.value}: {denial.text}",
+        existing=decision.existing,
+        mismatch=decision.mismatch,
+    )
+
+
+def outcome_without_order(answer: pb.OrderResponse) -> pb.OrderOutcome:
+    """Return what a batch says of a refusal or a doubt."""
+    return pb.OrderOutcome(
+        request_id=answer.request_id,
+        status=answer.status,
+        canonical_status=answer.canonical_status,
+        reason_code=answer.reason_code,
+        message=answer.message,
+    )
+
+
+def made_of(request: pb.OrderRequest, decision: Decision) -> pb.OrderResponse:
+    """Return the answer of a stream to a decision; without an order of its own it is a refusal."""
+    order, denial = decision.order, decision.denial
+    if order is None or (denial is not None and denial.reason is Reason.KEY_CONFLICT):
+        return refusal_of(request, error_of(decision))
+    return response_of(
+        order,
+        request_id=request.id,
+        message="" if denial is None else f"{denial.reason.value}: {denial.text}",
+        existing=decision.existing,
+        mismatch=decision.mismatch,
+    )
+
+
+def error_of(decision: Decision) -> OmsError:
+    """Return why a decision made no order."""
+    denial = decision.denial
+    assert denial is not None, "a decision without an order says why"
+    return OrderDenied(denial.text, reason=denial.reason)
+
+
 def message_of(order: Order) -> str:
     """Return the sentence that goes with a status: why it ended, or that its outcome is unknown."""
     if order.is_unknown:
@@ -121,15 +189,20 @@ def message_of(order: Order) -> str:
     return f"{order.reason.value}: {order.reason_text}" if order.reason_text else order.reason.value
 
 
-def check_named(request: pb.OrderRequest, order_currency: str, order_venue: str) -> None:
-    """Refuse a currency or venue that is not the instrument's; raises BadInput."""
-    if request.currency and request.currency.strip().upper() != order_currency:
+def venue_of(request: pb.OrderRequest, instrument: Instrument) -> Venue | None:
+    """Return the venue that is asked for beside the listing one; check the currency. Raises BadInput."""
+    if request.currency and request.currency.strip().upper() != instrument.currency.value:
         raise BadInput(
-            f"{request.symbol} trades in {order_currency}, not {request.currency!r}; correct the currency",
+            f"{instrument.symbol} trades in {instrument.currency}, not {request.currency[:TEXT_MAX]!r}; "
+            "correct the currency",
             reason=Reason.CURRENCY_MISMATCH,
         )
-    if request.venue and request.venue.strip().upper() != order_venue:
-        raise BadInput(f"{request.symbol} trades at {order_venue}, not {request.venue!r}; correct the venue")
+    venue = optional_choice(Venue, request.venue, "venue")
+    if venue is None or venue is instrument.venue:
+        return None
+    if venue is Venue.NXT and instrument.nxt:
+        return venue
+    raise BadInput(f"{instrument.symbol} trades at {instrument.venue}, not {venue}; correct the venue")
 
 
 def is_uuid(text: str | None) -> bool:
@@ -140,6 +213,11 @@ def is_uuid(text: str | None) -> bool:
         return str(UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+def _public_id(order: Order) -> str:
+    client_id = order.client_order_id
+    return client_id if client_id is not None and is_uuid(client_id) else order.order_id
 
 
 def _side(request: pb.OrderRequest, price: Decimal | None) -> Side:
@@ -195,11 +273,22 @@ def _names(request: pb.OrderRequest) -> tuple[str, str]:
     return "", request.id or request.leg
 
 
-def _with_stop(order_type: OrderType, stop_price: str) -> OrderType:
+def _type(request: pb.OrderRequest) -> OrderType:
     """A stop price makes it a stop order, never silently a plain one (C-11)."""
-    if not stop_price:
-        return order_type
-    return OrderType.STOP_LIMIT if order_type is OrderType.LIMIT else OrderType.STOP
+    given = TYPES.get(request.type)
+    if given is None:
+        raise BadInput(f"type {request.type} is not in the list; use LIMIT (0) or MARKET (1)")
+    if request.order_type_text:
+        named = choice(OrderType, request.order_type_text, "order_type_text")
+        if bool(request.stop_price_text) is not (named in STOPS):
+            raise BadInput(
+                f"order_type_text {named} and stop_price_text contradict each other; a stop price goes with "
+                "STOP and STOP_LIMIT, and they need one"
+            )
+        return named
+    if not request.stop_price_text:
+        return given
+    return OrderType.STOP_LIMIT if given is OrderType.LIMIT else OrderType.STOP
 
 
 def _text(value: Decimal) -> str:

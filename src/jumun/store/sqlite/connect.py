@@ -1,5 +1,6 @@
 """Opening SQLite the way money needs it, and turning its errors into ours in one place."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,13 +9,15 @@ from typing import Final
 
 import apsw
 
-from jumun.model.errors import StoreUnavailable
+from jumun.model.errors import StoreFull, StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 2_000  # a reader's checkpoint or a backup may hold the file this long (F-85)
 WRITER_CACHE_KIB: Final = 65_536  # holds the hot ends of all indexes of some millions of orders
 READER_CACHE_KIB: Final = 8_192
 CHECKPOINT_PAGES: Final = 4_000  # 16 MiB of write-ahead log: rarer, longer checkpoints
 STATEMENTS_KEPT: Final = 256  # every size of every multi-row insert stays prepared
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 WHAT_TO_DO: Final[dict[type[apsw.Error], str]] = {
     apsw.FullError: "the disk is full; free space, then start again",
@@ -90,7 +93,17 @@ def translated(path: Path, doing: str) -> Iterator[None]:
         raise unavailable(path, doing, error) from error
 
 
-def unavailable(path: Path, doing: str, error: apsw.Error) -> StoreUnavailable:
-    """Return the sentence for an SQLite error while `doing` something with the store."""
+def unavailable(path: Path, doing: str, error: apsw.Error, system_errno: int = 0) -> StoreUnavailable:
+    """Return the sentence for an SQLite error while `doing` something with the store.
+
+    StoreFull only where nothing can have reached the disk: a full disk, a quota, a limit on file sizes, a
+    file that may not be written. SQLite reports the middle two as a failed write, before any sync.
+    """
     advice = WHAT_TO_DO.get(type(error), "run `jumun db verify`, then start again")
-    return StoreUnavailable(f"{path} failed while {doing} ({error}): {advice}")
+    text = f"{path} failed while {doing} ({error}): {advice}"
+    if isinstance(error, apsw.FullError | apsw.ReadOnlyError | apsw.PermissionsError):
+        return StoreFull(text)
+    if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE and system_errno in NO_ROOM:
+        full = WHAT_TO_DO[apsw.FullError]
+        return StoreFull(f"{path} failed while {doing} ({os.strerror(system_errno)}): {full}")
+    return StoreUnavailable(text)

@@ -94,12 +94,8 @@ class Reader:
 
     def orders_by_keys(self, keys: tuple[IdempotencyKey, ...]) -> dict[IdempotencyKey, Order]:
         """Return the orders that have one of these keys, by key."""
-        found = {}
-        for key in keys:
-            order = self._order("order_by_key", key)
-            if order is not None:
-                found[key] = order
-        return found
+        found = self._all("orders_by_keys", msgspec.json.encode(keys).decode())
+        return {IdempotencyKey(key): self._decoded(body) for key, body in found}
 
     def order_by_client_id(self, user_id: UserId, client_order_id: str) -> Order | None:
         """Return the order this user named so, or None."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from jumun.model.errors import StoreBusy, StoreUnavailable
+from jumun.model.errors import StoreBusy, StoreFull, StoreUnavailable
 from jumun.model.journal import GENESIS, Entry, chain_hash, encode_record
 from jumun.model.reasons import Reason
 from jumun.ports.journal import Snapshot
@@ -45,6 +45,7 @@ class Writer:
         """Open the store, creating it where there is none; the caller holds the writer lock."""
         self._path = path
         self._failed: str | None = None
+        self._is_full = False  # it failed, but what is stored is known and can be read
         self.seq = 0
         self._hash = GENESIS
         self._published = 0  # what every known sink has
@@ -69,6 +70,34 @@ class Writer:
             self._published = self._read_published()
         self.seq, self._hash = check.seq, check.hash
         return found[0] if found else None
+
+    @property
+    def hash(self) -> bytes:
+        """The chain hash of the newest record."""
+        return self._hash
+
+    def hash_at(self, seq: int) -> bytes:
+        """Return the chain hash of a stored record; raises TornJournal when it is missing."""
+        with translated(self._path, "being read"):
+            return hash_at(self._connection, self._path, seq)
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the newest good snapshot."""
+        with translated(self._path, "being read"):
+            found = self._newest_snapshot(self.seq)
+        return found[0] if found else None
+
+    def require_unchanged(self) -> None:
+        """Raise StoreUnavailable unless the store holds exactly what this writer was told it holds.
+
+        After a failed sync nobody can say what the disk has, whatever a look at the file shows (F-82).
+        """
+        if self._failed is not None and not self._is_full:
+            self._refuse_if_failed()
+        with translated(self._path, "being read"):
+            newest = newest_seq(self._connection)
+        if newest != self.seq or self.hash_at(newest) != self._hash:
+            raise StoreUnavailable(f"{self._path} is not as it was left; start again, which verifies it")
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write a batch in one transaction and sync it. See ports.Journal.append."""
@@ -163,8 +192,7 @@ class Writer:
                 f"{self._path} is held by another program ({error}); close what holds it, and it goes on"
             ) from error
         except apsw.Error as error:
-            self._failed = f"{doing} failed before ({error})"
-            raise unavailable(self._path, doing, error) from error
+            raise self._broken(doing, error) from error
         try:
             write()
             self._connection.execute("COMMIT")
@@ -172,12 +200,19 @@ class Writer:
             self._undo(doing)
             raise self._refusal(error) from error
         except apsw.Error as error:
-            self._failed = f"{doing} failed before ({error})"
+            failure = self._broken(doing, error)
             self._undo(doing)
-            raise unavailable(self._path, doing, error) from error
+            raise failure from error
         except BaseException:  # our own bug, or the process ending: no half transaction may stay open
             self._undo(doing)
             raise
+
+    def _broken(self, doing: str, error: apsw.Error) -> StoreUnavailable:
+        """Write nothing more here; whether what is stored can still be trusted depends on the error."""
+        self._failed = f"{doing} failed before ({error})"
+        failure = unavailable(self._path, doing, error, self._connection.system_errno)
+        self._is_full = isinstance(failure, StoreFull)
+        return failure
 
     def _undo(self, doing: str) -> None:
         if not self._connection.in_transaction:
@@ -186,14 +221,14 @@ class Writer:
             self._connection.execute("ROLLBACK")
             self._published, self._pruned = self._read_published(), 0
         except apsw.Error as error:
-            self._failed = f"{doing} could not be undone ({error})"
+            self._failed, self._is_full = f"{doing} could not be undone ({error})", False
             raise unavailable(self._path, "undoing a batch", error) from error
 
     def _refusal(self, error: apsw.ConstraintError) -> StoreUnavailable:
         text = str(error)
         if "journal" in text:
             # Numbers were checked before: the file holds records that this writer did not write.
-            self._failed = "another program wrote records"
+            self._failed, self._is_full = "another program wrote records", False
             return StoreUnavailable(
                 f"{self._path} holds records that this process did not write ({text}); "
                 "stop the other program, then start again"
@@ -214,14 +249,13 @@ class Writer:
         except OSError:
             identity = (0, 0)
         if identity != self._identity:
-            self._failed = "its file was moved, deleted or exchanged"
+            self._failed, self._is_full = "its file was moved, deleted or exchanged", False
             self._refuse_if_failed()
 
     def _refuse_if_failed(self) -> None:
         if self._failed is not None:
-            raise StoreUnavailable(
-                f"{self._path} takes no more records: {self._failed}; start again, which verifies it"
-            )
+            kind = StoreFull if self._is_full else StoreUnavailable
+            raise kind(f"{self._path} takes no more records: {self._failed}; start again, which verifies it")
 
     def _make_or_check_schema(self, now_ns: Callable[[], int]) -> None:
         migrations = schema.shipped_migrations()

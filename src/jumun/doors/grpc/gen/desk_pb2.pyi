@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("account_id", "user_id", "client_order_id", "symbol", "side", "order_type", "quantity", "price", "stop_price", "time_in_force", "strategy_id", "strategy_version", "signal_ts", "leg")
+    __slots__ = ("account_id", "user_id", "client_order_id", "symbol", "side", "order_type", "quantity", "price", "stop_price", "time_in_force", "strategy_id", "strategy_version", "signal_ts", "leg", "venue", "session", "good_till")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,9 @@ class SubmitRequest(_message.Message):
     STRATEGY_VERSION_FIELD_NUMBER: _ClassVar[int]
     SIGNAL_TS_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    GOOD_TILL_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     user_id: str
     client_order_id: str
@@ -36,7 +39,10 @@ class SubmitRequest(_message.Message):
     strategy_version: str
     signal_ts: str
     leg: str
-    def __init__(self, account_id: _Optional[str] = ..., user_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[str] = ..., order_type: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., time_in_force: _Optional[str] = ..., strategy_id: _Optional[str] = ..., strategy_version: _Optional[str] = ..., signal_ts: _Optional[str] = ..., leg: _Optional[str] = ...) -> None: ...
+    venue: str
+    session: str
+    good_till: str
+    def __init__(self, account_id: _Optional[str] = ..., user_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[str] = ..., order_type: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., time_in_force: _Optional[str] = ..., strategy_id: _Optional[str] = ..., strategy_version: _Optional[str] = ..., signal_ts: _Optional[str] = ..., leg: _Optional[str] = ..., venue: _Optional[str] = ..., session: _Optional[str] = ..., good_till: _Optional[str] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("order_id", "user_id")
@@ -47,7 +53,7 @@ class CancelRequest(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
 
 class OrderReply(_message.Message):
-    __slots__ = ("order_id", "client_order_id", "account_id", "symbol", "side", "order_type", "quantity", "price", "price_raw", "status", "reason", "text", "filled_quantity", "filled_amount", "currency", "existing", "mismatch", "denied", "cancel_requested")
+    __slots__ = ("order_id", "client_order_id", "account_id", "symbol", "side", "order_type", "quantity", "price", "price_raw", "status", "reason", "text", "filled_quantity", "filled_amount", "currency", "existing", "mismatch", "denied", "cancel_requested", "time_in_force", "stop_price", "modify_requested", "modify_quantity", "modify_price")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +73,11 @@ class OrderReply(_message.Message):
     MISMATCH_FIELD_NUMBER: _ClassVar[int]
     DENIED_FIELD_NUMBER: _ClassVar[int]
     CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    STOP_PRICE_FIELD_NUMBER: _ClassVar[int]
+    MODIFY_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    MODIFY_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    MODIFY_PRICE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     client_order_id: str
     account_id: str
@@ -86,7 +97,12 @@ class OrderReply(_message.Message):
     mismatch: bool
     denied: bool
     cancel_requested: bool
-    def __init__(self, order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[str] = ..., order_type: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., price_raw: _Optional[str] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., filled_amount: _Optional[str] = ..., currency: _Optional[str] = ..., existing: _Optional[bool] = ..., mismatch: _Optional[bool] = ..., denied: _Optional[bool] = ..., cancel_requested: _Optional[bool] = ...) -> None: ...
+    time_in_force: str
+    stop_price: str
+    modify_requested: bool
+    modify_quantity: str
+    modify_price: str
+    def __init__(self, order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[str] = ..., order_type: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., price_raw: _Optional[str] = ..., status: _Optional[str] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., filled_amount: _Optional[str] = ..., currency: _Optional[str] = ..., existing: _Optional[bool] = ..., mismatch: _Optional[bool] = ..., denied: _Optional[bool] = ..., cancel_requested: _Optional[bool] = ..., time_in_force: _Optional[str] = ..., stop_price: _Optional[str] = ..., modify_requested: _Optional[bool] = ..., modify_quantity: _Optional[str] = ..., modify_price: _Optional[str] = ...) -> None: ...
 
 class ReconcileRequest(_message.Message):
     __slots__ = ()
@@ -177,3 +193,173 @@ class SettleRequest(_message.Message):
     by: str
     text: str
     def __init__(self, order_id: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ModifyRequest(_message.Message):
+    __slots__ = ("order_id", "user_id", "quantity", "price")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    user_id: str
+    quantity: str
+    price: str
+    def __init__(self, order_id: _Optional[str] = ..., user_id: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ...) -> None: ...
+
+class CancelAllRequest(_message.Message):
+    __slots__ = ("account_id", "symbol", "by")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    symbol: str
+    by: str
+    def __init__(self, account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., by: _Optional[str] = ...) -> None: ...
+
+class CancelAllReply(_message.Message):
+    __slots__ = ("asked",)
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    asked: int
+    def __init__(self, asked: _Optional[int] = ...) -> None: ...
+
+class ClosePositionRequest(_message.Message):
+    __slots__ = ("account_id", "symbol", "by")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    symbol: str
+    by: str
+    def __init__(self, account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., by: _Optional[str] = ...) -> None: ...
+
+class BreaksRequest(_message.Message):
+    __slots__ = ("account_id",)
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    def __init__(self, account_id: _Optional[str] = ...) -> None: ...
+
+class AssignBreakRequest(_message.Message):
+    __slots__ = ("break_id", "owner", "text")
+    BREAK_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    break_id: str
+    owner: str
+    text: str
+    def __init__(self, break_id: _Optional[str] = ..., owner: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class SettleBreakRequest(_message.Message):
+    __slots__ = ("break_id", "by", "text", "correct")
+    BREAK_ID_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CORRECT_FIELD_NUMBER: _ClassVar[int]
+    break_id: str
+    by: str
+    text: str
+    correct: bool
+    def __init__(self, break_id: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ..., correct: _Optional[bool] = ...) -> None: ...
+
+class BreaksReply(_message.Message):
+    __slots__ = ("breaks",)
+    BREAKS_FIELD_NUMBER: _ClassVar[int]
+    breaks: _containers.RepeatedCompositeFieldContainer[BreakRow]
+    def __init__(self, breaks: _Optional[_Iterable[_Union[BreakRow, _Mapping]]] = ...) -> None: ...
+
+class BreakRow(_message.Message):
+    __slots__ = ("break_id", "account_id", "subject", "ours", "theirs", "difference", "found_ns", "age_s", "owner", "text")
+    BREAK_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    OURS_FIELD_NUMBER: _ClassVar[int]
+    THEIRS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    FOUND_NS_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    break_id: str
+    account_id: str
+    subject: str
+    ours: str
+    theirs: str
+    difference: str
+    found_ns: int
+    age_s: str
+    owner: str
+    text: str
+    def __init__(self, break_id: _Optional[str] = ..., account_id: _Optional[str] = ..., subject: _Optional[str] = ..., ours: _Optional[str] = ..., theirs: _Optional[str] = ..., difference: _Optional[str] = ..., found_ns: _Optional[int] = ..., age_s: _Optional[str] = ..., owner: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class BookEntryRequest(_message.Message):
+    __slots__ = ("account_id", "document", "by", "text", "rows")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    document: str
+    by: str
+    text: str
+    rows: _containers.RepeatedCompositeFieldContainer[EntryRow]
+    def __init__(self, account_id: _Optional[str] = ..., document: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[EntryRow, _Mapping]]] = ...) -> None: ...
+
+class EntryRow(_message.Message):
+    __slots__ = ("kind", "currency", "amount", "debit", "credit", "trade_date", "settlement_date", "symbol", "quantity", "note")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DEBIT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
+    TRADE_DATE_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_DATE_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    currency: str
+    amount: str
+    debit: str
+    credit: str
+    trade_date: str
+    settlement_date: str
+    symbol: str
+    quantity: str
+    note: str
+    def __init__(self, kind: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debit: _Optional[str] = ..., credit: _Optional[str] = ..., trade_date: _Optional[str] = ..., settlement_date: _Optional[str] = ..., symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+
+class BookEntryReply(_message.Message):
+    __slots__ = ("booked", "existing")
+    BOOKED_FIELD_NUMBER: _ClassVar[int]
+    EXISTING_FIELD_NUMBER: _ClassVar[int]
+    booked: int
+    existing: bool
+    def __init__(self, booked: _Optional[int] = ..., existing: _Optional[bool] = ...) -> None: ...
+
+class ExecutionStatusRequest(_message.Message):
+    __slots__ = ("order_id", "user_id")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    user_id: str
+    def __init__(self, order_id: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
+
+class ExecutionStatsRequest(_message.Message):
+    __slots__ = ("trade_date", "account_id")
+    TRADE_DATE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    trade_date: str
+    account_id: str
+    def __init__(self, trade_date: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
+
+class PortfolioRequest(_message.Message):
+    __slots__ = ("account_id",)
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    def __init__(self, account_id: _Optional[str] = ...) -> None: ...
+
+class JsonReply(_message.Message):
+    __slots__ = ("json",)
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    json: str
+    def __init__(self, json: _Optional[str] = ...) -> None: ...

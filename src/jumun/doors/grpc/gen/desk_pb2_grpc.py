@@ -69,6 +69,61 @@ class DeskStub:
                 request_serializer=desk__pb2.SettleRequest.SerializeToString,
                 response_deserializer=desk__pb2.OrderReply.FromString,
                 _registered_method=True)
+        self.Modify = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Modify',
+                request_serializer=desk__pb2.ModifyRequest.SerializeToString,
+                response_deserializer=desk__pb2.OrderReply.FromString,
+                _registered_method=True)
+        self.CancelAll = channel.unary_unary(
+                '/jumun.desk.v1.Desk/CancelAll',
+                request_serializer=desk__pb2.CancelAllRequest.SerializeToString,
+                response_deserializer=desk__pb2.CancelAllReply.FromString,
+                _registered_method=True)
+        self.ClosePosition = channel.unary_unary(
+                '/jumun.desk.v1.Desk/ClosePosition',
+                request_serializer=desk__pb2.ClosePositionRequest.SerializeToString,
+                response_deserializer=desk__pb2.OrderReply.FromString,
+                _registered_method=True)
+        self.Breaks = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Breaks',
+                request_serializer=desk__pb2.BreaksRequest.SerializeToString,
+                response_deserializer=desk__pb2.BreaksReply.FromString,
+                _registered_method=True)
+        self.AssignBreak = channel.unary_unary(
+                '/jumun.desk.v1.Desk/AssignBreak',
+                request_serializer=desk__pb2.AssignBreakRequest.SerializeToString,
+                response_deserializer=desk__pb2.BreaksReply.FromString,
+                _registered_method=True)
+        self.SettleBreak = channel.unary_unary(
+                '/jumun.desk.v1.Desk/SettleBreak',
+                request_serializer=desk__pb2.SettleBreakRequest.SerializeToString,
+                response_deserializer=desk__pb2.BreaksReply.FromString,
+                _registered_method=True)
+        self.BookEntry = channel.unary_unary(
+                '/jumun.desk.v1.Desk/BookEntry',
+                request_serializer=desk__pb2.BookEntryRequest.SerializeToString,
+                response_deserializer=desk__pb2.BookEntryReply.FromString,
+                _registered_method=True)
+        self.ExecutionStatus = channel.unary_unary(
+                '/jumun.desk.v1.Desk/ExecutionStatus',
+                request_serializer=desk__pb2.ExecutionStatusRequest.SerializeToString,
+                response_deserializer=desk__pb2.JsonReply.FromString,
+                _registered_method=True)
+        self.ExecutionStats = channel.unary_unary(
+                '/jumun.desk.v1.Desk/ExecutionStats',
+                request_serializer=desk__pb2.ExecutionStatsRequest.SerializeToString,
+                response_deserializer=desk__pb2.JsonReply.FromString,
+                _registered_method=True)
+        self.Portfolio = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Portfolio',
+                request_serializer=desk__pb2.PortfolioRequest.SerializeToString,
+                response_deserializer=desk__pb2.JsonReply.FromString,
+                _registered_method=True)
+        self.Risk = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Risk',
+                request_serializer=desk__pb2.PortfolioRequest.SerializeToString,
+                response_deserializer=desk__pb2.JsonReply.FromString,
+                _registered_method=True)
 
 
 class DeskServicer:
@@ -119,6 +174,81 @@ class DeskServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Modify(self, request, context):
+        """Change the limit price, or lower the total quantity, of a working order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAll(self, request, context):
+        """Ask for a cancel of every open order of a symbol, or of all symbols.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClosePosition(self, request, context):
+        """One closing order for what is held and free; asked again, the same order comes back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Breaks(self, request, context):
+        """Where our books and the broker's differ.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignBreak(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettleBreak(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BookEntry(self, request, context):
+        """A documented entry that is no trade, once per document.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecutionStatus(self, request, context):
+        """How one order was executed, also after it ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecutionStats(self, request, context):
+        """Figures of one trading day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Portfolio(self, request, context):
+        """Positions, exposure, concentration, profit and loss.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Risk(self, request, context):
+        """Value at risk, volatility, drawdown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeskServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -156,6 +286,61 @@ def add_DeskServicer_to_server(servicer, server):
                     servicer.Settle,
                     request_deserializer=desk__pb2.SettleRequest.FromString,
                     response_serializer=desk__pb2.OrderReply.SerializeToString,
+            ),
+            'Modify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Modify,
+                    request_deserializer=desk__pb2.ModifyRequest.FromString,
+                    response_serializer=desk__pb2.OrderReply.SerializeToString,
+            ),
+            'CancelAll': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAll,
+                    request_deserializer=desk__pb2.CancelAllRequest.FromString,
+                    response_serializer=desk__pb2.CancelAllReply.SerializeToString,
+            ),
+            'ClosePosition': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClosePosition,
+                    request_deserializer=desk__pb2.ClosePositionRequest.FromString,
+                    response_serializer=desk__pb2.OrderReply.SerializeToString,
+            ),
+            'Breaks': grpc.unary_unary_rpc_method_handler(
+                    servicer.Breaks,
+                    request_deserializer=desk__pb2.BreaksRequest.FromString,
+                    response_serializer=desk__pb2.BreaksReply.SerializeToString,
+            ),
+            'AssignBreak': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignBreak,
+                    request_deserializer=desk__pb2.AssignBreakRequest.FromString,
+                    response_serializer=desk__pb2.BreaksReply.SerializeToString,
+            ),
+            'SettleBreak': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleBreak,
+                    request_deserializer=desk__pb2.SettleBreakRequest.FromString,
+                    response_serializer=desk__pb2.BreaksReply.SerializeToString,
+            ),
+            'BookEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.BookEntry,
+                    request_deserializer=desk__pb2.BookEntryRequest.FromString,
+                    response_serializer=desk__pb2.BookEntryReply.SerializeToString,
+            ),
+            'ExecutionStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExecutionStatus,
+                    request_deserializer=desk__pb2.ExecutionStatusRequest.FromString,
+                    response_serializer=desk__pb2.JsonReply.SerializeToString,
+            ),
+            'ExecutionStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExecutionStats,
+                    request_deserializer=desk__pb2.ExecutionStatsRequest.FromString,
+                    response_serializer=desk__pb2.JsonReply.SerializeToString,
+            ),
+            'Portfolio': grpc.unary_unary_rpc_method_handler(
+                    servicer.Portfolio,
+                    request_deserializer=desk__pb2.PortfolioRequest.FromString,
+                    response_serializer=desk__pb2.JsonReply.SerializeToString,
+            ),
+            'Risk': grpc.unary_unary_rpc_method_handler(
+                    servicer.Risk,
+                    request_deserializer=desk__pb2.PortfolioRequest.FromString,
+                    response_serializer=desk__pb2.JsonReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -347,6 +532,303 @@ class Desk:
             '/jumun.desk.v1.Desk/Settle',
             desk__pb2.SettleRequest.SerializeToString,
             desk__pb2.OrderReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Modify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Modify',
+            desk__pb2.ModifyRequest.SerializeToString,
+            desk__pb2.OrderReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/CancelAll',
+            desk__pb2.CancelAllRequest.SerializeToString,
+            desk__pb2.CancelAllReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClosePosition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/ClosePosition',
+            desk__pb2.ClosePositionRequest.SerializeToString,
+            desk__pb2.OrderReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Breaks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Breaks',
+            desk__pb2.BreaksRequest.SerializeToString,
+            desk__pb2.BreaksReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignBreak(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/AssignBreak',
+            desk__pb2.AssignBreakRequest.SerializeToString,
+            desk__pb2.BreaksReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleBreak(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/SettleBreak',
+            desk__pb2.SettleBreakRequest.SerializeToString,
+            desk__pb2.BreaksReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BookEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/BookEntry',
+            desk__pb2.BookEntryRequest.SerializeToString,
+            desk__pb2.BookEntryReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecutionStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/ExecutionStatus',
+            desk__pb2.ExecutionStatusRequest.SerializeToString,
+            desk__pb2.JsonReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecutionStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/ExecutionStats',
+            desk__pb2.ExecutionStatsRequest.SerializeToString,
+            desk__pb2.JsonReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Portfolio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Portfolio',
+            desk__pb2.PortfolioRequest.SerializeToString,
+            desk__pb2.JsonReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Risk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Risk',
+            desk__pb2.PortfolioRequest.SerializeToString,
+            desk__pb2.JsonReply.FromString,
             options,
             channel_credentials,
             insecure,

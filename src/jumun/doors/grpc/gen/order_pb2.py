@@ -24,35 +24,45 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0border.proto\x12\x05order\"\xb7\x03\n\x0cOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x19\n\x04side\x18\x03 \x01(\x0e\x32\x0b.order.Side\x12\x1e\n\x04type\x18\x04 \x01(\x0e\x32\x10.order.OrderType\x12\r\n\x05price\x18\x05 \x01(\x01\x12\x10\n\x08quantity\x18\x06 \x01(\x03\x12\x13\n\x0bstrategy_id\x18\x07 \x01(\t\x12\x11\n\ttimestamp\x18\x08 \x01(\x03\x12\x12\n\nprice_text\x18\x14 \x01(\t\x12\x15\n\rquantity_text\x18\x15 \x01(\t\x12\x12\n\naccount_id\x18\x16 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x17 \x01(\t\x12\x15\n\rtime_in_force\x18\x18 \x01(\t\x12\x10\n\x08\x63urrency\x18\x19 \x01(\t\x12\r\n\x05venue\x18\x1a \x01(\t\x12\x17\n\x0fstop_price_text\x18\x1b \x01(\t\x12&\n\x0bside_choice\x18\x1c \x01(\x0e\x32\x11.order.SideChoice\x12\x18\n\x10strategy_version\x18\x1d \x01(\t\x12\x0f\n\x07user_id\x18\x1e \x01(\t\x12\x0b\n\x03leg\x18\x1f \x01(\t\"\x9a\x05\n\rOrderResponse\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0e\x32\x12.order.OrderStatus\x12\x14\n\x0c\x66illed_price\x18\x04 \x01(\x01\x12\x17\n\x0f\x66illed_quantity\x18\x05 \x01(\x03\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x11\n\ttimestamp\x18\x07 \x01(\x03\x12\x19\n\x11\x66illed_price_text\x18\x14 \x01(\t\x12\x1c\n\x14\x66illed_quantity_text\x18\x15 \x01(\t\x12\x1a\n\x12\x66illed_amount_text\x18\x16 \x01(\t\x12\x17\n\x0f\x62roker_order_no\x18\x17 \x01(\t\x12\x13\n\x0breason_code\x18\x18 \x01(\t\x12\x18\n\x10\x63\x61nonical_status\x18\x19 \x01(\t\x12\x14\n\x0coms_order_id\x18\x1a \x01(\t\x12\x10\n\x08\x65xisting\x18\x1b \x01(\x08\x12\x10\n\x08mismatch\x18\x1c \x01(\x08\x12\x12\n\naccount_id\x18\x1d \x01(\t\x12\x0e\n\x06symbol\x18\x1e \x01(\t\x12&\n\x0bside_choice\x18\x1f \x01(\x0e\x32\x11.order.SideChoice\x12\x12\n\norder_type\x18  \x01(\t\x12\x15\n\rquantity_text\x18! \x01(\t\x12\x12\n\nprice_text\x18\" \x01(\t\x12\x16\n\x0eprice_raw_text\x18# \x01(\t\x12\x10\n\x08\x63urrency\x18$ \x01(\t\x12\x15\n\rtime_in_force\x18% \x01(\t\x12\x12\n\ncosts_text\x18& \x01(\t\x12\r\n\x05\x66lags\x18\' \x03(\t\x12\x12\n\ncreated_ns\x18( \x01(\x03\x12\x12\n\nupdated_ns\x18) \x01(\x03\"4\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"7\n\x12\x43\x61ncelOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"F\n\x14GetUserOrdersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\t\"N\n\x11OrderListResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.order.OrderResponse\x12\x13\n\x0bnext_before\x18\x02 \x01(\t\"b\n\x12ModifyOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nprice_text\x18\x03 \x01(\t\x12\x15\n\rquantity_text\x18\x04 \x01(\t*\x19\n\x04Side\x12\x07\n\x03\x42UY\x10\x00\x12\x08\n\x04SELL\x10\x01*\"\n\tOrderType\x12\t\n\x05LIMIT\x10\x00\x12\n\n\x06MARKET\x10\x01*g\n\x0bOrderStatus\x12\x0b\n\x07PENDING\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x0c\n\x08REJECTED\x10\x02\x12\x14\n\x10PARTIALLY_FILLED\x10\x03\x12\n\n\x06\x46ILLED\x10\x04\x12\r\n\tCANCELLED\x10\x05*?\n\nSideChoice\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02\x32\x89\x03\n\x0cOrderService\x12\x38\n\x0b\x43reateOrder\x12\x13.order.OrderRequest\x1a\x14.order.OrderResponse\x12\x38\n\x08GetOrder\x12\x16.order.GetOrderRequest\x1a\x14.order.OrderResponse\x12>\n\x0b\x43\x61ncelOrder\x12\x19.order.CancelOrderRequest\x1a\x14.order.OrderResponse\x12\x46\n\rGetUserOrders\x12\x1b.order.GetUserOrdersRequest\x1a\x18.order.OrderListResponse\x12=\n\x0cStreamOrders\x12\x13.order.OrderRequest\x1a\x14.order.OrderResponse(\x01\x30\x01\x12>\n\x0bModifyOrder\x12\x19.order.ModifyOrderRequest\x1a\x14.order.OrderResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0border.proto\x12\x05order\"\xf4\x03\n\x0cOrderRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x19\n\x04side\x18\x03 \x01(\x0e\x32\x0b.order.Side\x12\x1e\n\x04type\x18\x04 \x01(\x0e\x32\x10.order.OrderType\x12\r\n\x05price\x18\x05 \x01(\x01\x12\x10\n\x08quantity\x18\x06 \x01(\x03\x12\x13\n\x0bstrategy_id\x18\x07 \x01(\t\x12\x11\n\ttimestamp\x18\x08 \x01(\x03\x12\x12\n\nprice_text\x18\x14 \x01(\t\x12\x15\n\rquantity_text\x18\x15 \x01(\t\x12\x12\n\naccount_id\x18\x16 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x17 \x01(\t\x12\x15\n\rtime_in_force\x18\x18 \x01(\t\x12\x10\n\x08\x63urrency\x18\x19 \x01(\t\x12\r\n\x05venue\x18\x1a \x01(\t\x12\x17\n\x0fstop_price_text\x18\x1b \x01(\t\x12&\n\x0bside_choice\x18\x1c \x01(\x0e\x32\x11.order.SideChoice\x12\x18\n\x10strategy_version\x18\x1d \x01(\t\x12\x0f\n\x07user_id\x18\x1e \x01(\t\x12\x0b\n\x03leg\x18\x1f \x01(\t\x12\x17\n\x0forder_type_text\x18  \x01(\t\x12\x0f\n\x07session\x18! \x01(\t\x12\x11\n\tgood_till\x18\" \x01(\t\"\x9a\x05\n\rOrderResponse\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0e\x32\x12.order.OrderStatus\x12\x14\n\x0c\x66illed_price\x18\x04 \x01(\x01\x12\x17\n\x0f\x66illed_quantity\x18\x05 \x01(\x03\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x11\n\ttimestamp\x18\x07 \x01(\x03\x12\x19\n\x11\x66illed_price_text\x18\x14 \x01(\t\x12\x1c\n\x14\x66illed_quantity_text\x18\x15 \x01(\t\x12\x1a\n\x12\x66illed_amount_text\x18\x16 \x01(\t\x12\x17\n\x0f\x62roker_order_no\x18\x17 \x01(\t\x12\x13\n\x0breason_code\x18\x18 \x01(\t\x12\x18\n\x10\x63\x61nonical_status\x18\x19 \x01(\t\x12\x14\n\x0coms_order_id\x18\x1a \x01(\t\x12\x10\n\x08\x65xisting\x18\x1b \x01(\x08\x12\x10\n\x08mismatch\x18\x1c \x01(\x08\x12\x12\n\naccount_id\x18\x1d \x01(\t\x12\x0e\n\x06symbol\x18\x1e \x01(\t\x12&\n\x0bside_choice\x18\x1f \x01(\x0e\x32\x11.order.SideChoice\x12\x12\n\norder_type\x18  \x01(\t\x12\x15\n\rquantity_text\x18! \x01(\t\x12\x12\n\nprice_text\x18\" \x01(\t\x12\x16\n\x0eprice_raw_text\x18# \x01(\t\x12\x10\n\x08\x63urrency\x18$ \x01(\t\x12\x15\n\rtime_in_force\x18% \x01(\t\x12\x12\n\ncosts_text\x18& \x01(\t\x12\r\n\x05\x66lags\x18\' \x03(\t\x12\x12\n\ncreated_ns\x18( \x01(\x03\x12\x12\n\nupdated_ns\x18) \x01(\x03\"4\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"7\n\x12\x43\x61ncelOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"F\n\x14GetUserOrdersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\t\"N\n\x11OrderListResponse\x12$\n\x06orders\x18\x01 \x03(\x0b\x32\x14.order.OrderResponse\x12\x13\n\x0bnext_before\x18\x02 \x01(\t\"b\n\x12ModifyOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nprice_text\x18\x03 \x01(\t\x12\x15\n\rquantity_text\x18\x04 \x01(\t\"C\n\nOrderBatch\x12#\n\x06orders\x18\x01 \x03(\x0b\x32\x13.order.OrderRequest\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\x03\"J\n\x0fOrderBatchReply\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x03\x12%\n\x08outcomes\x18\x02 \x03(\x0b\x32\x13.order.OrderOutcome\"\xd2\x01\n\x0cOrderOutcome\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x0coms_order_id\x18\x03 \x01(\t\x12\"\n\x06status\x18\x04 \x01(\x0e\x32\x12.order.OrderStatus\x12\x18\n\x10\x63\x61nonical_status\x18\x05 \x01(\t\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x10\n\x08\x65xisting\x18\x08 \x01(\x08\x12\x10\n\x08mismatch\x18\t \x01(\x08\"p\n\x10SubscribeRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\tafter_seq\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05types\x18\x03 \x03(\t\x12\x13\n\x0b\x66rom_oldest\x18\x04 \x01(\x08\x42\x0c\n\n_after_seq\"\xe8\x01\n\rEventEnvelope\x12\x0b\n\x03seq\x18\x01 \x01(\x03\x12\x11\n\theartbeat\x18\x02 \x01(\x08\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x13\n\x0b\x65vent_ts_ns\x18\x05 \x01(\x03\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61usation_id\x18\x08 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\t \x01(\t\x12\x12\n\naccount_id\x18\n \x01(\t\x12\x14\n\x0cpayload_json\x18\x0b \x01(\t*\x19\n\x04Side\x12\x07\n\x03\x42UY\x10\x00\x12\x08\n\x04SELL\x10\x01*\"\n\tOrderType\x12\t\n\x05LIMIT\x10\x00\x12\n\n\x06MARKET\x10\x01*g\n\x0bOrderStatus\x12\x0b\n\x07PENDING\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x0c\n\x08REJECTED\x10\x02\x12\x14\n\x10PARTIALLY_FILLED\x10\x03\x12\n\n\x06\x46ILLED\x10\x04\x12\r\n\tCANCELLED\x10\x05*?\n\nSideChoice\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02\x32\x8a\x04\n\x0cOrderService\x12\x38\n\x0b\x43reateOrder\x12\x13.order.OrderRequest\x1a\x14.order.OrderResponse\x12\x38\n\x08GetOrder\x12\x16.order.GetOrderRequest\x1a\x14.order.OrderResponse\x12>\n\x0b\x43\x61ncelOrder\x12\x19.order.CancelOrderRequest\x1a\x14.order.OrderResponse\x12\x46\n\rGetUserOrders\x12\x1b.order.GetUserOrdersRequest\x1a\x18.order.OrderListResponse\x12=\n\x0cStreamOrders\x12\x13.order.OrderRequest\x1a\x14.order.OrderResponse(\x01\x30\x01\x12>\n\x0bModifyOrder\x12\x19.order.ModifyOrderRequest\x1a\x14.order.OrderResponse\x12;\n\nBulkOrders\x12\x11.order.OrderBatch\x1a\x16.order.OrderBatchReply(\x01\x30\x01\x12\x42\n\x0fSubscribeEvents\x12\x17.order.SubscribeRequest\x1a\x14.order.EventEnvelope0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'order_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIDE']._serialized_start=1496
-  _globals['_SIDE']._serialized_end=1521
-  _globals['_ORDERTYPE']._serialized_start=1523
-  _globals['_ORDERTYPE']._serialized_end=1557
-  _globals['_ORDERSTATUS']._serialized_start=1559
-  _globals['_ORDERSTATUS']._serialized_end=1662
-  _globals['_SIDECHOICE']._serialized_start=1664
-  _globals['_SIDECHOICE']._serialized_end=1727
+  _globals['_SIDE']._serialized_start=2264
+  _globals['_SIDE']._serialized_end=2289
+  _globals['_ORDERTYPE']._serialized_start=2291
+  _globals['_ORDERTYPE']._serialized_end=2325
+  _globals['_ORDERSTATUS']._serialized_start=2327
+  _globals['_ORDERSTATUS']._serialized_end=2430
+  _globals['_SIDECHOICE']._serialized_start=2432
+  _globals['_SIDECHOICE']._serialized_end=2495
   _globals['_ORDERREQUEST']._serialized_start=23
-  _globals['_ORDERREQUEST']._serialized_end=462
-  _globals['_ORDERRESPONSE']._serialized_start=465
-  _globals['_ORDERRESPONSE']._serialized_end=1131
-  _globals['_GETORDERREQUEST']._serialized_start=1133
-  _globals['_GETORDERREQUEST']._serialized_end=1185
-  _globals['_CANCELORDERREQUEST']._serialized_start=1187
-  _globals['_CANCELORDERREQUEST']._serialized_end=1242
-  _globals['_GETUSERORDERSREQUEST']._serialized_start=1244
-  _globals['_GETUSERORDERSREQUEST']._serialized_end=1314
-  _globals['_ORDERLISTRESPONSE']._serialized_start=1316
-  _globals['_ORDERLISTRESPONSE']._serialized_end=1394
-  _globals['_MODIFYORDERREQUEST']._serialized_start=1396
-  _globals['_MODIFYORDERREQUEST']._serialized_end=1494
-  _globals['_ORDERSERVICE']._serialized_start=1730
-  _globals['_ORDERSERVICE']._serialized_end=2123
+  _globals['_ORDERREQUEST']._serialized_end=523
+  _globals['_ORDERRESPONSE']._serialized_start=526
+  _globals['_ORDERRESPONSE']._serialized_end=1192
+  _globals['_GETORDERREQUEST']._serialized_start=1194
+  _globals['_GETORDERREQUEST']._serialized_end=1246
+  _globals['_CANCELORDERREQUEST']._serialized_start=1248
+  _globals['_CANCELORDERREQUEST']._serialized_end=1303
+  _globals['_GETUSERORDERSREQUEST']._serialized_start=1305
+  _globals['_GETUSERORDERSREQUEST']._serialized_end=1375
+  _globals['_ORDERLISTRESPONSE']._serialized_start=1377
+  _globals['_ORDERLISTRESPONSE']._serialized_end=1455
+  _globals['_MODIFYORDERREQUEST']._serialized_start=1457
+  _globals['_MODIFYORDERREQUEST']._serialized_end=1555
+  _globals['_ORDERBATCH']._serialized_start=1557
+  _globals['_ORDERBATCH']._serialized_end=1624
+  _globals['_ORDERBATCHREPLY']._serialized_start=1626
+  _globals['_ORDERBATCHREPLY']._serialized_end=1700
+  _globals['_ORDEROUTCOME']._serialized_start=1703
+  _globals['_ORDEROUTCOME']._serialized_end=1913
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=1915
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=2027
+  _globals['_EVENTENVELOPE']._serialized_start=2030
+  _globals['_EVENTENVELOPE']._serialized_end=2262
+  _globals['_ORDERSERVICE']._serialized_start=2498
+  _globals['_ORDERSERVICE']._serialized_end=3020
 # @@protoc_insertion_point(module_scope)

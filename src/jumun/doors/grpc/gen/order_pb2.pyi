@@ -46,7 +46,7 @@ SIDE_BUY: SideChoice
 SIDE_SELL: SideChoice
 
 class OrderRequest(_message.Message):
-    __slots__ = ("id", "symbol", "side", "type", "price", "quantity", "strategy_id", "timestamp", "price_text", "quantity_text", "account_id", "idempotency_key", "time_in_force", "currency", "venue", "stop_price_text", "side_choice", "strategy_version", "user_id", "leg")
+    __slots__ = ("id", "symbol", "side", "type", "price", "quantity", "strategy_id", "timestamp", "price_text", "quantity_text", "account_id", "idempotency_key", "time_in_force", "currency", "venue", "stop_price_text", "side_choice", "strategy_version", "user_id", "leg", "order_type_text", "session", "good_till")
     ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,9 @@ class OrderRequest(_message.Message):
     STRATEGY_VERSION_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     LEG_FIELD_NUMBER: _ClassVar[int]
+    ORDER_TYPE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    GOOD_TILL_FIELD_NUMBER: _ClassVar[int]
     id: str
     symbol: str
     side: Side
@@ -87,7 +90,10 @@ class OrderRequest(_message.Message):
     strategy_version: str
     user_id: str
     leg: str
-    def __init__(self, id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., price: _Optional[float] = ..., quantity: _Optional[int] = ..., strategy_id: _Optional[str] = ..., timestamp: _Optional[int] = ..., price_text: _Optional[str] = ..., quantity_text: _Optional[str] = ..., account_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., time_in_force: _Optional[str] = ..., currency: _Optional[str] = ..., venue: _Optional[str] = ..., stop_price_text: _Optional[str] = ..., side_choice: _Optional[_Union[SideChoice, str]] = ..., strategy_version: _Optional[str] = ..., user_id: _Optional[str] = ..., leg: _Optional[str] = ...) -> None: ...
+    order_type_text: str
+    session: str
+    good_till: str
+    def __init__(self, id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., price: _Optional[float] = ..., quantity: _Optional[int] = ..., strategy_id: _Optional[str] = ..., timestamp: _Optional[int] = ..., price_text: _Optional[str] = ..., quantity_text: _Optional[str] = ..., account_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., time_in_force: _Optional[str] = ..., currency: _Optional[str] = ..., venue: _Optional[str] = ..., stop_price_text: _Optional[str] = ..., side_choice: _Optional[_Union[SideChoice, str]] = ..., strategy_version: _Optional[str] = ..., user_id: _Optional[str] = ..., leg: _Optional[str] = ..., order_type_text: _Optional[str] = ..., session: _Optional[str] = ..., good_till: _Optional[str] = ...) -> None: ...
 
 class OrderResponse(_message.Message):
     __slots__ = ("order_id", "request_id", "status", "filled_price", "filled_quantity", "message", "timestamp", "filled_price_text", "filled_quantity_text", "filled_amount_text", "broker_order_no", "reason_code", "canonical_status", "oms_order_id", "existing", "mismatch", "account_id", "symbol", "side_choice", "order_type", "quantity_text", "price_text", "price_raw_text", "currency", "time_in_force", "costs_text", "flags", "created_ns", "updated_ns")
@@ -196,3 +202,79 @@ class ModifyOrderRequest(_message.Message):
     price_text: str
     quantity_text: str
     def __init__(self, order_id: _Optional[str] = ..., user_id: _Optional[str] = ..., price_text: _Optional[str] = ..., quantity_text: _Optional[str] = ...) -> None: ...
+
+class OrderBatch(_message.Message):
+    __slots__ = ("orders", "batch_id")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedCompositeFieldContainer[OrderRequest]
+    batch_id: int
+    def __init__(self, orders: _Optional[_Iterable[_Union[OrderRequest, _Mapping]]] = ..., batch_id: _Optional[int] = ...) -> None: ...
+
+class OrderBatchReply(_message.Message):
+    __slots__ = ("batch_id", "outcomes")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    batch_id: int
+    outcomes: _containers.RepeatedCompositeFieldContainer[OrderOutcome]
+    def __init__(self, batch_id: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[OrderOutcome, _Mapping]]] = ...) -> None: ...
+
+class OrderOutcome(_message.Message):
+    __slots__ = ("request_id", "order_id", "oms_order_id", "status", "canonical_status", "reason_code", "message", "existing", "mismatch")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    OMS_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CANONICAL_STATUS_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    EXISTING_FIELD_NUMBER: _ClassVar[int]
+    MISMATCH_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    order_id: str
+    oms_order_id: str
+    status: OrderStatus
+    canonical_status: str
+    reason_code: str
+    message: str
+    existing: bool
+    mismatch: bool
+    def __init__(self, request_id: _Optional[str] = ..., order_id: _Optional[str] = ..., oms_order_id: _Optional[str] = ..., status: _Optional[_Union[OrderStatus, str]] = ..., canonical_status: _Optional[str] = ..., reason_code: _Optional[str] = ..., message: _Optional[str] = ..., existing: _Optional[bool] = ..., mismatch: _Optional[bool] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("account_id", "after_seq", "types", "from_oldest")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    FROM_OLDEST_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    after_seq: int
+    types: _containers.RepeatedScalarFieldContainer[str]
+    from_oldest: bool
+    def __init__(self, account_id: _Optional[str] = ..., after_seq: _Optional[int] = ..., types: _Optional[_Iterable[str]] = ..., from_oldest: _Optional[bool] = ...) -> None: ...
+
+class EventEnvelope(_message.Message):
+    __slots__ = ("seq", "heartbeat", "event_id", "event_type", "event_ts_ns", "version", "correlation_id", "causation_id", "environment", "account_id", "payload_json")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TS_NS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    heartbeat: bool
+    event_id: str
+    event_type: str
+    event_ts_ns: int
+    version: int
+    correlation_id: str
+    causation_id: str
+    environment: str
+    account_id: str
+    payload_json: str
+    def __init__(self, seq: _Optional[int] = ..., heartbeat: _Optional[bool] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_ts_ns: _Optional[int] = ..., version: _Optional[int] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., environment: _Optional[str] = ..., account_id: _Optional[str] = ..., payload_json: _Optional[str] = ...) -> None: ...

@@ -64,6 +64,16 @@ class OrderServiceStub:
                 request_serializer=order__pb2.ModifyOrderRequest.SerializeToString,
                 response_deserializer=order__pb2.OrderResponse.FromString,
                 _registered_method=True)
+        self.BulkOrders = channel.stream_stream(
+                '/order.OrderService/BulkOrders',
+                request_serializer=order__pb2.OrderBatch.SerializeToString,
+                response_deserializer=order__pb2.OrderBatchReply.FromString,
+                _registered_method=True)
+        self.SubscribeEvents = channel.unary_stream(
+                '/order.OrderService/SubscribeEvents',
+                request_serializer=order__pb2.SubscribeRequest.SerializeToString,
+                response_deserializer=order__pb2.EventEnvelope.FromString,
+                _registered_method=True)
 
 
 class OrderServiceServicer:
@@ -97,7 +107,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamOrders(self, request_iterator, context):
-        """One response for each request, in the order of the requests. A refused request is answered with
+        """Exactly one response for each request, in the order of the requests. A refused request is answered with
         REJECTED and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -105,7 +115,21 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ModifyOrder(self, request, context):
-        """Answers UNIMPLEMENTED in this version.
+        """Change the limit price, or lower the total quantity. The old terms can still fill until the market confirms.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkOrders(self, request_iterator, context):
+        """Many orders a message, answered in one message, each with its own outcome, in the order of the batch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubscribeEvents(self, request, context):
+        """What happens to an account, durable and in order; resumes after any number that is still kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +167,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.ModifyOrder,
                     request_deserializer=order__pb2.ModifyOrderRequest.FromString,
                     response_serializer=order__pb2.OrderResponse.SerializeToString,
+            ),
+            'BulkOrders': grpc.stream_stream_rpc_method_handler(
+                    servicer.BulkOrders,
+                    request_deserializer=order__pb2.OrderBatch.FromString,
+                    response_serializer=order__pb2.OrderBatchReply.SerializeToString,
+            ),
+            'SubscribeEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeEvents,
+                    request_deserializer=order__pb2.SubscribeRequest.FromString,
+                    response_serializer=order__pb2.EventEnvelope.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -307,6 +341,60 @@ class OrderService:
             '/order.OrderService/ModifyOrder',
             order__pb2.ModifyOrderRequest.SerializeToString,
             order__pb2.OrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkOrders(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/order.OrderService/BulkOrders',
+            order__pb2.OrderBatch.SerializeToString,
+            order__pb2.OrderBatchReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubscribeEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/order.OrderService/SubscribeEvents',
+            order__pb2.SubscribeRequest.SerializeToString,
+            order__pb2.EventEnvelope.FromString,
             options,
             channel_credentials,
             insecure,

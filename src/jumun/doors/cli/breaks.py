@@ -1,0 +1,95 @@
+"""breaks: where our books and the broker's differ, who takes care of it, and how it ended."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from jumun.doors.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from jumun.doors.grpc.gen import desk_pb2
+
+
+def listed(
+    *, account: Annotated[str, Parameter(help="Only this account.")] = "", as_json: AsJson = False
+) -> int:
+    """List the open breaks, oldest first, with age and owner. Exit 1 when there are any."""
+    from jumun.config import load
+    from jumun.doors.cli import service
+    from jumun.doors.grpc.gen import desk_pb2
+
+    request = desk_pb2.BreaksRequest(account_id=account)
+    reply = service.ask(load().settings, "Breaks", request, desk_pb2.BreaksReply)
+    _tell(reply, as_json)
+    return 1 if reply.breaks else 0
+
+
+def assign(
+    break_id: Annotated[str, Parameter(help="The break's id, from the list.")],
+    /,
+    *,
+    to: Annotated[str, Parameter(help="Who takes care of it.")],
+    why: Annotated[str, Parameter(help="What is known so far; it is written down.")],
+    as_json: AsJson = False,
+) -> int:
+    """Name who takes care of a break."""
+    from jumun.config import load
+    from jumun.doors.cli import service
+    from jumun.doors.grpc.gen import desk_pb2
+
+    request = desk_pb2.AssignBreakRequest(break_id=break_id.strip(), owner=to, text=why)
+    _tell(service.ask(load().settings, "AssignBreak", request, desk_pb2.BreaksReply), as_json)
+    return 0
+
+
+def settle(
+    break_id: Annotated[str, Parameter(help="The break's id, from the list.")],
+    /,
+    *,
+    by: Annotated[str, Parameter(help="Who decides it.")],
+    why: Annotated[str, Parameter(help="What was found; it is kept as the evidence.")],
+    correct: Annotated[
+        bool, Parameter(negative=(), help="Book what the broker says, as a documented correction.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """End a break: explained, and the books stay as they are, or corrected to what the broker says."""
+    from jumun.config import load
+    from jumun.doors.cli import service
+    from jumun.doors.grpc.gen import desk_pb2
+
+    request = desk_pb2.SettleBreakRequest(break_id=break_id.strip(), by=by, text=why, correct=correct)
+    _tell(service.ask(load().settings, "SettleBreak", request, desk_pb2.BreaksReply), as_json)
+    return 0
+
+
+def _tell(reply: "desk_pb2.BreaksReply", as_json: bool) -> None:
+    from jumun.doors.cli import printing
+
+    if as_json:
+        rows = [
+            {field.name: getattr(row, field.name) for field in row.DESCRIPTOR.fields} for row in reply.breaks
+        ]
+        printing.as_json({"breaks": rows})
+        return
+    console = printing.out()
+    if not reply.breaks:
+        console.print("No open break: the books agree with the broker's.")
+        return
+    left = ("break", "account", "what", "owner", "note")
+    figures = printing.Figures(
+        "break", "account", "what", "ours", "theirs", "difference", "age", "owner", "note", left=left
+    )
+    for row in reply.breaks:
+        figures.add(
+            row.break_id,
+            row.account_id,
+            row.subject,
+            row.ours,
+            row.theirs,
+            row.difference,
+            printing.age(row.age_s),
+            row.owner or "nobody",
+            row.text,
+        )
+    figures.show(console)

@@ -1,0 +1,56 @@
+"""Multi-day orders that the desk carries where a venue knows only orders for a day (GTC, GTD; F-56, F-58).
+
+The broker gets an order for the rest of the day. When its session ends without a fill of the whole, nothing
+of it is at the broker any more: it rests here, keeps its reservation and its fills, and goes out again, for
+what is left and under a new number, when the next session opens and its price still fits that day.
+"""
+
+from typing import Final
+
+from jumun.model.events import OrderCancelled, OrderResting
+from jumun.model.orders import Order, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.rules.draft import Draft
+from jumun.rules.sessions import NoCalendar, local_date, next_session, session_on
+from jumun.rules.trading_days import Overrides
+
+SESSION_AT_NEXT: Final = "it goes out again when the next session opens"
+
+
+def lives_on(order: Order, day: str) -> bool:
+    """True when the order was meant to live longer than the session of `day`."""
+    if not order.is_carried or order.cancel_requested_ns is not None:
+        return False
+    return order.tif is TimeInForce.GTC or day < order.good_till
+
+
+def rest_until_next_session(order: Order, evidence: str, draft: Draft) -> None:
+    """Put an order to rest; without a calendar for the next days it ends, because nothing could send it."""
+    try:
+        until_ns = next_open_ns(order, draft.now_ns, draft.policy.sessions)
+    except NoCalendar as error:
+        draft.add(
+            OrderCancelled(order_id=order.order_id, reason=error.reason, text=str(error), evidence=evidence)
+        )
+        return
+    if until_ns is None:
+        text = f"its last day {order.good_till} is over"
+        draft.add(
+            OrderCancelled(order_id=order.order_id, reason=Reason.EXPIRED, text=text, evidence=evidence)
+        )
+        return
+    draft.add(
+        OrderResting(order_id=order.order_id, until_ns=until_ns, text=SESSION_AT_NEXT, evidence=evidence)
+    )
+
+
+def next_open_ns(order: Order, now_ns: int, sessions: Overrides) -> int | None:
+    """When the first regular session after `now_ns` opens; None when that is after the order's last day."""
+    day = local_date(order.venue, now_ns)
+    plan = session_on(order.venue, day, sessions)
+    if plan is None or plan.open_ns <= now_ns:
+        plan = session_on(order.venue, next_session(order.venue, day, sessions), sessions)
+    assert plan is not None, f"{order.venue} has no session on a session day"
+    if order.tif is TimeInForce.GTD and plan.trade_date.isoformat() > order.good_till:
+        return None
+    return plan.open_ns

@@ -1,0 +1,194 @@
+"""Differences between our books and the broker's: found, taken care of, and settled by a person (M-03).
+
+A difference is a break only when two looks far enough apart agree on it (I-43). It stays open, with its age
+and its owner, until the books agree again or a person corrects or explains it. A correction is a documented
+entry, never a silent change: what the broker says is booked against OUTSIDE, with the break's id.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+from jumun.model.breaks import Break
+from jumun.model.commands import AssignBreak, BookEntry, SettleBreak, StudyBalance
+from jumun.model.events import BreakAssigned, BreakFound, BreakSettled, EntryBooked, TradingHalted
+from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.ids import AccountId
+from jumun.model.instruments import Venue
+from jumun.model.money import Currency
+from jumun.model.positions import Position
+from jumun.model.reasons import Reason
+from jumun.rules.compare import differences_of
+from jumun.rules.draft import Decision, Draft
+from jumun.rules.hear import stop
+from jumun.rules.policy import Denial
+from jumun.rules.sessions import NoCalendar, trade_date_of
+
+ZERO: Final = Decimal(0)
+FOUR_PLACES: Final = Decimal("0.0001")
+CASH: Final = "CASH:"
+Difference = tuple[str, Decimal, Decimal]
+
+
+def decide_balance(command: StudyBalance, draft: Draft) -> Decision:
+    """Compare a complete balance with the books: new breaks are found, old ones may agree again."""
+    account_id = command.balance.account_id
+    found = differences_of(command.balance, draft.book)
+    subjects = {subject for subject, _, _ in found}
+    for known in list(draft.book.breaks.values()):
+        if known.account_id == account_id and known.subject not in subjects:
+            text = "our books and the broker's agree again"
+            draft.note(BreakSettled(break_id=known.break_id, by="broker", how="agrees", text=text))
+    for row in found:
+        if row in command.suspects:
+            _find(account_id, row, draft)
+    return Decision(events=tuple(draft.events), differences=tuple(found))
+
+
+def decide_assignment(command: AssignBreak, draft: Draft) -> Decision:
+    """Name who takes care of a break."""
+    if command.break_id not in draft.book.breaks:
+        return draft.decision(denial=_unknown(command.break_id))
+    draft.note(BreakAssigned(break_id=command.break_id, owner=command.owner, text=command.text))
+    return draft.decision()
+
+
+def decide_break_settlement(command: SettleBreak, draft: Draft) -> Decision:
+    """End a break by a correction of our books, or by a person's explanation of why it stands."""
+    found = draft.book.breaks.get(command.break_id)
+    if found is None:
+        return draft.decision(denial=_unknown(command.break_id))
+    if not command.correct:
+        draft.note(
+            BreakSettled(break_id=found.break_id, by=command.by, how="explained", text=command.text)
+        )
+        return draft.decision()
+    rows = correction_rows(found, draft)
+    if isinstance(rows, Denial):
+        return draft.decision(denial=rows)
+    document = f"break:{found.break_id}"
+    draft.note(
+        EntryBooked(
+            account_id=found.account_id, rows=rows, document=document, by=command.by, text=command.text
+        )
+    )
+    draft.note(BreakSettled(break_id=found.break_id, by=command.by, how="corrected", text=command.text))
+    return draft.decision()
+
+
+def decide_entry(command: BookEntry, draft: Draft) -> Decision:
+    """Book a documented entry once: the same document a second time changes nothing."""
+    if command.account_id not in draft.policy.accounts:
+        text = f"account {command.account_id!r} is not configured; add it"
+        return draft.decision(denial=Denial(Reason.UNKNOWN_ACCOUNT, text))
+    if any(row.account_id != command.account_id for row in command.rows) or not command.rows:
+        text = f"the entry {command.document!r} has no rows of account {command.account_id}; correct them"
+        return draft.decision(denial=Denial(Reason.BAD_INPUT, text))
+    if command.document in draft.book.openings:
+        return Decision(existing=True)
+    draft.note(
+        EntryBooked(
+            account_id=command.account_id,
+            rows=command.rows,
+            document=command.document,
+            by=command.by,
+            text=command.text,
+        )
+    )
+    return draft.decision()
+
+
+def correction_rows(found: Break, draft: Draft) -> tuple[LedgerRow, ...] | Denial:
+    """The rows that make our books say what the broker's say.
+
+    Shares that appear come in at their price now, shares that vanish go out at their average cost.
+    """
+    difference = found.difference
+    if found.subject.startswith(CASH):
+        currency = Currency(found.subject.removeprefix(CASH))
+        return (_row(found, currency, abs(difference), difference > ZERO, draft),)
+    instrument = draft.policy.instrument(found.subject)
+    held = draft.book.position(found.account_id, found.subject, instrument.currency.value)
+    amount = _worth(held, found.subject, difference, draft)
+    if amount is None:
+        text = f"{found.subject} has no known price to value {difference:f} shares; load prices, then settle"
+        return Denial(Reason.NO_REFERENCE_PRICE, text)
+    row = _row(found, instrument.currency, amount, difference > ZERO, draft)
+    shares, outside = LedgerAccount.SECURITIES, LedgerAccount.OUTSIDE
+    debit, credit = (shares, outside) if difference > ZERO else (outside, shares)
+    return (_with_shares(row, found.subject, difference, debit, credit),)
+
+
+def _worth(held: Position, symbol: str, difference: Decimal, draft: Draft) -> Decimal | None:
+    if difference < ZERO and held.qty > ZERO:
+        part = min(-difference, held.qty)
+        if part == held.qty:
+            return held.cost_basis
+        return (held.cost_basis * part / held.qty).quantize(FOUR_PLACES, rounding=ROUND_HALF_EVEN)
+    quote = draft.facts.quote(symbol)
+    price = quote.last if quote is not None and quote.last else held.mark
+    return None if price is None else abs(difference) * price
+
+
+def _row(found: Break, currency: Currency, amount: Decimal, comes_in: bool, draft: Draft) -> LedgerRow:
+    cash, outside = LedgerAccount.CASH, LedgerAccount.OUTSIDE
+    day = _day(currency, draft)
+    return LedgerRow(
+        kind=LedgerKind.CORRECTION,
+        account_id=found.account_id,
+        currency=currency,
+        amount=amount,
+        debit=cash if comes_in else outside,
+        credit=outside if comes_in else cash,
+        trade_date=day,
+        settlement_date=day,
+        note=f"break {found.break_id}",
+    )
+
+
+def _with_shares(
+    row: LedgerRow, symbol: str, qty: Decimal, debit: LedgerAccount, credit: LedgerAccount
+) -> LedgerRow:
+    from msgspec.structs import replace
+
+    return replace(row, symbol=symbol, qty=qty, debit=debit, credit=credit)
+
+
+def _day(currency: Currency, draft: Draft) -> str:
+    venue = Venue.US if currency is Currency.USD else Venue.KRX
+    try:
+        return trade_date_of(venue, draft.now_ns, draft.policy.sessions).isoformat()
+    except NoCalendar:
+        return ""
+
+
+def _find(account_id: AccountId, row: Difference, draft: Draft) -> None:
+    subject, ours, theirs = row
+    known = _open_on(account_id, subject, draft)
+    if known is not None and (known.ours, known.theirs) == (ours, theirs):
+        return
+    break_id = f"B{draft.book.seq + len(draft.events) + 1}" if known is None else known.break_id
+    text = f"{account_id} {subject}: our books say {ours:f}, the broker says {theirs:f}"
+    draft.note(
+        BreakFound(
+            break_id=break_id,
+            account_id=account_id,
+            subject=subject,
+            ours=ours,
+            theirs=theirs,
+            text=text,
+        )
+    )
+    if draft.book.halt is None and not any(isinstance(event, TradingHalted) for event in draft.events):
+        stop(text, draft)
+
+
+def _open_on(account_id: AccountId, subject: str, draft: Draft) -> Break | None:
+    for known in draft.book.breaks.values():
+        if (known.account_id, known.subject) == (account_id, subject):
+            return known
+    return None
+
+
+def _unknown(break_id: str) -> Denial:
+    text = f"no open break {break_id!r}; list them with `jumun breaks`"
+    return Denial(Reason.UNKNOWN_BREAK, text)

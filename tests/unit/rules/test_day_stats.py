@@ -1,0 +1,205 @@
+"""A day's figures are what a person with a pencil would add up."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from jumun.model.days import DayStats
+from jumun.model.events import (
+    FillBooked,
+    FillReversed,
+    OrderAlarmed,
+    OrderCancelled,
+    OrderCreated,
+    OrderDenied,
+    OrderEvent,
+    OrderUnknown,
+)
+from jumun.model.ids import AccountId
+from jumun.model.orders import Alarm, Order, Side
+from jumun.model.reasons import Reason
+from jumun.rules.day_stats import DAYS_MAX, count, day_of, keep_newest
+from jumun.rules.ledger import apply_rows, rows_of_fill
+from jumun.rules.order_machine import evolve
+from jumun.testing.builders import ACCOUNT, START_NS, a_fill, a_position, a_ref, an_order
+
+SECOND = 1_000_000_000
+DAY = "2025-05-26"
+
+
+def empty() -> DayStats:
+    return DayStats(account_id=ACCOUNT, trade_date=DAY)
+
+
+def tell(stats: DayStats, order: Order | None, *events: tuple[int, OrderEvent]) -> tuple[DayStats, Order]:
+    """Let events (seconds after creation, event) happen to an order and count each."""
+    for second, event in events:
+        after = evolve(order, event, START_NS + second * SECOND)  # type: ignore[arg-type]
+        stats = count(stats, event, order, after)
+        order = after
+    assert order is not None
+    return stats, order
+
+
+def created(order: Order) -> tuple[int, OrderEvent]:
+    return 0, OrderCreated(order_id=order.order_id, order=order)
+
+
+def booked(
+    order: Order, number: int, qty: int, price: int, costs: Sequence[tuple[str, int]] = ()
+) -> OrderEvent:
+    fill = a_fill(order, number, qty=Decimal(qty), price=Decimal(price))
+    position = a_position(qty=Decimal(1_000), cost_basis=Decimal(70_000_000))
+    ledger = rows_of_fill(fill, position, [(kind, Decimal(amount)) for kind, amount in costs])
+    return FillBooked(order_id=order.order_id, fill=fill, ledger=ledger, notice_qty=fill.qty, raw="")
+
+
+@pytest.mark.req("S000-33", "S000-109")
+def test_a_buy_that_filled_in_two_parts_is_one_order_two_fills_and_its_slippage_in_won() -> None:
+    order = an_order(created_ns=START_NS, qty=Decimal(10), arrival_price=Decimal(69_900), trade_date=DAY)
+    stats, _ = tell(
+        empty(),
+        None,
+        created(order),
+        (3, booked(order, 1, 4, 70_000, [("BROKERAGE", 40)])),
+        (9, booked(order, 2, 6, 69_800, [("BROKERAGE", 60)])),
+    )
+    money = stats.money["KRW"]
+    assert (stats.orders_created, stats.fills, stats.fills_bought, stats.fills_sold) == (1, 2, 2, 0)
+    assert (stats.orders_part_filled, stats.orders_filled) == (1, 1)
+    assert (stats.first_fill_ns, stats.completion_ns) == (3 * SECOND, 9 * SECOND)
+    assert (money.bought, money.sold, money.costs_total) == (4 * 70_000 + 6 * 69_800, 0, 100)
+    assert (money.slippage, money.slippage_base) == (4 * 100 - 6 * 100, 10 * 69_900)
+
+
+@pytest.mark.req("S000-33", "C-8")
+def test_a_sale_below_its_arrival_price_slipped_and_realised_what_it_realised() -> None:
+    order = an_order(
+        side=Side.SELL, created_ns=START_NS, qty=Decimal(10), arrival_price=Decimal(71_000), trade_date=DAY
+    )
+    stats, _ = tell(empty(), order, (1, booked(order, 1, 10, 70_900, [("TRANSACTION_TAX", 1_063)])))
+    money = stats.money["KRW"]
+    assert money.slippage == 10 * 100
+    assert money.realised_gross == 10 * (70_900 - 70_000)
+    assert (money.costs, stats.qty_sold, stats.orders_part_filled) == ({"TRANSACTION_TAX": 1_063}, 10, 0)
+
+
+@pytest.mark.req("F-53", "I-06")
+def test_a_fill_that_is_taken_back_leaves_the_sums_and_is_counted_as_a_bust() -> None:
+    order = an_order(created_ns=START_NS, qty=Decimal(10), arrival_price=Decimal(69_900), trade_date=DAY)
+    once = booked(order, 1, 4, 70_000)
+    before, order = tell(empty(), order, (1, once))
+    bust = FillReversed(
+        order_id=order.order_id,
+        identity="bust-1",
+        ref=a_ref(),
+        qty=Decimal(4),
+        amount=Decimal(280_000),
+        ledger=(),
+        text="",
+        raw="",
+    )
+    after, _ = tell(before, order, (2, bust))
+    money = after.money["KRW"]
+    assert (after.fills, after.busts, after.qty_bought) == (1, 1, 0)
+    assert (money.bought, money.slippage, money.slippage_base) == (0, 0, 0)
+
+
+def test_refused_expired_unknown_and_alarmed_orders_are_each_counted_under_their_name() -> None:
+    order = an_order(created_ns=START_NS, trade_date=DAY)
+    oid = order.order_id
+    denied = OrderDenied(order_id=oid, reason=Reason.CASH, text="")
+    stats, _ = tell(empty(), None, created(order), (0, denied))
+    unknown = OrderUnknown(order_id=oid, attempt=1, reason=Reason.NO_REPLY, text="", raw="")
+    expired = OrderCancelled(order_id=oid, reason=Reason.EXPIRED, text="", evidence="history")
+    alarmed = OrderAlarmed(order_id=oid, alarm=Alarm.FILL_DELAY, text="")
+    stats, _ = tell(stats, order, (1, unknown), (2, alarmed), (3, expired))
+    assert (stats.orders_denied, stats.orders_rejected) == (1, 1)
+    assert (stats.orders_unknown, stats.orders_cancelled, stats.orders_expired) == (1, 1, 1)
+    assert stats.alarms == {"FILL_DELAY": 1}
+
+
+@pytest.mark.req("S000-109")
+def test_a_fill_counts_on_the_day_it_traded_and_not_when_we_heard_of_it() -> None:
+    order = an_order(trade_date="2025-05-27")
+    assert day_of(booked(order, 1, 1, 70_000), order) == DAY
+    cancelled = OrderCancelled(order_id=order.order_id, reason=Reason.EXPIRED, text="", evidence="")
+    assert day_of(cancelled, order) == "2025-05-27"
+    assert day_of(cancelled, replace(order, trade_date="")) == DAY  # by the venue's calendar, in Seoul
+    assert day_of(cancelled, None) == ""
+
+
+def test_a_late_fill_of_an_order_out_of_reach_still_counts_shares_and_money() -> None:
+    event = booked(an_order(), 1, 3, 70_000)
+    stats = count(empty(), event, None, None)
+    assert (stats.fills, stats.qty_bought, stats.money["KRW"].bought) == (1, 3, 210_000)
+    bust = FillReversed(
+        order_id=an_order().order_id,
+        identity="b",
+        ref=a_ref(),
+        qty=Decimal(1),
+        amount=Decimal(1),
+        ledger=(),
+        text="",
+        raw="",
+    )
+    assert count(stats, bust, None, None).busts == 1
+
+
+@pytest.mark.req("S000-115")
+def test_the_book_keeps_the_newest_dates_of_an_account_and_no_more() -> None:
+    other = AccountId("other")
+    days: dict[tuple[str, str], DayStats] = {(ACCOUNT, f"2025-05-{day:02}"): empty() for day in range(1, 20)}
+    days[other, "2025-05-01"] = empty()
+    keep_newest(days, ACCOUNT)
+    assert len(days) == DAYS_MAX + 1
+    assert min(date for account, date in days if account == ACCOUNT) == "2025-05-10"
+    assert (other, "2025-05-01") in days
+
+
+FILLS = st.lists(
+    st.tuples(
+        st.sampled_from([Side.BUY, Side.SELL]),
+        st.integers(1, 50),
+        st.integers(60_000, 80_000),
+        st.integers(0, 500),
+        st.one_of(st.none(), st.integers(60_000, 80_000)),
+    ),
+    max_size=20,
+)
+
+
+@pytest.mark.req("S000-33", "S000-109")
+@given(FILLS)
+def test_the_sums_of_any_day_are_those_of_a_plain_list(
+    fills: list[tuple[Side, int, int, int, int | None]],
+) -> None:
+    stats, position = empty(), a_position(qty=Decimal(2_000), cost_basis=Decimal(140_000_000))
+    for number, (side, qty, price, cost, arrival) in enumerate(fills):
+        order = an_order(
+            number,
+            side=side,
+            qty=Decimal(qty),
+            arrival_price=None if arrival is None else Decimal(arrival),
+        )
+        fill = a_fill(order, 1, qty=Decimal(qty), price=Decimal(price))
+        ledger = rows_of_fill(fill, position, [("BROKERAGE", Decimal(cost))])
+        position = apply_rows(position, ledger)
+        event = FillBooked(order_id=order.order_id, fill=fill, ledger=ledger, notice_qty=fill.qty, raw="")
+        stats, _ = tell(stats, order, (1, event))
+    sign = {Side.BUY: 1, Side.SELL: -1}
+    money = stats.money.get("KRW")
+    assert stats.fills == stats.orders_filled == stats.first_fills == len(fills)
+    if money is None:
+        assert not fills
+        return
+    assert money.bought == sum(q * p for s, q, p, _, _ in fills if s is Side.BUY)
+    assert money.sold == sum(q * p for s, q, p, _, _ in fills if s is Side.SELL)
+    assert money.costs_total == sum(c for *_, c, _ in fills)
+    assert money.slippage == sum(sign[s] * q * (p - a) for s, q, p, _, a in fills if a is not None)
+    assert money.slippage_base == sum(q * a for _, q, _, _, a in fills if a is not None)
+    assert money.realised_gross == position.realised_gross
