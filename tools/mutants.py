@@ -37,6 +37,9 @@ class Mutant(NamedTuple):
     faults: tuple[str, ...] | None = None  # the weather it needs; None: as each seed draws it
 
 
+    blind: bool = False  # our own reconciliation is switched off too: only the exchange's ledger can see it
+
+
 class Kill(NamedTuple):
     """Who caught it: the invariant, the seed, and how many seeds were tried. No invariant: it survived."""
 
@@ -302,6 +305,22 @@ def no_cancels_in_a_halt() -> None:
     _patch(decide, "decide_cancel", stopped)
 
 
+def switch_off_our_own_eyes() -> None:
+    """No break and no contradiction stops the desk: what is seen then, the oracle has seen."""
+    from jumun.rules import decide, decide_history, hear
+    from jumun.rules.draft import Draft
+
+    def silent(text: str, draft: Draft) -> None:
+        return
+
+    def alike(*books: object) -> list[object]:
+        return []
+
+    _patch(hear, "stop", silent)
+    _patch(decide_history, "stop", silent)
+    _patch(decide, "differences_of", alike)
+
+
 MUTANTS: Final[dict[int, Mutant]] = {
     6: Mutant("no reply means refused", no_reply_means_refused),
     7: Mutant("blind resend after a timeout", resend_after_no_reply),
@@ -312,9 +331,9 @@ MUTANTS: Final[dict[int, Mutant]] = {
     13: Mutant("check and send apart, without a second look", check_once_and_send_later),
     14: Mutant("reservation released at the cancel request", release_at_the_cancel_request),
     15: Mutant("average price times quantity as money", average_times_quantity),
-    16: Mutant("tax by trade date", tax_of_the_trade_date),
+    16: Mutant("tax by trade date", tax_of_the_trade_date, blind=True),
     17: Mutant("float ticks, the share table for funds", round_ticks_as_floats),
-    18: Mutant("order number without its date", numbers_without_dates, days=2),
+    18: Mutant("order number without its date", numbers_without_dates, days=2, blind=True),
     19: Mutant("an exception in the fill task swallowed", swallow_what_goes_wrong),
     20: Mutant("cancels blocked in a halt", no_cancels_in_a_halt),
 }
@@ -327,6 +346,8 @@ def hunt(number: int, seeds: int, first: int = 0) -> Kill:
 
     mutant = MUTANTS[number]
     mutant.put_in()
+    if mutant.blind:
+        switch_off_our_own_eyes()
     began = time.monotonic()
     for tried, seed in enumerate(range(first, first + seeds), 1):
         try:

@@ -65,6 +65,7 @@ MEANINGS: Final[dict[str, str]] = {
     "EXPIRED": "Its time in the queue or in the market ended.",
     "ORDER_TIMEOUT": "Cancelled because it was not filled within `order_timeout`.",
     "NOT_SENT": "Every attempt provably never left, and the attempts are used up.",
+    "STALE_DECISION": "Decided before the service was paused for long, and never sent; decide again.",
     "NOT_RECEIVED": "Two complete histories show that the attempt never arrived.",
     "ALREADY_FINAL": "The order has ended, so it cannot be cancelled or changed.",
     "DEADLINE": "The caller's deadline passed first. What was asked goes on; ask again with the same id.",

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 import jumun
 from jumun.config import AccountSettings, Sessions, Settings
+from jumun.limits import LIST_MAX
 from jumun.model.commands import BookOpening
 from jumun.model.errors import ConfigError, StoreUnavailable
 from jumun.model.events import MarksRecorded
 from jumun.model.ids import AccountId, OrderId, UserId
-from jumun.model.instruments import InstrumentMaster, Venue
+from jumun.model.instruments import Instrument, InstrumentMaster, Venue
 from jumun.model.orders import Order, OrderStatus
-from jumun.model.positions import Account
+from jumun.model.positions import Account, Position
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
 from jumun.rules.sessions import trade_date_of
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
 from jumun.services.calendar_file import read_calendar
+from jumun.services.documents import flat, require_still
+from jumun.services.intake import Intake
 from jumun.services.opening_file import Opening, read_opening, rows_of_opening
 from jumun.services.views import BookView, book_view
 
@@ -275,6 +278,26 @@ def read_book(reader: "Reader", account_id: str | None, open_max: int) -> BookVi
         marks_source=marks.source if marks is not None else "",
         marks_ts_ns=newest.ts_ns if newest is not None else None,
     )
+
+
+def account_named(settings: Settings, name: str) -> AccountId:
+    """Return the account that is meant: the named one, or the only one; raises BadInput."""
+    return Intake(accounts_of(settings)).account(name).account_id
+
+
+def position_of(
+    settings: Settings, account_id: AccountId, symbol: str, *, still: bool
+) -> tuple[Position, Instrument]:
+    """Return a position as the store holds it, flat where there is none, and its instrument.
+
+    With `still`, raises BadInput while an open order could change it.
+    """
+    instrument = InstrumentMaster(world_of(settings).instruments).get(symbol)
+    with open_books(settings) as books:
+        if still:
+            require_still(symbol, account_id, open_orders(books, LIST_MAX, symbol=symbol))
+        held = [position for position in books.positions(account_id) if position.symbol == symbol]
+    return (held[0] if held else flat(account_id, instrument)), instrument
 
 
 # ---- keeping the store ------------------------------------------------------------------------------

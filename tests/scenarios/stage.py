@@ -1,8 +1,8 @@
-"""A whole desk in virtual time with a broker whose faults are scripted, and the oracle that ends each scenario.
+"""A whole desk in virtual time, a broker whose faults are scripted, and the oracle that has the last word.
 
-The line is the paper broker's own: `LocalLink` to the market, `FaultyLink` for the weather, `ScriptedLink` for
-what an answer says, `ScriptedBroker` for what the broker's questions answer. When a play is over the weather turns
-calm and the books are held against the market's ledger: what arrived, what traded, what is owned.
+The line is the paper broker's own: `LocalLink` to the market, `FaultyLink` for the weather, then two scripts:
+`ScriptedLink` for answers, `ScriptedBroker` for lists and notices. When a play is over the weather turns calm
+and the books are held against the market's ledger: what arrived, what traded, what is owned.
 """
 
 import asyncio
@@ -343,14 +343,12 @@ class Stage:
         return told
 
     async def require_honest_books(self) -> None:
-        """What holds whatever happened: no double send, no lost share, books that are the fold of the disk."""
+        """What holds whatever happened: no double send, no lost share, books that are the disk's fold."""
         book = self.book
         for order in orders_of(self.engine):
             sent = [a for a in self.market.arrivals if a.order.tag.split("/")[0] == order.order_id]
             taken = [arrival for arrival in sent if arrival.refused is None]
-            assert len(taken) <= 1 + order.modify_count, (
-                f"I-07: {order.order_id} was taken {len(taken)} times"
-            )
+            assert len(taken) <= 1 + order.modify_count, f"I-07: {order.order_id} taken {len(taken)} times"
             assert len(sent) <= order.attempt, f"I-21: {order.order_id} arrived oftener than it was intended"
             assert order.qty == order.qty_filled + order.qty_left, f"I-02: {order}"
         fold = Book()
@@ -419,7 +417,7 @@ def _the_same(told: Any) -> Any:
 
 
 def an_intent(number: int = 0, **changes: Any) -> ApprovedOrderIntent:
-    """Buy at a limit one tick above the base, so that it trades at once; `number` makes key and look its own."""
+    """Buy one tick above the base, so that it trades at once; `number` makes key and look its own."""
     symbol = changes.get("symbol", "005930")
     values: dict[str, Any] = {
         "account_id": ACCOUNT,

@@ -9,6 +9,7 @@ OmsError                    anything we raise on purpose; carries a reason code
   UnreadableReply           an answer we could not read; the bytes are kept
   StoreUnavailable          the journal cannot be read or written; new orders stop
     StoreBusy               … at this moment only: the same batch is tried again
+    BatchRefused            … but the store is sound: the batch contradicts what is stored
     StoreFull               … for good, but nothing was written and what is there can be read
   StoreLocked               another process writes this store
   TornJournal               a record is torn or altered; names its number (I-26)
@@ -83,6 +84,14 @@ class StoreUnavailable(OmsError):
 
 class StoreBusy(StoreUnavailable):
     """Another program holds the store at this moment; nothing was begun, so it can be tried again (F-85)."""
+
+
+class BatchRefused(StoreUnavailable):
+    """A batch contradicts what is stored: a gap, a key that is taken, an illegal status.
+
+    Nothing was written and the store is sound: the next good batch is welcome. `reason` is KEY_CONFLICT
+    when an order's key, client id, broker number or fill is taken.
+    """
 
 
 class StoreFull(StoreUnavailable):

@@ -10,7 +10,8 @@ import msgspec
 
 from jumun.model.fills import Fill, LedgerRow
 from jumun.model.ids import AccountId, OrderId
-from jumun.model.orders import Alarm, BrokerRef, Flag, Order, Terms
+from jumun.model.money import Currency
+from jumun.model.orders import Alarm, BrokerRef, Flag, Order, Side, Terms
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.model.signals import ApprovedOrderIntent
@@ -213,6 +214,10 @@ class FillReversed(OrderEvent, frozen=True, kw_only=True, tag="fill_reversed"):
     """A fill was taken back or repriced: a reversing entry, position and cash follow (F-53, I-06, I-32)."""
 
     identity: str
+    account_id: AccountId
+    strategy_id: str
+    side: Side  # of the fill that was taken back
+    currency: Currency
     ref: BrokerRef
     qty: Decimal  # shares taken back; 0 when only the price changed
     amount: Decimal  # money taken back, signed like the fill's amount: old amount less new

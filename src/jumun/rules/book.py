@@ -32,7 +32,7 @@ from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId
 from jumun.model.journal import Record
 from jumun.model.money import Currency
-from jumun.model.orders import BrokerRef, Order
+from jumun.model.orders import BrokerRef, Order, OrderStatus
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.day_stats import count, counts, day_of, keep_newest
@@ -192,9 +192,7 @@ class Book:
         before = self.order(event.order_id)
         positions = self._post(getattr(event, "ledger", ()))
         if isinstance(event, FillBooked | FillReversed):
-            strategy_id = event.fill.strategy_id if isinstance(event, FillBooked) else ""
-            strategy_id = before.strategy_id if before is not None else strategy_id
-            self.strategies.update(sub_positions_after(self.strategies, strategy_id, event))
+            self.strategies.update(sub_positions_after(self.strategies, event))
         if before is None and not hasattr(event, "order"):
             # A late fill of an order closed before the snapshot: the money counts, the order is not here.
             self._count_day(event, None, None)
@@ -207,14 +205,10 @@ class Book:
     def _count_day(self, event: OrderEvent, before: Order | None, after: Order | None) -> None:
         if not counts(event, before, after):
             return
-        account_id = event.fill.account_id if isinstance(event, FillBooked) else after and after.account_id
-        day = day_of(event, after)
-        if not account_id or not day:
-            return
-        key = (account_id, day)
+        key = day_of(event, after)
         if key not in self.days:
-            self.days[key] = DayStats(account_id=account_id, trade_date=day)
-            keep_newest(self.days, account_id)
+            self.days[key] = DayStats(account_id=AccountId(key[0]), trade_date=key[1])
+            keep_newest(self.days, key[0])
         if key in self.days:
             self.days[key] = count(self.days[key], event, before, after)
 
@@ -393,7 +387,7 @@ def is_idle(order: Order) -> bool:
     """
     if order.attempt_open or order.status.is_final:
         return False
-    return order.resting or not order.refs
+    return order.resting or (not order.refs and order.status in (OrderStatus.NEW, OrderStatus.ERROR))
 
 
 def is_waiting(order: Order) -> bool:

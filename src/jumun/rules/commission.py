@@ -68,6 +68,11 @@ class CommissionCalculator:
         self._overrides = overrides
         self._plans = {Currency.KRW: _won_plan(rates), Currency.USD: _dollar_plan(rates)}
 
+    @property
+    def plans(self) -> Mapping[Currency, CostPlan]:
+        """The rates as cost plans by currency, for a desk that is to book by them."""
+        return dict(self._plans)
+
     def calculate_commission(
         self, order: HasSideAndSymbol, fill_price: Number, fill_quantity: Number
     ) -> float:

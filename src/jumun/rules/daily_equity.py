@@ -89,10 +89,14 @@ class DailyLedger:
             found[0] = msgspec.structs.replace(first, flow=first.equity)
         return tuple(found)
 
-    def symbols(self) -> frozenset[str]:
-        """Return every symbol that shares moved of."""
+    def symbols(self, accounts: Iterable[AccountId], currency: Currency) -> frozenset[str]:
+        """Return every symbol of these accounts that `days` needs closes of."""
+        wanted = frozenset(accounts)
         return frozenset(
-            symbol for changes in (self._melted, *self._dates.values()) for *_, symbol in changes.shares
+            symbol
+            for changes in (self._melted, *self._dates.values())
+            for account_id, money, symbol in changes.shares
+            if account_id in wanted and money is currency
         )
 
     def _all_dates(self, closes: Mapping[str, Mapping[str, Decimal]]) -> list[str]:

@@ -42,26 +42,31 @@ COUNTED: Final = (
 
 
 def counts(event: OrderEvent, before: Order | None, after: Order | None) -> bool:
-    """Tell cheaply whether `count` would change anything: most events of an order count nowhere."""
-    if isinstance(event, COUNTED):
+    """Tell cheaply whether `count` would change anything: most events of an order count nowhere.
+
+    Money counts whenever it moves. Everything else counts while the order is open: whether a closed one is
+    still within reach is chance, and two folds of one journal must end at the same figures (I-25).
+    """
+    if isinstance(event, FillBooked | FillReversed | OrderCreated | ForeignOrderAdopted):
         return True
-    return after is not None and after.status.is_final and (before is None or not before.status.is_final)
+    if before is None or before.status.is_final or after is None:
+        return False
+    return isinstance(event, COUNTED) or after.status.is_final
 
 
-def day_of(event: OrderEvent, after: Order | None) -> str:
-    """Return the trading day that an event counts for; "" when nothing tells it, so nothing is counted.
+def day_of(event: OrderEvent, after: Order | None) -> tuple[str, str]:
+    """Return the account and the trading day that an event counts for.
 
     A fill counts on the day it traded, a bust on the day of the number that had filled, everything else on
     the day of the order's newest attempt. An order that was refused before it had a day counts on the
     venue's calendar date: nothing traded, so no session is missing it.
     """
     if isinstance(event, FillBooked):
-        return event.fill.trade_date
+        return event.fill.account_id, event.fill.trade_date
     if isinstance(event, FillReversed):
-        return event.ref.trade_date
-    if after is None:
-        return ""
-    return after.trade_date or local_date(after.venue, after.created_ns).isoformat()
+        return event.account_id, event.ref.trade_date
+    assert after is not None, f"{event.order_id}: an event that is counted changes its order"
+    return after.account_id, after.trade_date or local_date(after.venue, after.created_ns).isoformat()
 
 
 def count(stats: DayStats, event: OrderEvent, before: Order | None, after: Order | None) -> DayStats:
@@ -81,7 +86,7 @@ def count(stats: DayStats, event: OrderEvent, before: Order | None, after: Order
         case FillBooked():
             stats = _with_fill(stats, event, before, after)
         case FillReversed():
-            stats = _without_fill(stats, event, after)
+            stats = _without_fill(stats, event)
         case _:
             pass  # nothing of it is counted but what it did to the status
     return _with_status(stats, before, after)
@@ -139,7 +144,8 @@ def _with_status(stats: DayStats, before: Order | None, after: Order | None) -> 
 def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: Order | None) -> DayStats:
     fill = event.fill
     buys = fill.side is Side.BUY
-    if before is not None and after is not None and not before.fill_count:
+    is_open = before is not None and not before.status.is_final
+    if before is not None and after is not None and is_open and not before.fill_count:
         stats = replace(
             stats,
             first_fills=stats.first_fills + 1,
@@ -152,7 +158,7 @@ def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: 
         bought=money.bought + fill.amount if buys else money.bought,
         sold=money.sold if buys else money.sold + fill.amount,
     )
-    if after is not None and after.arrival_price is not None:
+    if is_open and after is not None and after.arrival_price is not None:
         money = _slipped(money, fill.side, fill.amount, exact_product(after.arrival_price, fill.qty))
     return replace(
         stats,
@@ -165,26 +171,21 @@ def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: 
     )
 
 
-def _without_fill(stats: DayStats, event: FillReversed, after: Order | None) -> DayStats:
-    """Take back what `_with_fill` counted; the number of fills stays, the bust is counted beside it."""
-    stats = replace(stats, busts=stats.busts + 1)
-    if after is None:
-        return stats  # whose side it was is not known here; the books have it, and a history shows the order
-    buys = after.side is Side.BUY
-    money = stats.money.get(after.currency.value, DayMoney())
+def _without_fill(stats: DayStats, event: FillReversed) -> DayStats:
+    """Take back shares and money; the number of fills and their slippage stay, the bust is counted beside."""
+    buys = event.side is Side.BUY
+    money = stats.money.get(event.currency.value, DayMoney())
     money = replace(
         money,
         bought=money.bought - event.amount if buys else money.bought,
         sold=money.sold if buys else money.sold - event.amount,
     )
-    if after.arrival_price is not None:
-        base = exact_product(after.arrival_price, event.qty)
-        money = _slipped(money, after.side, -event.amount, -base)
     return replace(
         stats,
+        busts=stats.busts + 1,
         qty_bought=stats.qty_bought - event.qty if buys else stats.qty_bought,
         qty_sold=stats.qty_sold if buys else stats.qty_sold - event.qty,
-        money=stats.money | {after.currency.value: _posted(money, event.ledger)},
+        money=stats.money | {event.currency.value: _posted(money, event.ledger)},
     )
 
 

@@ -120,6 +120,10 @@ def hear_bust(bust: TradeBust, draft: Draft) -> None:
         FillReversed(
             order_id=order.order_id,
             identity=identity,
+            account_id=order.account_id,
+            strategy_id=order.strategy_id,
+            side=order.side,
+            currency=order.currency,
             ref=bust.ref,
             qty=qty,
             amount=back,

@@ -25,13 +25,14 @@ _COSTS: Final = (LedgerKind.FEE, LedgerKind.TAX)
 
 
 def sub_positions_after(
-    held: Mapping[StrategyKey, Position], strategy_id: str, event: FillBooked | FillReversed
+    held: Mapping[StrategyKey, Position], event: FillBooked | FillReversed
 ) -> dict[StrategyKey, Position]:
     """Return the sub-position that a fill, or its reversal, changed."""
     rows = [row for row in event.ledger if row.symbol and row.kind is not LedgerKind.REALISED]
     if not rows:
         return {}
     first = rows[0]
+    strategy_id = event.fill.strategy_id if isinstance(event, FillBooked) else event.strategy_id
     key = (first.account_id, strategy_id, first.symbol)
     before = held.get(key) or _flat(first)
     own: list[LedgerRow] = []

@@ -2,20 +2,31 @@
 
 A command is decided on the book in memory, the batch so far included, with no await between the look and
 the act. Answers and effects wait until the batch is durable. One commit is in flight; everything decided
-meanwhile goes into the next one. A failed commit discards the book: the desk stops and says why.
+meanwhile goes into the next one. A failed commit discards the book (I-22): it is made anew from what is
+durable, and what waited is decided again, one by one. On a full store only what makes things safer goes on,
+in the space kept aside for that (emergency.py). Where nobody can say what the store holds, the desk stops.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
-from jumun.model.commands import Command, ConcludeSubmit, SendNext, SubmitOrder, Tick
-from jumun.model.errors import OmsError, OrderDenied, StoreBusy, StoreUnavailable
+from jumun.model.commands import (
+    CancelOrder,
+    Command,
+    ConcludeSubmit,
+    HaltTrading,
+    SendNext,
+    SubmitOrder,
+    Tick,
+)
+from jumun.model.errors import BatchRefused, OmsError, OrderDenied, StoreBusy, StoreFull, StoreUnavailable
 from jumun.model.events import CancelIntended, Event, ModifyIntended, OrderEvent, SendIntended
-from jumun.model.ids import CommandId, OrderId
+from jumun.model.ids import CommandId, OrderId, UserId
 from jumun.model.journal import Entry, Record
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
@@ -28,7 +39,9 @@ from jumun.rules.decide_time import next_deadline_ns
 from jumun.rules.draft import Decision
 from jumun.rules.entries import entry_of
 from jumun.rules.policy import Facts, Policy
+from jumun.services import emergency
 from jumun.services.deadlines import Deadlines
+from jumun.services.nearby import Nearby
 from jumun.services.order_queue import OrderQueue
 from jumun.services.steady_clock import SteadyClock
 
@@ -47,8 +60,20 @@ Effect = SendIntended | CancelIntended | ModifyIntended
 
 
 class Ticket(NamedTuple):
-    """A decision, and the moment it is durable. What it says must not be told to anyone before."""
+    """A decision, and the moment it is durable. What it says must not be told to anyone before.
 
+    The decision that became durable is the one that the future holds: after a refused batch it may be
+    another one, an order that was there already for instance.
+    """
+
+    decision: Decision
+    durable: "asyncio.Future[Decision]"
+
+
+class Waiting(NamedTuple):
+    """A command whose decision is not durable yet, and who waits for it."""
+
+    command: Command
     decision: Decision
     durable: "asyncio.Future[Decision]"
 
@@ -58,7 +83,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.answers: list[tuple[asyncio.Future[Decision], Decision]] = []
+        self.answers: list[Waiting] = []
         self.effects: list[Effect] = []
 
     def __bool__(self) -> bool:
@@ -84,8 +109,8 @@ class Desk:
         self.queue = queue
         self.clock = clock
         self.prices = prices
-        self.accepting = False  # new orders: only after recovery
         self.failure: OmsError | None = None
+        self.emergency: str | None = None  # why records go to the space kept aside, where they do
         self.on_effect: Callable[[Effect], None] = _nobody
         self.on_commit: Callable[[Sequence[Entry]], None] = _nobody
         self.on_ask: Callable[[], None] = lambda: None
@@ -100,38 +125,81 @@ class Desk:
         self._snapshot_every = snapshot_every
         self._snapshot_seq = 0
         self.durable_seq = 0  # the newest record that survives a power loss
+        self.stored_seq = 0  # … and is in the journal's own tables, not in the space kept aside
+        self._accepting = False
+        self._paused_ns: int | None = None  # monotonic, when we woke from a pause and have not caught up yet
+        self._nearby = Nearby(journal)
+        self._sound = asyncio.Event()  # the book is what the records say, and nothing is decided again
+        self._sound.set()
+        self._reading = False  # the book is being made anew at this moment
+        self._remade = 0  # how often the book was made anew
 
     # ---- starting -----------------------------------------------------------------------------
 
     async def load(self) -> int:
         """Fold the newest snapshot and the records after it; return how many records were folded."""
         snapshot = await self._journal.start()
-        if snapshot is not None:
-            self.book = Book.from_image(_image_decoder.decode(snapshot.body))
-            self._snapshot_seq = snapshot.seq
-        count = 0
-        async for record in self._journal.tail(self.book.seq):
-            self.book.apply(record)
-            count += 1
+        self.book = await self._folded(snapshot)
+        count = self.book.seq - self._snapshot_seq
+        self.stored_seq = self.book.seq
+        await self._take_in_reserve()
         self.durable_seq = self.book.seq
         for order in self.book.open.values():
             self._follow(order)
         return count
 
+    async def _folded(self, snapshot: Snapshot | None) -> Book:
+        book = Book()
+        if snapshot is not None:
+            book = Book.from_image(_image_decoder.decode(snapshot.body))
+            self._snapshot_seq = snapshot.seq
+        async for record in self._journal.tail(book.seq):
+            book.apply(record)
+        return book
+
+    async def _take_in_reserve(self) -> None:
+        """What an emergency wrote comes first, into the journal. Done twice it is done once (I-13)."""
+        entries = []
+        async for record in self._journal.reserved():
+            await self._nearby.bring_for(record.event, self.book)
+            entries.append(entry_of(record, self.book.apply(record), self.policy.environment))
+        if entries:
+            log.warning("reserve_taken_in", records=len(entries), first=entries[0].record.seq)
+            try:
+                await self._append(entries)
+            except StoreFull as error:  # still no room: go on as the last life did
+                await self._begin_emergency(error)
+                await self._journal.append(entries)
+                return
+            self.stored_seq = self.book.seq
+        await self._journal.clear_reserve()
+
     # ---- deciding -----------------------------------------------------------------------------
 
     async def execute(self, command: Command) -> Decision:
         """Decide now; return when what was decided is durable. Raises StoreUnavailable, OrderDenied."""
-        return await self.post(command).durable
+        return await (await self.offer(command)).durable
+
+    async def offer(self, command: Command) -> "Ticket":
+        """As `post`; after the book was made anew it fetches again what the command is about."""
+        while self._remade and self.failure is None:
+            await self._sound.wait()
+            made = self._remade
+            command = await self._nearby.bring(command, self.book)
+            if made == self._remade and self._sound.is_set():
+                break
+        return self.post(command)
 
     def post(self, command: Command) -> "Ticket":
         """Decide now, and do not wait: the ticket holds the decision, and a future for when it is durable."""
+        return self._post(command, asyncio.get_running_loop().create_future())
+
+    def _post(self, command: Command, answer: "asyncio.Future[Decision]") -> "Ticket":
         self._require_fit(command)
         if isinstance(command, ConcludeSubmit):
             self._sending.pop(command.order_id, None)
         decision = self._decide(command)
-        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._batch.answers.append((answer, decision))
+        self._batch.answers.append(Waiting(command, decision, answer))
         self._pump()
         self._wake.set()
         self._idle.clear()
@@ -141,13 +209,61 @@ class Desk:
 
     def accept(self) -> None:
         """Take new orders from now on, and send what waited for the recovery to end."""
+        if self.emergency is not None:
+            return
+        if isinstance(self.clock, SteadyClock):
+            self.clock.watch()
         self.accepting = True
         self._pump()
         self._wake.set()
 
+    @property
+    def accepting(self) -> bool:
+        """Whether new orders are taken: only after recovery, and not while we catch up after a pause."""
+        return self._accepting and self._paused_ns is None and not self._reading
+
+    @accepting.setter
+    def accepting(self, accepting: bool) -> None:
+        self._accepting = accepting
+
     def may_write(self) -> bool:
-        """The permit: asked in the last step before the first byte of a new order (I-45)."""
-        return self.failure is None and self.book.halt is None
+        """The permit: asked in the last step before the first byte of a new order (I-45).
+
+        Whoever checked long ago, or in a life that has failed since, does not send (I-65, F-73, F-74).
+        """
+        self._notice_pause()
+        return self.failure is None and self.accepting and self.book.halt is None
+
+    def study_done(self, began_ns: int) -> None:
+        """A complete study that began at `began_ns` (monotonic) is in the books: after a pause, go on (F-74).
+
+        What was decided before the pause and never left is not sent in a burst: it is cancelled, and its
+        strategy may decide again (F-73). Orders that are meant to wait (GTC, GTD) go on waiting.
+        """
+        if self._paused_ns is None or began_ns < self._paused_ns or not self._sound.is_set():
+            return
+        for order_id in tuple(self.book.waiting):
+            if not self.book.open[order_id].is_carried:
+                stale = CancelOrder(order_id=order_id, by=UserId("the desk"), reason=Reason.STALE_DECISION)
+                self.post(stale)
+        self._paused_ns = None
+        log.info("pause_over", next_step="new orders are taken again")
+        self._pump()
+        self._wake.set()
+
+    def _notice_pause(self) -> None:
+        """Whoever slept must look at the broker before anything new leaves (F-73, F-74, I-27)."""
+        if not isinstance(self.clock, SteadyClock):
+            return
+        pause_ns = self.clock.pause_ns()
+        if pause_ns:
+            self._paused_ns = self.clock.monotonic_ns()
+            log.error(
+                "process_paused",
+                seconds=round(pause_ns / 1_000_000_000, 1),
+                next_step="nothing; no new order leaves before the broker was asked",
+            )
+            self.on_ask()
 
     @property
     def backlog(self) -> int:
@@ -170,8 +286,11 @@ class Desk:
 
     def tick(self) -> "Ticket | None":
         """Decide what is due by now; None when nothing is."""
+        self._notice_pause()
         if isinstance(self.clock, SteadyClock):
             self.clock.follow()
+        if self.failure is not None or not self._sound.is_set():
+            return None
         due = tuple(self._deadlines.due(self.clock.now_ns()))
         if not due:
             return None
@@ -184,10 +303,16 @@ class Desk:
     def _require_fit(self, command: Command) -> None:
         if self.failure is not None:
             raise StoreUnavailable(str(self.failure))  # whatever broke, the caller may only come again
+        if self._reading:
+            raise StoreUnavailable("the books are being read again; try again in a moment")
+        if self.emergency is not None and emergency.must_wait(command):
+            raise emergency.refusal(command, self.emergency)
+        self._notice_pause()
         if not isinstance(command, SubmitOrder):
             return
         if not self.accepting:
-            raise OrderDenied("the desk is still recovering; try again shortly", reason=Reason.NOT_READY)
+            text = "the desk is catching up with the broker; try again shortly"
+            raise OrderDenied(text, reason=Reason.NOT_READY)
         if self.clock.now_ns() < self.book.ts_ns - CLOCK_BACK_MAX_NS:
             text = (
                 "the clock is behind the newest record; set it right, and orders go on when it has caught up"
@@ -203,6 +328,8 @@ class Desk:
     def _decide(self, command: Command) -> Decision:
         now_ns = max(self.clock.now_ns(), self.book.ts_ns)  # records never go back in time
         facts = Facts(now_ns=now_ns, new_id=lambda: self._ids.new_id(now_ns), quote=self.prices.quote)
+        if self.emergency is not None and emergency.is_moot(command):
+            return Decision()
         decision = decide(self.book, command, facts, self.policy)
         cause = CommandId(f"{type(command).__name__}@{self.book.seq + 1}")
         for event in decision.events:
@@ -296,18 +423,23 @@ class Desk:
             if batch.entries:
                 await self._append(batch.entries)
         except OmsError as error:
-            self._fail(error, batch)
-            return False
-        if batch.entries:
-            self.durable_seq = batch.entries[-1].record.seq
-        for effect in batch.effects:
-            self.on_effect(effect)
-        for answer, decision in batch.answers:
-            if not answer.done():  # a caller that left does not stop its order
-                answer.set_result(decision)
-        self.on_commit(batch.entries)
+            return await self._survive(error, batch)
+        self._tell(batch)
         await self._maybe_snapshot()
         return True
+
+    def _tell(self, batch: Batch) -> None:
+        """It is durable: let it have its effects, and tell whoever waits."""
+        if batch.entries:
+            self.durable_seq = batch.entries[-1].record.seq
+            if self.emergency is None:
+                self.stored_seq = self.durable_seq
+        for effect in batch.effects:
+            self.on_effect(effect)
+        for waiting in batch.answers:
+            if not waiting.durable.done():  # a caller that left does not stop its order
+                waiting.durable.set_result(waiting.decision)
+        self.on_commit(batch.entries)
 
     async def _append(self, entries: list[Entry]) -> None:
         """Write. While another program holds the store, try again, within bounds (F-85)."""
@@ -321,19 +453,118 @@ class Desk:
                 log.warning("store_busy", error=str(error), attempt=attempt)
                 await self.clock.sleep(BUSY_PAUSE_S)
 
-    def _fail(self, error: OmsError, batch: Batch) -> None:
-        """The book holds facts that are not durable: it is worthless now (I-22). Stop, and say why."""
+    # ---- when a commit fails ------------------------------------------------------------------
+
+    async def _survive(self, error: OmsError, batch: Batch) -> bool:
+        """The book holds facts that are not durable: it is worthless now (I-22).
+
+        Make it anew and decide again what waited, where the store is known to hold what it held before;
+        else stop, and say why.
+        """
+        again = deque(batch.answers)
+        try:
+            if not isinstance(error, BatchRefused):
+                if self.emergency is not None or not emergency.can_go_on_after(error):
+                    raise error
+                await self._begin_emergency(error)
+                halt = HaltTrading(reason=Reason.STORE_UNAVAILABLE, text=str(error))
+                again.appendleft(Waiting(halt, Decision(), asyncio.get_running_loop().create_future()))
+            log.warning("batch_decided_again", commands=len(again), error=str(error))
+            await self._remake(batch, again)
+            await self._decide_again(again)
+        except OmsError as failure:
+            self._fail(failure, [*again, *batch.answers])
+            return False
+        return True
+
+    async def _begin_emergency(self, error: OmsError) -> None:
+        self.accepting = False
+        await self._journal.begin_emergency()
+        self.emergency = str(error)
+        log.error(
+            "store_full",
+            error=str(error),
+            next_step="make room, then start again: cancels and reports go on, new orders do not",
+        )
+
+    async def _remake(self, lost: Batch, again: "deque[Waiting]") -> None:
+        """Fold the book anew from what is durable. What waits beside `lost` joins `again`, in order."""
+        self._sound.clear()
+        self._remade += 1
+        self._reading = True
+        try:
+            fresh = await self._folded(await self._journal.snapshot())
+        finally:
+            self._reading = False
+        beside, self._batch = self._batch, Batch()
+        again.extend(beside.answers)
+        concluded = [item.command.order_id for item in again if isinstance(item.command, ConcludeSubmit)]
+        for order_id in self.book.open:
+            self.queue.discard(order_id)
+        self._deadlines = Deadlines()
+        self._sending |= dict.fromkeys(concluded)
+        for entry in [*lost.entries, *beside.entries]:
+            if isinstance(entry.record.event, SendIntended):  # it was not durable, so it never left
+                self._sending.pop(entry.record.event.order_id, None)
+        vars(self.book).update(vars(fresh))  # the same book: whoever holds it must not hold a dead one
+        for order in self.book.open.values():
+            self._follow(order)
+
+    async def _decide_again(self, again: "deque[Waiting]") -> None:
+        """Decide and write one command after the other, so that a refused one is known by name."""
+        while again or self._batch:
+            if not self._batch:
+                await self._once_more(again.popleft())
+            batch, self._batch = self._batch, Batch()
+            try:
+                if batch.entries:
+                    await self._append(batch.entries)
+            except BatchRefused as error:
+                if len(batch.answers) == 1:
+                    self._refuse(batch.answers[0], error)
+                else:
+                    again.extendleft(reversed(batch.answers))
+                await self._remake(batch, again)
+                continue
+            except OmsError:
+                again.extendleft(reversed(batch.answers))
+                raise
+            self._tell(batch)
+        self._sound.set()
+        self._pump()
+        self._wake.set()
+
+    async def _once_more(self, item: Waiting) -> None:
+        try:
+            command = await self._nearby.bring(item.command, self.book)
+            self._post(command, item.durable)
+        except OmsError as error:
+            _give_up(item, error)
+
+    def _refuse(self, item: Waiting, error: BatchRefused) -> None:
+        """Alone, and refused again: an order's caller is told. Anything else is a defect, and stops us."""
+        _give_up(item, error)
+        if not isinstance(item.command, SubmitOrder):
+            raise StoreUnavailable(
+                f"{type(item.command).__name__} contradicts what is stored: {error}"
+            ) from error
+
+    def _fail(self, error: OmsError, waiting: Sequence[Waiting]) -> None:
+        """Stop, and say why: to whoever waits now, and to whoever comes."""
         self.failure = error
         self.accepting = False
-        for answer, _ in [*batch.answers, *self._batch.answers]:
-            if not answer.done():
-                answer.set_exception(StoreUnavailable(str(error)))
-                answer.exception()  # whoever does not wait for it must not be warned about it later
+        for item in [*waiting, *self._batch.answers]:
+            _give_up(item, StoreUnavailable(str(error)))
         self._batch = Batch()
         self._idle.set()
+        self._sound.set()
 
     async def _maybe_snapshot(self) -> None:
-        if self._batch or self.book.seq - self._snapshot_seq < self._snapshot_every:
+        if (
+            self._batch
+            or self.emergency is not None
+            or self.book.seq - self._snapshot_seq < self._snapshot_every
+        ):
             return  # the book must be exactly what is durable
         await self.snapshot()
 
@@ -344,7 +575,7 @@ class Desk:
         """
         assert not self._batch.entries, "a snapshot must hold only what is durable"
         seq = self.book.seq
-        if seq == self._snapshot_seq:
+        if seq == self._snapshot_seq or self.emergency is not None:
             return
         self._snapshot_seq = seq
         try:
@@ -352,6 +583,12 @@ class Desk:
             await self._journal.save_snapshot(Snapshot(seq=seq, body=body))
         except OmsError as error:
             log.warning("snapshot_not_kept", error=str(error), next_step="look at the disk")
+
+
+def _give_up(item: Waiting, error: OmsError) -> None:
+    if not item.durable.done():
+        item.durable.set_exception(error)
+        item.durable.exception()  # whoever does not wait for it must not be warned about it later
 
 
 def _nobody(_: object) -> None:

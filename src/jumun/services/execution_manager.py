@@ -42,7 +42,7 @@ class Unfilled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionManager:
-    """Reads the desk; decides nothing. The alarms themselves are the desk's, in the journal and on the bus."""
+    """Reads the desk; decides nothing. The alarms are the desk's own, in its journal and on the bus."""
 
     def __init__(self, engine: "OrderEngine | None" = None) -> None:
         self.fills: deque[Fill] = deque(maxlen=HISTORY_MAX)

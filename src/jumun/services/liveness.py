@@ -2,8 +2,8 @@
 
 What we cannot hear we cannot count, so no new order leaves while notices may be missing. Two degrees:
 
-- Catching up: the stream had a gap, or said something nobody could read. Orders are taken and wait; they leave
-  once a complete study that began after the gap has told us what the gap held (F-19, F-27).
+- Catching up: the stream had a gap, or said something nobody could read. Orders are taken and wait; they
+  leave once a complete study that began after the gap has told us what the gap held (F-19, F-27).
 - Deaf: the stream gives no sign of life, says nothing readable, or catching up takes too long. New orders are
   refused, an error is logged once, and the connection is made anew (F-23, F-25). Cancels are always possible.
 """
@@ -17,12 +17,14 @@ import structlog
 from jumun.model.errors import BrokerUnavailable
 from jumun.model.reports import BrokerReport, StreamGap, UnreadableNotice
 from jumun.ports.broker import Broker
+from jumun.rules.sessions import NoCalendar, Phase, phase_at
 from jumun.services.desk import Desk
 from jumun.services.reconciler import Reconciler
 
 PING_EVERY_S: Final = 2.0
 PING_TIMEOUT_S: Final = 2.0
-RECONNECT_AFTER: Final = 2  # pings without an answer: one is weather, and a new connection costs answers in flight
+IDLE_EVERY_S: Final = 30.0  # while every venue is closed nothing can fill and nothing can leave
+RECONNECT_AFTER: Final = 2  # pings: one without an answer is weather, and hanging up costs what is in flight
 RECONNECT_TIMEOUT_S: Final = 10.0
 CATCH_UP_MAX_S: Final = 15.0  # longer, and whoever sends orders must know that none leaves
 UNREADABLE_MAX: Final = 3  # in a row: then it is the layout that changed, not a notice that broke (F-27)
@@ -49,6 +51,7 @@ class Liveness:
         self._broker = broker
         self._reconciler = reconciler
         self._hear = hear
+        self._venues = sorted({instrument.venue for instrument in desk.policy.instruments})
         self._lost_ns: int | None = None  # monotonic: what was said before this instant may be missing
         self._why = ""
         self._misses = 0  # pings in a row without an answer
@@ -72,11 +75,8 @@ class Liveness:
     async def watch(self) -> None:
         """Ask for a sign of life, often enough that silence is known within ALERT_MAX_S."""
         while True:
-            await self._desk.clock.sleep(PING_EVERY_S)
-            if self._connected.is_set() and await self._is_alive():
-                self._misses = 0
-            else:
-                self._misses += 1
+            await self._desk.clock.sleep(PING_EVERY_S if self._may_trade() else IDLE_EVERY_S)
+            await self._ping()
             if self._misses >= RECONNECT_AFTER or not self._connected.is_set():
                 await self._connect_anew()
             self._look_at_age()
@@ -94,17 +94,25 @@ class Liveness:
         else:
             self._unreadable = 0
 
-    async def _is_alive(self) -> bool:
+    async def _ping(self) -> None:
+        """Only a sign of life itself ends a silence; a new connection that says nothing does not."""
+        if not self._connected.is_set():
+            return
         try:
             async with asyncio.timeout(PING_TIMEOUT_S):
                 await self._broker.ping()
         except TimeoutError:
-            self._lose(f"the stream gave no sign of life for {PING_TIMEOUT_S:g} s", deaf=True)
+            self._miss(f"no sign of life within {PING_TIMEOUT_S:g} s")
         except BrokerUnavailable as error:
-            self._lose(f"the stream gave no sign of life ({error})", deaf=True)
+            self._miss(str(error))
         else:
-            return True
-        return False
+            if self._misses:
+                self._reconciler.ask()  # alive again: what was missed meanwhile is asked for now
+            self._misses = 0
+
+    def _miss(self, why: str) -> None:
+        self._misses += 1
+        self._lose(f"the stream is silent ({why})", deaf=True)
 
     def _lose(self, why: str, *, deaf: bool = False) -> None:
         """From now on notices may be missing: no new order leaves, and a study is asked for."""
@@ -123,7 +131,7 @@ class Liveness:
                 why=self._why,
                 next_step="cancels work; new orders are taken again when the stream is back and caught up",
             )
-        self._desk.deaf = self._why
+            self._desk.deaf = self._why
 
     def _look_at_age(self) -> None:
         if self._lost_ns is None or self._desk.deaf:
@@ -145,6 +153,16 @@ class Liveness:
     def _hears(self) -> bool:
         return self._connected.is_set() and not self._misses and self._unreadable < UNREADABLE_MAX
 
+    def _may_trade(self) -> bool:
+        """Whether any venue is in a session; a day without a calendar counts as one that may."""
+        policy, now_ns = self._desk.policy, self._desk.clock.now_ns()
+        try:
+            return any(
+                phase_at(venue, now_ns, policy.sessions)[0] is not Phase.CLOSED for venue in self._venues
+            )
+        except NoCalendar:
+            return True
+
     # ---- connecting -------------------------------------------------------------------------------
 
     async def _connect_anew(self) -> None:
@@ -160,7 +178,6 @@ class Liveness:
         except BrokerUnavailable as error:
             log.warning("reconnect_failed", error=str(error))
             return
-        self._misses = 0
-        self._unreadable = 0
         self._connected.set()
         self._lose("the stream was connected again", deaf=True)
+        await self._ping()

@@ -17,10 +17,12 @@ from typing import Final
 import msgspec
 
 from jumun.model.errors import ConfigError, OmsError
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.instruments import InstrumentMaster
 from jumun.model.money import Currency, to_decimal
+from jumun.model.positions import Position
+from jumun.rules.corporate import Booked, cash_moved, shares_moved
 
 COLUMNS: Final = ("kind", "name", "quantity", "cost")
 ROWS_MAX: Final = 10_000
@@ -93,9 +95,9 @@ def _take(
     elif kind == "SHARES":
         instrument = instruments.get(name)
         basis = to_decimal(cost, field="cost")
-        if name in holdings or basis <= ZERO:
+        if name in holdings or basis < ZERO:
             raise ConfigError(
-                f"{name} is given twice or costs nothing; keep one line, with a cost above zero"
+                f"{name} is given twice or costs less than nothing; keep one line with its cost"
             )
         if qty % instrument.lot and not instrument.fractional:
             raise ConfigError(f"{qty:f} shares of {name} are no whole lots of {instrument.lot:f}; correct it")
@@ -108,27 +110,11 @@ def rows_of_opening(
     account_id: AccountId, opening: Opening, day: str, document: str
 ) -> tuple[LedgerRow, ...]:
     """Return the ledger rows of an opening: each amount comes from OUTSIDE (I-29, I-30)."""
-    came = [
-        (LedgerAccount.CASH, currency, amount, "", ZERO)
-        for currency, amount in opening.cash.items()
-        if amount
-    ] + [
-        (LedgerAccount.SECURITIES, held.currency, held.cost, held.symbol, held.qty)
-        for held in opening.holdings
-    ]
-    return tuple(
-        LedgerRow(
-            kind=LedgerKind.OPENING,
-            account_id=account_id,
-            currency=currency,
-            amount=amount,
-            debit=debit,
-            credit=LedgerAccount.OUTSIDE,
-            symbol=symbol,
-            qty=qty,
-            trade_date=day,
-            settlement_date=day,
-            note=document,
-        )
-        for debit, currency, amount, symbol, qty in came
-    )
+    booked = Booked(account_id=account_id, document=document, trade_date=day, settlement_date=day)
+    rows: list[LedgerRow] = []
+    for currency, amount in opening.cash.items():
+        rows += cash_moved(booked, currency, amount, LedgerKind.OPENING)
+    for held in opening.holdings:
+        flat = Position(account_id=account_id, symbol=held.symbol, currency=held.currency)
+        rows += shares_moved(booked, flat, held.qty, held.cost, LedgerKind.OPENING)
+    return tuple(rows)

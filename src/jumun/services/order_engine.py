@@ -390,7 +390,7 @@ class OrderEngine:
                 log.warning("foreign_account_notice", account_id=report.account_id)  # F-34: not ours to book
                 return
             await self._fetch_closed(report)
-        ticket = self.desk.post(HearReport(report=report))
+        ticket = await self.desk.offer(HearReport(report=report))
         if ticket.decision.park and isinstance(report, FillNotice | OrderReport | TradeBust):
             self._park(report)
         if self.desk.backlog > BACKLOG_MAX:  # the disk is behind: the stream waits, nothing is dropped (F-32)

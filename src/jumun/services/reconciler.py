@@ -90,6 +90,7 @@ class Reconciler:
 
     async def study(self) -> list[Decision]:
         """One complete look at every account: histories first, then the balance. Raises BrokerUnavailable."""
+        began_ns = self._desk.clock.monotonic_ns()
         decisions = []
         for account_id in self._desk.policy.accounts:
             for day in self._days(account_id):
@@ -101,6 +102,7 @@ class Reconciler:
         self.rounds += 1
         self.studied_ns = self._desk.clock.monotonic_ns()
         self.failing_since_ns = None
+        self._desk.study_done(began_ns)
         return decisions
 
     def _note_failure(self) -> None:

@@ -7,6 +7,7 @@ decimal text, what is kept is exact, and nothing of it reaches the books of a de
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from jumun.model.errors import BadInput
 from jumun.model.fills import Fill
@@ -17,6 +18,7 @@ from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.portfolio import with_fill
 
+NO_ACCOUNT: Final = AccountId("")  # a position that no desk keeps
 Number = float | int | str | Decimal
 
 
@@ -56,12 +58,12 @@ class PositionTracker:
     """
 
     def __init__(
-        self, symbol: str, *, currency: Currency = Currency.KRW, account_id: AccountId = AccountId("")
+        self, symbol: str, *, currency: Currency = Currency.KRW, account_id: AccountId = NO_ACCOUNT
     ) -> None:
         self.position = Position(account_id=account_id, symbol=symbol, currency=currency)
 
     def add_fill(self, side: Side | str, quantity: Number, price: Number, commission: Number = 0) -> Position:
-        """Take a fill in and return the position after it. Raises BadNumber, BadInput; then nothing changed."""
+        """Take a fill in; return the position after it. Raises BadNumber, BadInput and changes nothing."""
         self.position = with_fill(
             self.position,
             side_of(side),

@@ -35,7 +35,7 @@ class Verifier:
             await self._desk.clock.sleep(ROUND_S)
 
     async def _round(self) -> None:
-        newest, low = self._desk.durable_seq, 1
+        newest, low = self._desk.stored_seq, 1
         while low <= newest:
             high = min(low + PIECE - 1, newest)
             try:

@@ -6,11 +6,13 @@ from typing import Protocol
 
 import apsw
 
-from jumun.model.errors import StoreUnavailable
+from jumun.model.errors import StoreFull, StoreUnavailable
 from jumun.model.journal import Message
 from jumun.ports.journal import Journal
 from jumun.store.memory import MemoryDisk, MemoryJournal
 from jumun.store.sqlite import SqliteJournal
+
+RESERVE_BYTES = 128 * 1024
 
 
 class FullJournal(Journal, Protocol):
@@ -45,6 +47,14 @@ class Store(ABC):
         """Change one byte of a stored snapshot."""
 
     @abstractmethod
+    def alter_reserve(self) -> None:
+        """Change one byte of the first record in the space kept aside."""
+
+    @abstractmethod
+    async def fill_disk(self, journal: FullJournal) -> None:
+        """Let the next append find no room."""
+
+    @abstractmethod
     async def break_disk(self, journal: FullJournal) -> None:
         """Make the next append of a large batch fail."""
 
@@ -70,6 +80,13 @@ class MemoryStore(Store):
             if stored.seq == seq:
                 stored.body = b"X" + stored.body[1:]
 
+    def alter_reserve(self) -> None:
+        stored = self.disk.reserve[0]
+        stored.body = stored.body.replace(b"signal", b"sIgnal", 1)
+
+    async def fill_disk(self, journal: FullJournal) -> None:
+        self.disk.fail_next = StoreFull("the disk is full; free space, then start again")
+
     async def break_disk(self, journal: FullJournal) -> None:
         self.disk.fail_next = StoreUnavailable("the disk is full; free space, then start again")
 
@@ -81,7 +98,7 @@ class SqliteStore(Store):
         self.path = folder / "store.db"
 
     def journal(self, label: str = "the first writer") -> FullJournal:
-        return SqliteJournal(self.path, label=label)
+        return SqliteJournal(self.path, label=label, reserve_bytes=RESERVE_BYTES)
 
     def _past_the_triggers(self, *statements: str) -> None:
         connection = apsw.Connection(str(self.path))
@@ -104,6 +121,13 @@ class SqliteStore(Store):
         self._past_the_triggers(
             f"UPDATE snapshots SET body = CAST('X' || substr(body, 2) AS BLOB) WHERE seq = {seq}"
         )
+
+    def alter_reserve(self) -> None:
+        path = self.path.with_name(self.path.name + ".reserve")
+        path.write_bytes(path.read_bytes().replace(b"signal", b"sIgnal", 1))
+
+    async def fill_disk(self, journal: FullJournal) -> None:
+        await self.break_disk(journal)
 
     async def break_disk(self, journal: FullJournal) -> None:
         assert isinstance(journal, SqliteJournal)

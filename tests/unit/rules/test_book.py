@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from jumun.model.commands import HaltTrading, RecordMarks, ResumeTrading, StudyBalance
+from jumun.model.commands import HaltTrading, RecordMarks, ResumeTrading, SettleBreak, StudyBalance
 from jumun.model.events import FillBooked, OrderFlagged
 from jumun.model.ids import CommandId, IdempotencyKey, UserId
 from jumun.model.journal import Record, decode_record, encode_record
@@ -101,7 +101,10 @@ def test_an_image_holds_breaks_and_a_book_without_a_halt() -> None:
     balance = Balance(account_id=ACCOUNT, asked_ns=0, holdings=(), cash={})
     bench.do(StudyBalance(balance=balance, suspects=(("CASH:KRW", D(100_000_000), D(0)),)))
     book = through_bytes(bench.book, decode_image)
-    assert book.breaks == {(ACCOUNT, "CASH:KRW"): (D(100_000_000), D(0))}
+    [found] = book.breaks.values()
+    assert (found.account_id, found.subject) == (ACCOUNT, "CASH:KRW")
+    assert (found.ours, found.theirs, found.found_ns) == (D(100_000_000), D(0), bench.now_ns)
+    bench.do(SettleBreak(break_id=found.break_id, by=UserId("kim"), text="the bank", correct=False))
     bench.do(ResumeTrading(by=UserId("kim"), text="ok"))
     assert through_bytes(bench.book, decode_image).halt is None
     assert bench.book.breaks == {}

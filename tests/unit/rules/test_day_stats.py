@@ -1,6 +1,7 @@
 """A day's figures are what a person with a pencil would add up."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -20,11 +21,13 @@ from jumun.model.events import (
     OrderUnknown,
 )
 from jumun.model.ids import AccountId
+from jumun.model.instruments import Venue
 from jumun.model.orders import Alarm, Order, Side
 from jumun.model.reasons import Reason
-from jumun.rules.day_stats import DAYS_MAX, count, day_of, keep_newest
+from jumun.rules.day_stats import DAYS_MAX, count, day_of, keep_newest, newest_session
 from jumun.rules.ledger import apply_rows, rows_of_fill
 from jumun.rules.order_machine import evolve
+from jumun.rules.trading_days import NO_OVERRIDES
 from jumun.testing.builders import ACCOUNT, START_NS, a_fill, a_position, a_ref, an_order
 
 SECOND = 1_000_000_000
@@ -56,6 +59,23 @@ def booked(
     position = a_position(qty=Decimal(1_000), cost_basis=Decimal(70_000_000))
     ledger = rows_of_fill(fill, position, [(kind, Decimal(amount)) for kind, amount in costs])
     return FillBooked(order_id=order.order_id, fill=fill, ledger=ledger, notice_qty=fill.qty, raw="")
+
+
+def busted(order: Order, qty: int, amount: int) -> FillReversed:
+    return FillReversed(
+        order_id=order.order_id,
+        identity="bust-1",
+        account_id=order.account_id,
+        strategy_id=order.strategy_id,
+        side=order.side,
+        currency=order.currency,
+        ref=a_ref(),
+        qty=Decimal(qty),
+        amount=Decimal(amount),
+        ledger=(),
+        text="",
+        raw="",
+    )
 
 
 @pytest.mark.req("S000-33", "S000-109")
@@ -93,16 +113,7 @@ def test_a_fill_that_is_taken_back_leaves_the_sums_and_is_counted_as_a_bust() ->
     order = an_order(created_ns=START_NS, qty=Decimal(10), arrival_price=Decimal(69_900), trade_date=DAY)
     once = booked(order, 1, 4, 70_000)
     before, order = tell(empty(), order, (1, once))
-    bust = FillReversed(
-        order_id=order.order_id,
-        identity="bust-1",
-        ref=a_ref(),
-        qty=Decimal(4),
-        amount=Decimal(280_000),
-        ledger=(),
-        text="",
-        raw="",
-    )
+    bust = busted(order, 4, 280_000)
     after, _ = tell(before, order, (2, bust))
     money = after.money["KRW"]
     assert (after.fills, after.busts, after.qty_bought) == (1, 1, 0)
@@ -126,27 +137,17 @@ def test_refused_expired_unknown_and_alarmed_orders_are_each_counted_under_their
 @pytest.mark.req("S000-109")
 def test_a_fill_counts_on_the_day_it_traded_and_not_when_we_heard_of_it() -> None:
     order = an_order(trade_date="2025-05-27")
-    assert day_of(booked(order, 1, 1, 70_000), order) == DAY
+    assert day_of(booked(order, 1, 1, 70_000), order)[1] == DAY
     cancelled = OrderCancelled(order_id=order.order_id, reason=Reason.EXPIRED, text="", evidence="")
-    assert day_of(cancelled, order) == "2025-05-27"
-    assert day_of(cancelled, replace(order, trade_date="")) == DAY  # by the venue's calendar, in Seoul
-    assert day_of(cancelled, None) == ""
+    assert day_of(cancelled, order) == (order.account_id, "2025-05-27")
+    assert day_of(cancelled, replace(order, trade_date=""))[1] == DAY  # by the venue's calendar, in Seoul
 
 
 def test_a_late_fill_of_an_order_out_of_reach_still_counts_shares_and_money() -> None:
     event = booked(an_order(), 1, 3, 70_000)
     stats = count(empty(), event, None, None)
     assert (stats.fills, stats.qty_bought, stats.money["KRW"].bought) == (1, 3, 210_000)
-    bust = FillReversed(
-        order_id=an_order().order_id,
-        identity="b",
-        ref=a_ref(),
-        qty=Decimal(1),
-        amount=Decimal(1),
-        ledger=(),
-        text="",
-        raw="",
-    )
+    bust = busted(an_order(), 1, 1)
     assert count(stats, bust, None, None).busts == 1
 
 
@@ -203,3 +204,20 @@ def test_the_sums_of_any_day_are_those_of_a_plain_list(
     assert money.slippage == sum(sign[s] * q * (p - a) for s, q, p, _, a in fills if a is not None)
     assert money.slippage_base == sum(q * a for _, q, _, _, a in fills if a is not None)
     assert money.realised_gross == position.realised_gross
+
+
+@pytest.mark.req("S000-109")
+def test_the_newest_session_lasts_until_the_next_one_begins_and_not_to_midnight() -> None:
+    def at(text: str) -> int:
+        return int(datetime.fromisoformat(text).timestamp()) * SECOND
+
+    both = (Venue.KRX, Venue.US)
+    assert newest_session(both, at("2025-05-26T10:00:00+09:00"), NO_OVERRIDES) == "2025-05-26"
+    assert newest_session([Venue.KRX], at("2025-05-27T00:30:00+09:00"), NO_OVERRIDES) == "2025-05-26"
+    assert newest_session([Venue.KRX], at("2025-05-27T08:31:00+09:00"), NO_OVERRIDES) == "2025-05-27"
+    # A Saturday night in Seoul is still Friday's session, of both.
+    assert newest_session(both, at("2025-05-31T23:00:00+09:00"), NO_OVERRIDES) == "2025-05-30"
+    # Memorial Day: New York is closed, Seoul is not.
+    assert newest_session([Venue.US], at("2025-05-26T23:00:00+09:00"), NO_OVERRIDES) == "2025-05-23"
+    # New York trades while Seoul sleeps: the same date goes on.
+    assert newest_session(both, at("2025-05-28T02:00:00+09:00"), NO_OVERRIDES) == "2025-05-27"

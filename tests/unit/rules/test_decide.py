@@ -13,6 +13,7 @@ from jumun.model.commands import (
     HaltTrading,
     RecordMarks,
     ResumeTrading,
+    SettleBreak,
     StudyBalance,
 )
 from jumun.model.events import (
@@ -187,12 +188,17 @@ def test_a_difference_that_moves_between_two_looks_is_no_break() -> None:
 
 
 @pytest.mark.req("I-40", "I-50")
-def test_a_known_break_is_not_found_again_until_somebody_resumes_over_it() -> None:
+def test_a_known_break_is_not_found_again_until_somebody_settled_it_and_resumed() -> None:
     bench = Bench()
     study = StudyBalance(balance=a_balance({SAMSUNG: 10}), suspects=((SAMSUNG, D(0), D(10)),))
     assert names(bench.do(study)) == ["BreakFound", "TradingHalted"]
     assert bench.do(study).events == ()
-    bench.do(ResumeTrading(by=KIM, text="it is the dividend"))
+    [break_id] = bench.book.breaks
+    refused = bench.do(ResumeTrading(by=KIM, text="it is the dividend")).denial
+    assert refused is not None
+    assert refused.reason is Reason.UNSETTLED_BREAK
+    bench.do(SettleBreak(break_id=break_id, by=KIM, text="it is the dividend", correct=False))
+    bench.do(ResumeTrading(by=KIM, text="explained"))
     assert names(bench.do(study)) == ["BreakFound", "TradingHalted"]
 
 
@@ -203,7 +209,7 @@ def test_many_breaks_halt_once_and_a_halt_that_is_there_is_not_repeated() -> Non
     study = StudyBalance(balance=a_balance({SAMSUNG: 10}, 1), suspects=suspects)
     assert names(bench.do(study)) == ["BreakFound", "TradingHalted", "BreakFound"]
     other = StudyBalance(balance=a_balance({SAMSUNG: 12}), suspects=((SAMSUNG, D(0), D(12)),))
-    assert names(bench.do(other)) == ["BreakFound"]
+    assert names(bench.do(other)) == ["BreakSettled", "BreakFound"]  # the cash agrees again
 
 
 # ---- recovery -----------------------------------------------------------------------------------
@@ -262,6 +268,7 @@ def test_there_is_a_decision_for_every_command() -> None:
     handled = {
         "SubmitOrder", "CancelOrder", "ConcludeSubmit", "ConcludeCancel", "HearReport", "StudyHistory",
         "StudyBalance", "Tick", "BookOpening", "SendNext", "RecordMarks", "HaltTrading", "ResumeTrading",
-        "BeginRecovery", "FinishRecovery", "SettleOrder",
+        "BeginRecovery", "FinishRecovery", "SettleOrder", "ModifyOrder", "ConcludeModify", "HearPrice",
+        "BookEntry", "AssignBreak", "SettleBreak",
     }  # fmt: skip
     assert {kind.__name__ for kind in get_args(Command)} == handled

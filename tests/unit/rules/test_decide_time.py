@@ -59,8 +59,10 @@ def test_an_order_between_tries_is_looked_at_when_its_retry_is_due() -> None:
 def test_a_working_order_past_its_timeout_is_asked_to_be_cancelled_once() -> None:
     bench = Bench()
     order = bench.working()
-    assert next_deadline_ns(order, LIMITS) == OPEN_NS + 300 * SECOND
-    bench.wait(300)
+    bench.wait(30)
+    assert names(bench.tick(order)) == ["OrderAlarmed"]
+    assert next_deadline_ns(bench.order(order), LIMITS) == OPEN_NS + 300 * SECOND
+    bench.wait(270)
     assert names(bench.tick(order)) == ["CancelRequested", "CancelIntended"]
     now = bench.order(order)
     assert (now.cancel_reason, now.status) == (Reason.ORDER_TIMEOUT, S.SENT)
@@ -72,7 +74,9 @@ def test_a_working_order_past_its_timeout_is_asked_to_be_cancelled_once() -> Non
 def test_an_order_with_a_time_in_force_has_no_timeout_at_the_broker() -> None:
     bench = Bench()
     order = bench.working(DAY_ORDER)
-    assert next_deadline_ns(order, LIMITS) is None
+    bench.wait(30)
+    bench.tick(order)  # no acceptance for half a minute is an alarm, and the last thing time has to say
+    assert next_deadline_ns(bench.order(order), LIMITS) is None
     bench.wait(3_600)
     assert bench.tick(order).events == ()
 

@@ -210,7 +210,14 @@ def test_an_unknown_outcome_a_halt_and_a_break_are_alerts() -> None:
     clean.do(StudyBalance(balance=balance, suspects=(("CASH:KRW", D(100_000_000), D(0)),)))
     found = last_of(clean, "break_found")
     assert (found.account_id, found.payload["subject"]) == (ACCOUNT, "CASH:KRW")
-    assert {"order_unknown", "trading_halted", "break_found", "order_failed"} == set(ALERTS)
+    assert set(ALERTS) == {
+        "order_unknown",
+        "trading_halted",
+        "break_found",
+        "order_failed",
+        "order_alarm",
+        "fill_reversed",
+    }
 
 
 def test_an_intent_that_risk_refused_is_told_to_its_account() -> None:

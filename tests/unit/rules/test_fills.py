@@ -83,7 +83,7 @@ def book(order: Order, counted: Counted) -> Order:
 
 def hear(order: Order, what: FillNotice | Figure) -> Order:
     if isinstance(what, Figure):
-        return book(order, count_cumulative(order, what.qty, what.amount))
+        return book(order, count_cumulative(order, a_ref(), what.qty, what.amount))
     return book(order, count_notice(order, what))
 
 
@@ -131,13 +131,13 @@ def test_a_notice_that_a_figure_came_before_books_nothing_and_asks() -> None:
 def test_a_figure_that_goes_back_changes_nothing() -> None:
     order = hear(ORDER, Figure(D(10), D(700_000)))
     for stale in (Figure(D(4), D(280_000)), Figure(D(0), D(0)), Figure(D(10), D(700_000))):
-        assert count_cumulative(order, stale.qty, stale.amount) == Nothing(ask=False)
+        assert count_cumulative(order, a_ref(), stale.qty, stale.amount) == Nothing(ask=False)
 
 
 @pytest.mark.req("I-04", "F-39")
 def test_the_price_of_a_figure_is_derived_from_the_amounts() -> None:
     order = hear(ORDER, Figure(D(3), D(210_100)))
-    counted = count_cumulative(order, D(6), D(420_400))
+    counted = count_cumulative(order, a_ref(), D(6), D(420_400))
     assert counted == Booking("cum:6", D(3), D(210_300) / 3, D(210_300), D(0))
 
 
@@ -145,7 +145,7 @@ def test_the_price_of_a_figure_is_derived_from_the_amounts() -> None:
 @pytest.mark.parametrize("amount", [0, 700_000, 600_000])
 def test_more_shares_for_no_more_money_book_nothing_and_ask(amount: int) -> None:
     order = hear(ORDER, Figure(D(10), D(700_000)))
-    assert count_cumulative(order, D(12), D(amount)) == Nothing(ask=True)
+    assert count_cumulative(order, a_ref(), D(12), D(amount)) == Nothing(ask=True)
 
 
 @pytest.mark.req("F-41", "I-39")
@@ -279,4 +279,4 @@ def test_beyond_a_thousand_notices_only_the_cumulative_figure_counts() -> None:
         notices=tuple(f"exec:{number}" for number in range(1_000)),
     )
     assert count_notice(crowded, a_notice(number=5_000)) == Nothing(ask=True)
-    assert isinstance(count_cumulative(crowded, D(10), D(700_000)), Booking)
+    assert isinstance(count_cumulative(crowded, a_ref(), D(10), D(700_000)), Booking)

@@ -13,26 +13,33 @@ from jumun.model.events import (
     CancelIntended,
     CancelRequested,
     FillBooked,
+    FillReversed,
     ForeignOrderAdopted,
+    ModifyAnswered,
+    ModifyIntended,
     NoticeCounted,
     OrderAccepted,
+    OrderAlarmed,
     OrderCancelled,
     OrderCreated,
     OrderDenied,
     OrderFlagged,
+    OrderModified,
     OrderRejected,
+    OrderResting,
     OrderSent,
     OrderUnknown,
     SendIntended,
     SendNotLeft,
+    StopTriggered,
     UnknownNotFound,
 )
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import OrderId
 from jumun.model.money import Currency
-from jumun.model.orders import Flag, Order, OrderStatus
+from jumun.model.orders import Alarm, Flag, Order, OrderStatus, Terms
 from jumun.model.reasons import Reason
-from jumun.model.reports import CancelRequest, SubmitRequest
+from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.rules.order_machine import FACTS, NEXT, ImpossibleTransition, can, evolve, next_status
 from jumun.testing.builders import ACCOUNT, a_fill, a_ref, an_order
 
@@ -72,14 +79,35 @@ def a_cancel_request() -> CancelRequest:
     )
 
 
+TERMS = Terms(qty=D(8), price=D(69_000))
+
+
+def a_modify_request() -> ModifyRequest:
+    return ModifyRequest(
+        order_id=ID,
+        account_id=ACCOUNT,
+        symbol=ORDER.symbol,
+        venue=ORDER.venue,
+        side=ORDER.side,
+        order_type=ORDER.order_type,
+        tif=ORDER.tif,
+        ref=a_ref(),
+        qty=TERMS.qty,
+        qty_left=TERMS.qty,
+        qty_left_before=ORDER.qty,
+        price=TERMS.price,
+        price_before=ORDER.price,
+    )
+
+
 # One event of each kind, and the letter of the status it leads to in each status; "." is impossible.
 # N new, S sent, A accepted, P part filled, F filled, C cancelled, R rejected, E unknown.
 LETTER = dict(zip("NSAPFCRE", S, strict=True))
 TABLE: dict[str, tuple[AnyOrderEvent, str]] = {
     "denied": (OrderDenied(order_id=ID, reason=Reason.CASH, text="no"), "R......."),
-    "intended": (SendIntended(order_id=ID, attempt=2, request=a_request()), "N......E"),
-    "not left": (SendNotLeft(order_id=ID, attempt=1, text="", retry_at_ns=5), "N......E"),
-    "sent": (OrderSent(order_id=ID, ref=a_ref(), evidence="reply", raw=""), "S..PFCRS"),
+    "intended": (SendIntended(order_id=ID, attempt=2, request=a_request()), "NSAP...E"),
+    "not left": (SendNotLeft(order_id=ID, attempt=1, text="", retry_at_ns=5), "NSAP...E"),
+    "sent": (OrderSent(order_id=ID, ref=a_ref(), evidence="reply", raw=""), "SSAPFCRS"),
     "accepted": (OrderAccepted(order_id=ID, ref=a_ref(), raw=""), "AA.....A"),
     "rejected": (OrderRejected(order_id=ID, code="40", text="no", raw=""), "RRR....R"),
     "unknown": (OrderUnknown(order_id=ID, attempt=1, reason=Reason.NO_REPLY, text="", raw=""), "EEEE...E"),
@@ -95,6 +123,52 @@ TABLE: dict[str, tuple[AnyOrderEvent, str]] = {
     "cancel intended": (CancelIntended(order_id=ID, request=a_cancel_request()), "NSAPFCRE"),
     "cancel answered": (
         CancelAnswered(order_id=ID, outcome="refused", text="", raw="", retry_at_ns=9),
+        "NSAPFCRE",
+    ),
+    "alarmed": (OrderAlarmed(order_id=ID, alarm=Alarm.ACK_DELAY, text="slow"), "NSAPFCRE"),
+    "triggered": (StopTriggered(order_id=ID, price=D(70_000), source="feed"), "N......."),
+    "resting": (OrderResting(order_id=ID, until_ns=9, text="", evidence=""), "NSAP...A"),
+    "modify intended": (
+        ModifyIntended(
+            order_id=ID,
+            by="kim",
+            request=a_modify_request(),
+            terms=TERMS,
+            reserve_price=D(70_000),
+            reserve_cost=D(9),
+        ),
+        ".SAP....",
+    ),
+    "modify answered": (ModifyAnswered(order_id=ID, outcome="refused", text="", raw=""), "NSAPFCRE"),
+    "modified": (
+        OrderModified(
+            order_id=ID,
+            terms=TERMS,
+            price_raw=D(69_000),
+            ref=a_ref(2),
+            reserve_price=D(69_000),
+            reserve_cost=D(8),
+            by="broker",
+            evidence="reply",
+            raw="",
+        ),
+        "NSAPFCRE",
+    ),
+    "reversed": (
+        FillReversed(
+            order_id=ID,
+            identity="bust:1",
+            account_id=ACCOUNT,
+            strategy_id="momentum",
+            side=ORDER.side,
+            currency=ORDER.currency,
+            ref=a_ref(),
+            qty=D(0),
+            amount=D(10),
+            ledger=(),
+            text="",
+            raw="",
+        ),
         "NSAPFCRE",
     ),
     "created": (OrderCreated(order_id=ID, order=ORDER), "........"),

@@ -88,11 +88,10 @@ def test_a_part_of_a_share_passes_only_where_it_is_traded_and_only_as_a_limit() 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"order_type": OrderType.STOP, "price": None},
-        {"order_type": OrderType.STOP_LIMIT},
+        {"order_type": OrderType.STOP, "price": None, "time_in_force": TimeInForce.FOK},
         {"order_type": OrderType.MOC, "price": None},
         {"time_in_force": TimeInForce.FOK},
-        {"time_in_force": TimeInForce.GTC},
+        {"order_type": OrderType.MARKET, "price": None, "time_in_force": TimeInForce.GTC},
     ],
 )
 def test_a_kind_the_broker_does_not_take_is_refused_here(changes: dict[str, Any]) -> None:

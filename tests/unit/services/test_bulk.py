@@ -34,7 +34,6 @@ def order_of(posted: Posted) -> Order:
     return posted.decision.order
 
 
-@pytest.mark.req("S002-61")
 def test_a_hundred_orders_cost_one_question_for_their_keys_and_one_commit() -> None:
     async def play(stage: Stage) -> None:
         engine = await started(stage)

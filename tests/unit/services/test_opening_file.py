@@ -53,7 +53,7 @@ def test_an_opening_brings_cash_and_shares_at_what_they_cost(tmp_path: Path) -> 
         ("kind,name,quantity,cost\nCASH,KRW,1e9,\n", "no"),
         ("kind,name,quantity,cost\nSHARES,999999,5,5\n", "999999"),
         ("kind,name,quantity,cost\nSHARES,005930,5,\n", "cost"),
-        ("kind,name,quantity,cost\nSHARES,005930,5,0\n", "cost"),
+        ("kind,name,quantity,cost\nSHARES,005930,5,-1\n", "cost"),
         ("kind,name,quantity,cost\nSHARES,005930,1.5,5\n", "whole lots"),
         ("kind,name,quantity,cost\nSHARES,005930,5,5\nSHARES,005930,5,5\n", "given twice"),
         ("kind,name,quantity,cost\nGOLD,005930,5,5\n", "CASH or SHARES"),

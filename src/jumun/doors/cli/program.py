@@ -5,7 +5,7 @@ from typing import Final
 
 from cyclopts import App, Parameter
 
-from jumun.doors.cli import breaks, control, look, run, settings, signals, simulate, store, trade
+from jumun.doors.cli import breaks, control, entry, look, run, settings, signals, simulate, store, trade
 
 HELP = "Orders and executions: a signal becomes one order, its fills become books."
 EPILOGUE = "Exit codes: 0 done, 1 refused or failed (one sentence on stderr), 2 usage."
@@ -59,6 +59,9 @@ def program() -> App:
     differences.default(breaks.listed)
     differences.command(breaks.assign)
     differences.command(breaks.settle)
+    entries = App(name="entry", help="Book from a paper what is no trade, once.", group="Keep and check")
+    for word in (entry.dividend, entry.split, entry.transfer, entry.correction):
+        entries.command(word)
     from_files = App(name="signals", help="Signals from files.", group="Trade")
     from_files.command(signals.run)
     config = App(name="config", help="Settings.", group="Keep and check")
@@ -71,6 +74,6 @@ def program() -> App:
     )
     simulated.command(simulate.day)
     simulated.command(simulate.exchange)
-    for words in (differences, from_files, config, db, simulated):
+    for words in (differences, from_files, entries, config, db, simulated):
         app.command(words)
     return app

@@ -19,7 +19,10 @@ from jumun.services.intake import choice, iso_date, name, number, optional_numbe
 
 Context = grpc.aio.ServicerContext[object, object]
 ROWS_MAX: Final = 100  # lines of one documented entry
-BOOKABLE: Final = (LedgerKind.DIVIDEND, LedgerKind.SPLIT, LedgerKind.TRANSFER, LedgerKind.CORRECTION)
+BOOKABLE: Final = (
+    *(LedgerKind.DIVIDEND, LedgerKind.SPLIT, LedgerKind.TRANSFER, LedgerKind.CORRECTION),
+    *(LedgerKind.TAX, LedgerKind.REALISED),  # what was withheld from a dividend, what a fraction brought
+)
 
 
 class BookCalls(DeskServicer):
@@ -210,6 +213,7 @@ def _row(row: pb.EntryRow, account_id: AccountId) -> LedgerRow:
         trade_date=trade_date,
         settlement_date=settlement,
         note=name(row.note, "note") if row.note else "",
+        cost_kind=name(row.cost_kind, "cost_kind") if row.cost_kind else "",
     )
 
 

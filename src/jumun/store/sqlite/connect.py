@@ -15,7 +15,7 @@ BUSY_TIMEOUT_MS: Final = 2_000  # a reader's checkpoint or a backup may hold the
 WRITER_CACHE_KIB: Final = 65_536  # holds the hot ends of all indexes of some millions of orders
 READER_CACHE_KIB: Final = 8_192
 CHECKPOINT_PAGES: Final = 4_000  # 16 MiB of write-ahead log: rarer, longer checkpoints
-STATEMENTS_KEPT: Final = 256  # every size of every multi-row insert stays prepared
+STATEMENTS_KEPT: Final = 640  # every size of every multi-row insert stays prepared
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

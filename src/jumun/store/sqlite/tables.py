@@ -1,8 +1,8 @@
-"""Inserts of many rows in one statement.
+"""Inserts of many rows in a statement.
 
 One statement, not `executemany`: each step of SQLite lets go of the interpreter lock, and beside a busy
-event loop each return to it can take milliseconds. Sizes are powers of two, so that a batch of any size
-takes a few statements, all of which stay prepared.
+event loop each return to it can take milliseconds. A batch of any size takes two statements of a table, one
+of a round size and one for the rest, all of which stay prepared.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ import apsw
 
 from jumun.store.sqlite import rows
 
-ROWS_A_STATEMENT: Final = 128  # x 32 columns stays far below SQLite's 32,766 parameters
+ROUND: Final = 64  # rows; sizes up to it, and multiples of it
+TEXT_MAX: Final = 16_000  # the driver keeps no statement prepared whose text is over 16,384 bytes
+ROWS_A_STATEMENT: Final = 512
 
 
 class Table:
@@ -25,12 +27,15 @@ class Table:
         self._row = f"({','.join('?' * len(columns))})"
         self._tail = f" {conflict}" if conflict else ""
         self._statements: dict[int, str] = {}
+        room = TEXT_MAX - len(self._head) - len(self._tail)
+        fitting = room // (len(self._row) + 1) // ROUND * ROUND
+        self._rows_max = min(ROWS_A_STATEMENT, fitting)
 
     def insert(self, connection: apsw.Connection, values: Sequence[rows.Row]) -> None:
         """Insert all rows, in order."""
         done, left = 0, len(values)
         while left:
-            size = min(ROWS_A_STATEMENT, 1 << (left.bit_length() - 1))
+            size = left if left < ROUND else min(self._rows_max, left // ROUND * ROUND)
             chunk = values[done : done + size]
             connection.execute(
                 self._statement(size), chunk[0] if size == 1 else tuple(chain.from_iterable(chunk))

@@ -305,7 +305,7 @@ class BookEntryRequest(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., document: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[EntryRow, _Mapping]]] = ...) -> None: ...
 
 class EntryRow(_message.Message):
-    __slots__ = ("kind", "currency", "amount", "debit", "credit", "trade_date", "settlement_date", "symbol", "quantity", "note")
+    __slots__ = ("kind", "currency", "amount", "debit", "credit", "trade_date", "settlement_date", "symbol", "quantity", "note", "cost_kind")
     KIND_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -316,6 +316,7 @@ class EntryRow(_message.Message):
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    COST_KIND_FIELD_NUMBER: _ClassVar[int]
     kind: str
     currency: str
     amount: str
@@ -326,7 +327,8 @@ class EntryRow(_message.Message):
     symbol: str
     quantity: str
     note: str
-    def __init__(self, kind: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debit: _Optional[str] = ..., credit: _Optional[str] = ..., trade_date: _Optional[str] = ..., settlement_date: _Optional[str] = ..., symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+    cost_kind: str
+    def __init__(self, kind: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debit: _Optional[str] = ..., credit: _Optional[str] = ..., trade_date: _Optional[str] = ..., settlement_date: _Optional[str] = ..., symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., note: _Optional[str] = ..., cost_kind: _Optional[str] = ...) -> None: ...
 
 class BookEntryReply(_message.Message):
     __slots__ = ("booked", "existing")

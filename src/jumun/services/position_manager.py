@@ -1,0 +1,365 @@
+"""PositionManager: what is held, what it is worth, what it may lose, and closing it (S000-18 to S000-22).
+
+With a desk the books are the desk's: fills reach them through the broker's reports and nowhere else, and
+this class reads and asks. Without one (specification 000's example) it keeps positions of its own in memory,
+by the same ledger rules.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from jumun.model.errors import BadInput, OrderDenied
+from jumun.model.ids import AccountId, OrderId, UserId
+from jumun.model.money import ZERO, Currency, exact_product
+from jumun.model.orders import Order
+from jumun.model.positions import Position
+from jumun.model.reasons import Reason
+from jumun.ports.outside import DailyClose, PriceHistory
+from jumun.rules.daily_equity import DATES_MAX, DailyLedger, rows_of
+from jumun.rules.portfolio import Figures, FxRate, factors, figures, marked, total_result, value_of
+from jumun.rules.risk_metrics import AtRisk, DayValue, Drawdown, Figure, at_risk, drawdown, results_by_day
+from jumun.services.closing import Closer, account_of
+from jumun.services.own_positions import FillLike, OwnPositions
+from jumun.services.trackers import Number
+
+if TYPE_CHECKING:
+    from jumun.services.order_engine import OrderEngine
+
+OPERATOR: Final = UserId("operator")
+NO_HISTORY: Final = "no price history is connected; give PositionManager a PriceHistory"
+NO_RATE: Final = "more than one currency and no rate between them; give the rates with their time"
+
+
+class PositionManager:
+    """See the module. Amounts are exact decimals; None is what is not known, never 0."""
+
+    def __init__(
+        self,
+        engine: "OrderEngine | None" = None,
+        *,
+        history: PriceHistory | None = None,
+        currency: Currency = Currency.KRW,
+    ) -> None:
+        self._engine: OrderEngine | None = None
+        self._closer: Closer | None = None
+        self._history = history
+        self._own = OwnPositions(currency)
+        self._daily = DailyLedger()
+        self._daily_seq = 0
+        self._reading = asyncio.Lock()
+        if engine is not None:
+            self.attach(engine)
+
+    def attach(self, engine: "OrderEngine") -> None:
+        """Read this desk's books from now on; it must hold no positions of its own."""
+        if self._engine is engine:
+            return
+        assert self._engine is None, "a PositionManager belongs to one desk"
+        if self._own.all():
+            raise BadInput("this PositionManager keeps positions of its own already; give the desk a new one")
+        self._engine = engine
+        self._closer = Closer(engine)
+
+    # ---- positions ----------------------------------------------------------------------------
+
+    async def update_position(self, symbol: str, fill: FillLike) -> Position:
+        """Return the position that a fill led to (S000-42).
+
+        With a desk this changes nothing: the desk booked the fill when the broker reported it, and a fill
+        that it did not book is refused, because shares that only we believe in are a break. Without a desk
+        the fill is counted here, once per fill id; the position is made where there is none.
+        """
+        if self._engine is None:
+            return await self._own.update(symbol, fill)
+        order_id = OrderId(getattr(fill, "order_id", ""))
+        for booked in await self._engine.journal.fills_of(order_id):
+            if booked.fill_id == fill.fill_id and booked.symbol == symbol:
+                position = await self.get_position(symbol, booked.account_id)
+                assert position is not None, f"{booked.fill_id} is booked and {symbol} has no position"
+                return position
+        raise BadInput(
+            f"fill {fill.fill_id!r} of {symbol} is not in the books; fills come from the broker's reports "
+            "(engine.hear), and other entries from engine.book_entry"
+        )
+
+    async def update_market_price(self, symbol: str, price: Number) -> None:
+        """Value a symbol at this price, where no desk does it."""
+        if self._engine is not None:
+            raise BadInput("the desk values positions itself; send prices to engine.handle_market_data")
+        self._own.mark(symbol, price)
+
+    async def get_position(self, symbol: str, account_id: AccountId | None = None) -> Position | None:
+        """Return a position at the newest price; None where nothing was ever held (S000-106).
+
+        Without an account it is the one account that has the symbol; raises BadInput where several do.
+        """
+        if self._engine is None:
+            return self._own.get(symbol)
+        found = [held for held in self._positions(account_id) if held.symbol == symbol]
+        if len(found) > 1:
+            holding = [held for held in found if held.qty]
+            if len(holding) != 1:
+                accounts = ", ".join(sorted(held.account_id for held in found))
+                raise BadInput(f"{symbol} is in the books of {accounts}; name the account")
+            found = holding
+        return found[0] if found else None
+
+    async def get_all_positions(self, account_id: AccountId | None = None) -> tuple[Position, ...]:
+        """Return the positions that hold shares, at the newest prices."""
+        return tuple(held for held in self._positions(account_id) if held.qty)
+
+    async def close_position(
+        self, symbol: str, account_id: AccountId | None = None, by: UserId = OPERATOR
+    ) -> Order | None:
+        """Sell (or buy back) all that is free of a position, at the market, with one order (S000-21).
+
+        Asked again while that order is open, it returns the same order; None where nothing is held. Raises
+        BadInput where several accounts hold it, OrderDenied where the desk refuses or nothing is free.
+        """
+        if self._engine is None or self._closer is None:
+            raise OrderDenied(
+                "this PositionManager has no desk, so nothing can be sent; make it with "
+                "PositionManager(engine)",
+                reason=Reason.NOT_READY,
+            )
+        holder = account_id or account_of(self._engine.desk.book.positions.values(), symbol)
+        return None if holder is None else await self._closer.close(symbol, holder, by)
+
+    # ---- what it is worth ---------------------------------------------------------------------
+
+    async def get_portfolio_summary(
+        self,
+        account_id: AccountId | None = None,
+        *,
+        base: Currency | None = None,
+        rates: Iterable[FxRate] = (),
+    ) -> dict[str, object]:
+        """Return the portfolio of one account, or of all (S000-107): totals, by currency, strategy, symbol.
+
+        Totals are in `base`; without it, in the one currency there is. Where more than one is held they
+        need `rates`, which are told with their time; without them the totals are None and `reason` says so.
+        """
+        held, cash = self._positions(account_id), self._cash(account_id)
+        kinds = sorted({position.currency for position in held} | set(cash))
+        given = tuple(rates)
+        into = base or (kinds[0] if len(kinds) == 1 else None)
+        total = None if into is None else figures(held, cash, factors(into, given))
+        by_currency = {money.value: _figures_of(money, held, cash) for money in kinds}
+        return {
+            "total_positions": sum(bool(position.qty) for position in held),
+            "total_pnl": None if total is None else total.total_pnl,
+            "currency": None if into is None or total is None else into.value,
+            "market_value": None if total is None else total.market_value,
+            "cash": None if total is None else total.cash,
+            "equity": None if total is None else total.equity,
+            "unrealised": None if total is None else total.unrealised,
+            "realised_net": None if total is None else total.realised_net,
+            "exposure": _exposure(total),
+            "concentration": _concentration(total),
+            "unpriced": sorted({p.symbol for p in held if p.qty and p.mark is None}),
+            "reason": _why(total),
+            "rates": given,
+            "by_currency": by_currency,
+            "by_symbol": {(p.account_id, p.symbol): total_result(p) for p in held},
+            "by_strategy": self._by_strategy(account_id),
+        }
+
+    async def calculate_risk_metrics(
+        self,
+        account_id: AccountId | None = None,
+        *,
+        base: Currency | None = None,
+        rates: Iterable[FxRate] = (),
+        days: int = DATES_MAX,
+    ) -> dict[str, object]:
+        """Return what may be lost (S000-22, S000-82), in `base` or the one currency there is.
+
+        `value_at_risk_95` is the historical one, `value_at_risk_95_parametric` the normal one, both for one
+        day; `volatility` and the drawdowns are fractions. A figure that cannot be had is None, and `missing`
+        says why. Drawdown is by currency: what a rate was on a past day is not known here.
+        """
+        held = tuple(position for position in self._positions(account_id) if position.qty)
+        cash = self._cash(account_id)
+        kinds = sorted({position.currency for position in held} | set(cash))
+        into = base or (kinds[0] if len(kinds) == 1 else None)
+        in_one = {} if into is None else factors(into, rates)
+        total = figures(held, cash, in_one)
+        found: dict[str, Figure] = {}
+        window = 0
+        if total is None or total.unpriced:
+            gap = Figure(None, _why(total))
+            for name in _AT_RISK:
+                found[name] = gap
+        else:
+            values: dict[str, Decimal] = {}
+            for position in held:
+                value = exact_product(value_of(position), in_one[position.currency])
+                values[position.symbol] = values.get(position.symbol, ZERO) + value
+            closes = await self._closes(values, days)
+            risk = at_risk(values, {s: {c.date: c.adjusted for c in line} for s, line in closes.items()})
+            window = risk.days
+            found = dict(zip(_AT_RISK, _figures_at_risk(risk), strict=True))
+            if self._history is None and held:
+                found = dict.fromkeys(_AT_RISK, Figure(None, NO_HISTORY))
+        falls = {money.value: await self._drawdown(account_id, money, days) for money in kinds}
+        worst, now = _one_fall(falls)
+        found |= {"max_drawdown": worst, "current_drawdown": now}
+        return {
+            **{name: figure.value for name, figure in found.items()},
+            "missing": {name: figure.why for name, figure in found.items() if figure.value is None},
+            "days": window,
+            "currency": None if into is None else into.value,
+            "concentration": _concentration(total),
+            "exposure": _exposure(total),
+            "drawdown_by_currency": falls,
+        }
+
+    async def get_daily_results(
+        self, account_id: AccountId | None = None, currency: Currency = Currency.KRW, days: int = DATES_MAX
+    ) -> tuple[tuple[str, Decimal], ...]:
+        """Return the result of each day by closes, oldest first, deposits taken out (I-36).
+
+        Raises BadInput where a close that it needs is not known: a day's result is exact or it is not told.
+        """
+        values = await self._daily_values(account_id, currency, days)
+        if isinstance(values, str):
+            raise BadInput(values)
+        return results_by_day(values)
+
+    # ---- where it comes from ------------------------------------------------------------------
+
+    def _positions(self, account_id: AccountId | None) -> tuple[Position, ...]:
+        engine = self._engine
+        if engine is None:
+            return self._own.all()
+        held = [p for p in engine.desk.book.positions.values() if account_id in (None, p.account_id)]
+        return marked(held, self._marks(held))
+
+    def _marks(self, held: Iterable[Position]) -> dict[str, Decimal]:
+        assert self._engine is not None, "marks are the desk's"
+        marks = {}
+        for symbol in {position.symbol for position in held if position.qty}:
+            quote = self._engine.desk.prices.quote(symbol)
+            if quote is not None and quote.last is not None:
+                marks[symbol] = quote.last
+        return marks
+
+    def _cash(self, account_id: AccountId | None) -> dict[Currency, Decimal]:
+        cash: dict[Currency, Decimal] = {}
+        if self._engine is not None:
+            for (account, money), amount in self._engine.desk.book.cash.items():
+                if account_id in (None, account):
+                    cash[Currency(money)] = cash.get(Currency(money), ZERO) + amount
+        return cash
+
+    def _by_strategy(self, account_id: AccountId | None) -> dict[str, dict[str, Figures | None]]:
+        """Sub-ledgers of the fills, by strategy and currency; together they are the account's."""
+        if self._engine is None:
+            return {}
+        groups: dict[str, list[Position]] = {}
+        for (account, strategy_id, _), sub in self._engine.desk.book.strategies.items():
+            if account_id in (None, account):
+                groups.setdefault(strategy_id, []).append(sub)
+        return {
+            strategy_id: {
+                money.value: _figures_of(money, self._marked_like_the_account(subs), {})
+                for money in sorted({sub.currency for sub in subs})
+            }
+            for strategy_id, subs in sorted(groups.items())
+        }
+
+    def _marked_like_the_account(self, subs: list[Position]) -> tuple[Position, ...]:
+        assert self._engine is not None, "sub-ledgers are the desk's"
+        positions = self._engine.desk.book.positions
+        kept = {sub.symbol: positions[sub.account_id, sub.symbol].mark for sub in subs}
+        marks = {symbol: mark for symbol, mark in kept.items() if mark is not None} | self._marks(subs)
+        return tuple(replace(sub, mark=marks.get(sub.symbol)) for sub in subs)
+
+    async def _closes(self, symbols: Iterable[str], days: int) -> dict[str, tuple[DailyClose, ...]]:
+        if self._history is None:
+            return {}
+        return {symbol: tuple(await self._history.closes(symbol, days)) for symbol in symbols}
+
+    async def _drawdown(self, account_id: AccountId | None, currency: Currency, days: int) -> Drawdown:
+        values = await self._daily_values(account_id, currency, days)
+        if isinstance(values, str):
+            gap = Figure(None, values)
+            return Drawdown(worst=gap, now=gap)
+        return drawdown(values)
+
+    async def _daily_values(
+        self, account_id: AccountId | None, currency: Currency, days: int
+    ) -> tuple[DayValue, ...] | str:
+        if self._engine is None:
+            return "without a desk there is no ledger of days; make it with PositionManager(engine)"
+        await self._read_ledger()
+        accounts = [account_id] if account_id is not None else list(self._engine.desk.policy.accounts)
+        symbols = self._daily.symbols(accounts, currency)
+        if symbols and self._history is None:
+            return NO_HISTORY
+        closes = await self._closes(sorted(symbols), days)
+        traded: Mapping[str, Mapping[str, Decimal]] = {
+            symbol: {close.date: close.close for close in line} for symbol, line in closes.items()
+        }
+        return self._daily.days(accounts, currency, traded)
+
+    async def _read_ledger(self) -> None:
+        """Fold what the journal has and this has not seen: the whole of it at the first question."""
+        assert self._engine is not None, "the journal is the desk's"
+        async with self._reading:
+            async for record in self._engine.journal.tail(self._daily_seq):
+                self._daily.add(rows_of(record.event))
+                self._daily_seq = record.seq
+
+
+_AT_RISK: Final = (
+    "value_at_risk_95",
+    "value_at_risk_95_parametric",
+    "volatility",
+    "volatility_annual",
+)
+
+
+def _figures_at_risk(risk: AtRisk) -> tuple[Figure, ...]:
+    return (risk.historical_95, risk.parametric_95, risk.volatility, risk.volatility_annual)
+
+
+def _figures_of(
+    money: Currency, held: Iterable[Position], cash: Mapping[Currency, Decimal]
+) -> Figures | None:
+    own = [position for position in held if position.currency is money]
+    return figures(own, {money: cash.get(money, ZERO)}, {money: Decimal(1)})
+
+
+def _why(total: Figures | None) -> str:
+    if total is None:
+        return NO_RATE
+    if total.unpriced:
+        return f"no price of {', '.join(total.unpriced)} is known; connect its prices"
+    return ""
+
+
+def _exposure(total: Figures | None) -> dict[str, Decimal | None]:
+    names = ("long", "short", "gross", "net", "leverage")
+    return {name: None if total is None else getattr(total, name) for name in names}
+
+
+def _concentration(total: Figures | None) -> dict[str, object]:
+    return {
+        "hhi": None if total is None else total.hhi,
+        "largest_symbol": None if total is None else total.largest_symbol,
+        "largest_share": None if total is None else total.largest_share,
+    }
+
+
+def _one_fall(falls: Mapping[str, Drawdown]) -> tuple[Figure, Figure]:
+    """The drawdown of the one currency there is; with several each stands for itself."""
+    if len(falls) == 1:
+        (fall,) = falls.values()
+        return fall.worst, fall.now
+    why = "more than one currency; see drawdown_by_currency" if falls else "nothing was ever held"
+    return Figure(None, why), Figure(None, why)
