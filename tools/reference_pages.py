@@ -71,6 +71,7 @@ MEANINGS: Final[dict[str, str]] = {
     "DEADLINE": "The caller's deadline passed first. What was asked goes on; ask again with the same id.",
     "EVENTS_GONE": "The events after this number are not kept any more. The sentence names the oldest.",
     "NO_REPLY": "No readable answer came. The outcome is unknown until the broker's records settle it.",
+    "CRASH_LOOP": "The service kept ending without a stop, or ran out of memory. Read its log, then resume.",
     "CRASHED_IN_FLIGHT": "The program ended between sending and the answer. Unknown until settled.",
     "AMBIGUOUS": "The broker's records fit more than one order. A person decides.",
     "BREAK": "Our books and the broker's differ. New orders stop until it is explained.",

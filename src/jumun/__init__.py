@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from jumun.model.positions import Position
     from jumun.model.signals import ApprovedOrderIntent, TradingSignal
     from jumun.rules.commission import CommissionCalculator
+    from jumun.rules.portfolio import FxRate
+    from jumun.services.execution_manager import ExecutionManager
+    from jumun.services.facade import Surroundings
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
+    from jumun.services.position_manager import PositionManager
+    from jumun.services.trackers import ExecutionTracker, PositionTracker
 
 __version__: Final = "0.1.0"
 __all__ = [
     "ApprovedOrderIntent",
     "CommissionCalculator",
+    "ExecutionManager",
+    "ExecutionTracker",
     "Fill",
+    "FxRate",
     "Order",
     "OrderEngine",
     "OrderQueue",
@@ -29,14 +37,20 @@ __all__ = [
     "OrderStatus",
     "OrderType",
     "Position",
+    "PositionManager",
+    "PositionTracker",
     "Side",
+    "Surroundings",
     "TradingSignal",
 ]
 
 _HOME: Final = {
     "ApprovedOrderIntent": ("jumun.model.signals", "ApprovedOrderIntent"),
     "CommissionCalculator": ("jumun.rules.commission", "CommissionCalculator"),
+    "ExecutionManager": ("jumun.services.execution_manager", "ExecutionManager"),
+    "ExecutionTracker": ("jumun.services.trackers", "ExecutionTracker"),
     "Fill": ("jumun.model.fills", "Fill"),
+    "FxRate": ("jumun.rules.portfolio", "FxRate"),
     "Order": ("jumun.model.orders", "Order"),
     "OrderEngine": ("jumun.services.order_engine", "OrderEngine"),
     "OrderQueue": ("jumun.services.order_queue", "OrderQueue"),
@@ -44,7 +58,10 @@ _HOME: Final = {
     "OrderStatus": ("jumun.model.orders", "OrderStatus"),
     "OrderType": ("jumun.model.orders", "OrderType"),
     "Position": ("jumun.model.positions", "Position"),
+    "PositionManager": ("jumun.services.position_manager", "PositionManager"),
+    "PositionTracker": ("jumun.services.trackers", "PositionTracker"),
     "Side": ("jumun.model.orders", "Side"),
+    "Surroundings": ("jumun.services.facade", "Surroundings"),
     "TradingSignal": ("jumun.model.signals", "TradingSignal"),
 }
 

@@ -8,12 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 import jumun
 from jumun.config import AccountSettings, Sessions, Settings
 from jumun.limits import LIST_MAX
 from jumun.model.commands import BookOpening
 from jumun.model.errors import ConfigError, StoreUnavailable
-from jumun.model.events import MarksRecorded
+from jumun.model.events import MarksRecorded, OrderAlarmed
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
 from jumun.model.orders import Order, OrderStatus
@@ -177,16 +179,21 @@ def build_engine(
     `clock` is the one that the broker's adapter has: waiting times and proofs of absence are counted on it.
     """
     from jumun.bus.memory import MemoryBus
+    from jumun.services.execution_manager import ExecutionManager
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
+    from jumun.services.position_manager import PositionManager
     from jumun.services.signal_intake import SignalIntake
+    from jumun.store.reserve import RESERVE_BYTES
     from jumun.store.sqlite import SqliteJournal
     from jumun.system import SystemIds
 
     limits, bus = limits_of(settings), MemoryBus(clock)
     engine = OrderEngine(
         broker_client=broker,
-        journal=journal or SqliteJournal(settings.oms_store_path, label="`jumun serve`"),
+        journal=journal or SqliteJournal(
+            settings.oms_store_path, label="`jumun serve`", reserve_bytes=RESERVE_BYTES
+        ),
         policy=policy_of(settings, broker.traits),
         clock=clock,
         ids=SystemIds(),
@@ -201,6 +208,8 @@ def build_engine(
         openings=openings_of(settings, clock.now_ns()),
     )
     SignalIntake(engine, bus).listen()
+    engine.executions = ExecutionManager(engine)  # type: ignore[attr-defined]
+    engine.portfolio = PositionManager(engine)  # type: ignore[attr-defined]
     return engine
 
 
@@ -278,6 +287,35 @@ def read_book(reader: "Reader", account_id: str | None, open_max: int) -> BookVi
         marks_source=marks.source if marks is not None else "",
         marks_ts_ns=newest.ts_ns if newest is not None else None,
     )
+
+
+class Alarmed(msgspec.Struct, frozen=True, kw_only=True):
+    """One alarm of one order, as it stands now."""
+
+    ts_ns: int
+    alarm: str
+    text: str
+    order: Order
+
+
+def alarms_of(reader: "Reader", *, account_id: str | None, every: bool, limit: int) -> list[Alarmed]:
+    """Return the alarms of the newest `limit` orders that have any, newest alarm first."""
+    if every:
+        orders = reader.orders(account_id=account_id, limit=LIST_MAX)
+    else:
+        orders = open_orders(reader, LIST_MAX, account_id=account_id)
+    found = [
+        Alarmed(ts_ns=record.ts_ns, alarm=record.event.alarm.value, text=record.event.text, order=order)
+        for order in [order for order in orders if order.alarms][:limit]
+        for record in reader.story_of(order.order_id)
+        if isinstance(record.event, OrderAlarmed)
+    ]
+    return sorted(found, key=lambda row: row.ts_ns, reverse=True)
+
+
+def instruments_of(settings: Settings) -> dict[str, Instrument]:
+    """Return what can be traded, by symbol."""
+    return {instrument.symbol: instrument for instrument in world_of(settings).instruments}
 
 
 def account_named(settings: Settings, name: str) -> AccountId:

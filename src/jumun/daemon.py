@@ -21,7 +21,9 @@ from jumun.doors.http.metrics import Metrics
 from jumun.doors.http.server import HttpDoor
 from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.protocol import OpenAccount, Refused
+from jumun.model.commands import HaltTrading
 from jumun.model.errors import BrokerUnavailable, OmsError
+from jumun.model.reasons import Reason
 from jumun.ports.broker import BrokerTraits
 from jumun.ports.outside import Clock
 from jumun.services.intake import Intake
@@ -29,6 +31,7 @@ from jumun.services.marks import Marker
 from jumun.services.order_engine import OrderEngine
 from jumun.services.steady_clock import SteadyClock
 from jumun.simulators.exchange_process import HOST, ExchangeServer, PriceDriver
+from jumun.store.starts import Starts
 from jumun.system import SystemClock
 
 OPEN_ACCOUNT_S: Final = 10.0  # as long as an order may wait for its answer
@@ -122,6 +125,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._signals = 0
         self._started = False
+        self._error: BaseException | None = None  # what ended the run, where something failed
         self._exchange: InnerExchange | None = None
         self._background: list[asyncio.Task[None]] = []
 
@@ -133,6 +137,8 @@ class Daemon:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._told)
         engine, broker = await self._build()
+        starts = Starts(settings.oms_store_path)
+        engine.desk.halt_first = _halt_after(starts)
         gate = Gate(
             engine,
             Intake(engine.desk.policy.accounts),
@@ -167,6 +173,7 @@ class Daemon:
         finally:
             gate.close()
             code = max(code, await self._end(engine, gate, grpc_door, http_door))
+        _note_end(starts, code, self._error)
         log.info("service_stopped", exit_code=code)
         return code
 
@@ -201,10 +208,11 @@ class Daemon:
     async def _until_told(self, engine: OrderEngine) -> int:
         await self._first_of(self._failing(engine))
         if self._stop.is_set():
-            return 0
+            # A stop that was asked for does not make a failed store a good end.
+            return 1 if engine.desk.failure is not None or engine.desk.emergency is not None else 0
         for failing in self._failing(engine):
             if failing.done() and not failing.cancelled():
-                error = failing.exception()
+                error = self._error = failing.exception()
                 name = failing.get_name() if isinstance(failing, asyncio.Task) else "engine"
                 log.error(
                     "service_failed",
@@ -283,3 +291,24 @@ class Daemon:
             log.warning(
                 "doors_open_to_all", host=host, next_step="set OMS_HOST=127.0.0.1: there is no log-in"
             )
+
+
+def _halt_after(starts: Starts) -> HaltTrading | None:
+    """Note this start; return the halt that it begins with where those before it never ended in order."""
+    try:
+        why = starts.note(SystemClock().now_ns())
+    except OSError as error:  # a full disk: the store says so too, and halts by itself
+        log.warning("start_not_counted", error=str(error), next_step="make room beside the store")
+        return None
+    return None if why is None else HaltTrading(reason=Reason.CRASH_LOOP, text=why)
+
+
+def _note_end(starts: Starts, code: int, error: BaseException | None) -> None:
+    """Only an orderly end makes the starts before it count no more."""
+    out_of_memory = isinstance(error, MemoryError)
+    if code and not out_of_memory:
+        return
+    try:
+        starts.ended(out_of_memory=out_of_memory)
+    except OSError as problem:
+        log.warning("end_not_noted", error=str(problem), next_step="make room beside the store")

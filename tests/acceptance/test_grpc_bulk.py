@@ -101,7 +101,11 @@ async def test_what_is_wrong_in_a_batch_is_refused_alone_and_the_rest_is_made(ru
 async def test_batches_behind_each_other_are_answered_in_order_and_an_empty_one_too(running: Rig) -> None:
     batches = [a_batch(size, number) for number, size in enumerate((3, 0, 40, 1, 0, 5))]
     async with channel_to(running) as channel:
-        replies = await answered(orders_stub(channel), *batches)
+        stub = orders_stub(channel)
+        replies = await answered(stub, *batches)
+        for batch in batches:
+            for request in batch.orders:
+                await until(stub, request.id, "ACCEPTED")
     assert [reply.batch_id for reply in replies] == list(range(6))
     for batch, reply in zip(batches, replies, strict=True):
         assert [one.request_id for one in reply.outcomes] == [request.id for request in batch.orders]

@@ -57,13 +57,18 @@ class PublicProto:
             for number, (field, kind) in enumerate(fields, start=1):
                 made = message.field.add(name=field, number=number, label=1)
                 if kind in ENUMS:
-                    made.type, made.type_name = descriptor_pb2.FieldDescriptorProto.TYPE_ENUM, f".order.{kind}"
+                    made.type, made.type_name = (
+                        descriptor_pb2.FieldDescriptorProto.TYPE_ENUM,
+                        f".order.{kind}",
+                    )
                 else:
                     made.type = descriptor_pb2.FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
         pool = descriptor_pool.DescriptorPool()
         pool.Add(file)  # type: ignore[no-untyped-call]
         self.Request: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("order.OrderRequest"))  # type: ignore[no-untyped-call]
-        self.Response: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("order.OrderResponse"))  # type: ignore[no-untyped-call]
+        self.Response: Any = message_factory.GetMessageClass(
+            pool.FindMessageTypeByName("order.OrderResponse")
+        )  # type: ignore[no-untyped-call]
 
     def stream(self, channel: grpc.aio.Channel, requests: Any = None) -> Any:
         call = channel.stream_stream(

@@ -30,9 +30,7 @@ _THREE: Final = Decimal(3)
 _LOW: Final = Decimal("0.75")
 
 
-def vi_prices(
-    instrument: Instrument, reference: Decimal, rate: Decimal, on: date
-) -> tuple[Decimal, Decimal]:
+def vi_prices(instrument: Instrument, reference: Decimal, rate: Decimal, on: date) -> tuple[Decimal, Decimal]:
     """Return the lower and the upper trigger price: a trade there, or beyond, starts the interruption."""
     width = EXACT.multiply(reference, rate)
     lower = floor_to_tick(instrument, reference - width, on)

@@ -9,13 +9,13 @@ from typing import Final
 
 import msgspec
 
-from jumun.exchange.admission import TRADING, Situation, band_on, price_refused
+from jumun.exchange.admission import AUCTION_KINDS, FIXED, Situation, band_on, price_refused
+from jumun.exchange.line import Mode
 from jumun.exchange.records import OrderRecord, Refusal, RejectCode
 from jumun.model.errors import OmsError
 from jumun.model.instruments import Instrument
 from jumun.model.money import EXACT
 from jumun.model.orders import Side
-from jumun.rules.sessions import phase_at
 
 ZERO: Final = Decimal(0)
 
@@ -45,9 +45,13 @@ def _judge(
     record: OrderRecord, qty_cut: Decimal, price: Decimal | None, worst: Decimal | None, at: Situation
 ) -> NewTerms | Refusal:
     instrument = at.master.get(record.symbol)
-    phase, day = phase_at(record.venue, at.now_ns, at.world.overrides)
-    if phase not in TRADING:
-        return _no(RejectCode.CLOSED, f"{record.venue} is {phase}; modify orders in the regular session")
+    day = at.moment.day
+    if record.order_type in AUCTION_KINDS or record.stop_price is not None or record.session in FIXED:
+        return _no(RejectCode.KIND, f"{record.order_type} orders of {record.session} cannot be modified")
+    if at.mode is Mode.HALTED:
+        return _no(RejectCode.HALTED, f"{record.symbol} is halted; modify it when it trades again")
+    if at.mode is Mode.CLOSED:
+        return _no(RejectCode.CLOSED, f"{record.venue} is {at.moment.phase}; modify orders in their session")
     refused = _cut_refused(record, qty_cut, instrument)
     if refused is not None:
         return refused

@@ -155,7 +155,7 @@ class OrderBook:
         return trades
 
     def cross_all(self, price: Decimal) -> list[Trade]:
-        """Trade everybody who accepts `price` at it, best first; background interest comes last of its price."""
+        """Trade everybody who accepts `price` at it, best first; the background comes last of its price."""
         trades: list[Trade] = []
         buys = [order for order in self._queues[Side.BUY] if order.accepts(price)]
         sells = [order for order in self._queues[Side.SELL] if order.accepts(price)]

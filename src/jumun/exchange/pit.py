@@ -5,8 +5,6 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import ClassVar, Final
 
-import msgspec
-
 from jumun.exchange.admission import band_on
 from jumun.exchange.auction import Clearing, clearing
 from jumun.exchange.floor import NS, RANKS, ZERO, Floor
@@ -23,7 +21,7 @@ from jumun.exchange.interruption import (
     vi_prices,
 )
 from jumun.exchange.line import PHASE_SESSION, Line, Mode, Moment
-from jumun.exchange.order_book import BookOrder, OrderBook
+from jumun.exchange.order_book import BookOrder
 from jumun.exchange.records import Interrupted, OrderRecord, Printed
 from jumun.model.errors import BadInput
 from jumun.model.instruments import Instrument, Venue
@@ -39,6 +37,7 @@ CLOSING: Final = frozenset({OrderType.MOC, OrderType.LOC})
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 AUCTION_PHASES: Final = frozenset({Phase.PRE_OPEN_AUCTION, Phase.CLOSING_AUCTION})
 CONTINUOUS_PHASES: Final = frozenset({Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET})
+FIXED_SESSIONS: Final = frozenset({TradingSession.CLOSE_BEFORE, TradingSession.CLOSE_AFTER})
 TEN_MINUTES_NS: Final = 600 * NS
 
 
@@ -73,7 +72,11 @@ class Pit(Floor):
         instrument = self.master.get(symbol)
         place = venue or instrument.venue
         moment = self._moment(place)
-        chosen = session or PHASE_SESSION.get(moment.phase, TradingSession.REGULAR)
+        chosen = session or (
+            TradingSession.REGULAR  # at NXT the whole day is one line
+            if place is Venue.NXT
+            else PHASE_SESSION.get(moment.phase, TradingSession.REGULAR)
+        )
         mode = self.mode_of(symbol, place, chosen)
         self._require_printable(instrument, price, volume, mode, moment, chosen)
         line = self._line(instrument, place, chosen)
@@ -123,12 +126,12 @@ class Pit(Floor):
             return Mode.HALTED
         if session not in moment.taken:
             return Mode.CLOSED
+        if session is TradingSession.CLOSE_AFTER:
+            return Mode.FIXED if moment.phase is Phase.AFTER_CLOSE else Mode.FIXED_ENTRY
+        if session is TradingSession.CLOSE_BEFORE:
+            return Mode.FIXED
         if line.in_auction(self.now_ns) or (stop is not None and self.now_ns < stop[1]):
             return Mode.AUCTION
-        if session is TradingSession.CLOSE_BEFORE or moment.phase is Phase.AFTER_CLOSE:
-            return Mode.FIXED
-        if moment.phase is Phase.AFTER_CLOSE_ENTRY:
-            return Mode.FIXED_ENTRY
         if moment.phase in AUCTION_PHASES or moment.phase is Phase.SINGLE_PRICE:
             return Mode.AUCTION
         return Mode.CONTINUOUS if moment.phase in CONTINUOUS_PHASES else Mode.CLOSED
@@ -137,17 +140,14 @@ class Pit(Floor):
         """Return what the auction under way, or the next one, would do with what is there now."""
         instrument = self.master.get(symbol)
         line = self._line(instrument, instrument.venue, TradingSession.REGULAR)
-        book = OrderBook.load(*self._books[line.name].dump())
-        entries = [msgspec.structs.replace(e) for e in (*book.resting(Side.BUY), *book.resting(Side.SELL))]
-        entries += [msgspec.structs.replace(entry) for entry in line.closing.values()]
-        entries += self._background(instrument, line)
-        return self._clearing_of([entry for entry in entries if entry.key or entry.at_print], line)
+        book = self._books[line.name]
+        clients = [e for e in (*book.resting(Side.BUY), *book.resting(Side.SELL)) if not e.is_quote]
+        entries = [*clients, *line.closing.values(), *self._background(instrument, line)]
+        return self._clearing_of(entries, line)
 
     # ---- entering ---------------------------------------------------------------------------------------
 
-    def _enter(
-        self, record: OrderRecord, instrument: Instrument, mode: Mode, worst: Decimal | None
-    ) -> None:
+    def _enter(self, record: OrderRecord, instrument: Instrument, mode: Mode, worst: Decimal | None) -> None:
         """Bring an accepted order into its line: it trades, rests, waits, or dies."""
         line = self._line_of(record)
         book = self._books[line.name]
@@ -157,7 +157,7 @@ class Pit(Floor):
         entry = BookOrder(
             key=record.key,
             side=record.side,
-            price=record.price,
+            price=worst if line.session in FIXED_SESSIONS else record.price,
             worst=worst,
             qty_left=record.qty_left,
             at_print=mode in (Mode.AUCTION, Mode.FIXED_ENTRY) or record.order_type in OPENING,
@@ -271,9 +271,7 @@ class Pit(Floor):
         if mode is Mode.FIXED and price != (fixed := self._fixed_price(instrument.symbol, session, moment)):
             raise PrintRefused(f"{instrument.symbol} trades at {fixed} only in {session}; print that")
 
-    def _require_price(
-        self, instrument: Instrument, price: Decimal, volume: Decimal, moment: Moment
-    ) -> None:
+    def _require_price(self, instrument: Instrument, price: Decimal, volume: Decimal, moment: Moment) -> None:
         symbol = instrument.symbol
         if not price.is_finite() or price <= ZERO or not volume.is_finite() or volume < ZERO:
             raise PrintRefused(f"{symbol}: price {price} volume {volume} cannot be; both must be positive")
@@ -317,6 +315,11 @@ class Pit(Floor):
     def _next_auction(self, line: Line, moment: Moment) -> tuple[int, int] | None:
         plan = moment.plan
         assert plan is not None, "no auction without a session"
+        stop = self._venue_stops.get(line.venue)
+        if stop is not None and self.now_ns < stop[1]:
+            return stop
+        if moment.phase is Phase.AFTER_CLOSE_ENTRY and line.session is TradingSession.CLOSE_AFTER:
+            return moment.start_ns, moment.end_ns
         if line.session is TradingSession.SINGLE_PRICE:
             done = (self.now_ns - moment.start_ns) // TEN_MINUTES_NS
             return moment.start_ns, moment.start_ns + (done + 1) * TEN_MINUTES_NS
@@ -350,7 +353,7 @@ class Pit(Floor):
     def _clear(self, line: Line) -> None:
         """Clear the line's auction at one price; what is left goes on, rests, or expires by itself."""
         instrument, book = self.master.get(line.symbol), self._books[line.name]
-        moment = self._moment(line.venue)
+        moment = self._moment_before(line.venue)
         book.clear_quotes()
         # Closing orders wait outside the book; every auction outside the day's close leaves them there.
         closing = line.closing if self._is_close(line, moment) else {}
@@ -377,7 +380,16 @@ class Pit(Floor):
         if found is not None and line.stops:
             self._trigger_stops(instrument, line, found.price)
         if len(book):
-            self._schedule(line, moment)
+            self._schedule(line, self._moment(line.venue))
+
+    def _moment_before(self, venue: Venue) -> Moment:
+        """Return what the clock said just before now: an auction belongs to the session it ends."""
+        now_ns = self.now_ns
+        self.now_ns = now_ns - 1
+        try:
+            return self._read_clock(venue)
+        finally:
+            self.now_ns = now_ns
 
     def _is_close(self, line: Line, moment: Moment) -> bool:
         return moment.plan is not None and bool(line.closing) and self.now_ns >= moment.plan.close_ns
@@ -424,11 +436,14 @@ class Pit(Floor):
 
     def _vi(self, instrument: Instrument, line: Line, price: Decimal, moment: Moment) -> bool:
         text = self._vi_text(instrument, line, price, moment.day, moment.trade_date, VI_CONTINUOUS)
-        if not text:
-            return False
+        if text:
+            self._start_vi(line, text)
+        return bool(text)
+
+    def _start_vi(self, line: Line, text: str) -> None:
+        line.extended = True  # its own auction is not lengthened by the price that caused it
         self._set_auction(line, self.now_ns, self.now_ns + VI_NS)
         self._tell(line.symbol, line.venue, "VI", line.auction_end_ns, text)
-        return True
 
     def _vi_text(
         self,

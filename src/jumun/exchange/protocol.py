@@ -9,16 +9,21 @@ from typing import Final
 
 import msgspec
 
+from jumun.exchange.auction import Clearing
 from jumun.exchange.records import (
     AccountBalance,
     Arrival,
+    Bust,
     Execution,
     MarketEvent,
     ModifyArrival,
     NewOrder,
     OrderRecord,
 )
+from jumun.exchange.scripted import Act
 from jumun.exchange.world import World
+from jumun.model.instruments import Venue
+from jumun.model.orders import TradingSession
 from jumun.ports.outside import Quote
 
 VERSION: Final = 1
@@ -93,6 +98,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="s
     price: Decimal
     volume: Decimal
     quote_qty: Decimal | None = None
+    venue: Venue | None = None
+    session: TradingSession | None = None
 
 
 class SetBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="set_base"):
@@ -115,6 +122,12 @@ class Advance(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag
     """Control: let orders of ended sessions expire."""
 
 
+class AskIndicative(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="indicative"):
+    """What the auction of a symbol would do with what is there now."""
+
+    symbol: str
+
+
 class AskOracle(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="oracle"):
     """Control: everything that happened, for a checker."""
 
@@ -125,8 +138,8 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag
     world: World
 
 
-Change = Submit | Cancel | Modify | Step | SetBase | OpenAccount | Advance
-Question = Hello | AskHistory | AskBalance | AskQuotes | Subscribe | AskOracle
+Change = Submit | Cancel | Modify | Step | SetBase | OpenAccount | Advance | Act
+Question = Hello | AskHistory | AskBalance | AskQuotes | AskIndicative | Subscribe | AskOracle
 Command = Change | Question
 
 # ---- answers -------------------------------------------------------------------------------------------
@@ -174,15 +187,22 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer",
 
 
 class BalanceTold(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="balance_told"):
-    """Cash and holdings."""
+    """Cash and holdings. `total` is how many holdings there are, so that an empty list is noticed (F-40)."""
 
     balance: AccountBalance
+    total: int | None = None
 
 
 class QuotesTold(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="quotes_told"):
     """Newest prices."""
 
     quotes: tuple[Quote, ...]
+
+
+class IndicativeTold(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="indicative_told"):
+    """The auction's price as things stand; None where nobody meets. It is no trade (F-48)."""
+
+    clearing: Clearing | None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag="done"):
@@ -197,6 +217,7 @@ class OracleTold(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", 
     executions: tuple[Execution, ...]
     arrivals: tuple[Arrival, ...]
     modifies: tuple[ModifyArrival, ...] = ()
+    busts: tuple[Bust, ...] = ()
     balances: tuple[AccountBalance, ...]
     digest: str
 
@@ -210,6 +231,7 @@ Answer = (
     | HistoryPage
     | BalanceTold
     | QuotesTold
+    | IndicativeTold
     | Done
     | OracleTold
 )

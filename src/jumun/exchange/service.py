@@ -1,6 +1,7 @@
 """Carries out one call of the protocol on a market: the same in memory, on a socket and in a replay."""
 
 from collections.abc import Iterable
+from decimal import ROUND_DOWN
 from typing import Final, assert_never
 
 import msgspec
@@ -13,6 +14,7 @@ from jumun.exchange.protocol import (
     Answer,
     AskBalance,
     AskHistory,
+    AskIndicative,
     AskOracle,
     AskQuotes,
     BalanceTold,
@@ -22,6 +24,7 @@ from jumun.exchange.protocol import (
     Done,
     Hello,
     HistoryPage,
+    IndicativeTold,
     Modify,
     OpenAccount,
     OracleTold,
@@ -38,9 +41,11 @@ from jumun.exchange.protocol import (
     Welcome,
 )
 from jumun.exchange.records import (
+    AccountAdjusted,
     AccountOpened,
     CancelNotDone,
     Executed,
+    Interrupted,
     MarketEvent,
     ModifyNotDone,
     OrderChanged,
@@ -48,10 +53,13 @@ from jumun.exchange.records import (
     OrderRefused,
     Printed,
     Refusal,
+    TradeBusted,
 )
+from jumun.exchange.scripted import ACTS, carry_out
+from jumun.exchange.world import World
 from jumun.model.errors import OmsError
 
-CHANGES: Final = (Submit, Cancel, Modify, Step, SetBase, OpenAccount, Advance)
+CHANGES: Final = (Submit, Cancel, Modify, Step, SetBase, OpenAccount, Advance, *ACTS)
 
 
 def is_change(command: Command) -> bool:
@@ -93,7 +101,15 @@ def change(market: Market, command: Change, now_ns: int) -> Answer:
             )
             return _refused(after) if isinstance(after, Refusal) else OrderModified(order=public(after))
         case Step():
-            market.step(command.symbol, command.price, command.volume, now_ns, quote_qty=command.quote_qty)
+            market.step(
+                command.symbol,
+                command.price,
+                command.volume,
+                now_ns,
+                quote_qty=command.quote_qty,
+                venue=command.venue,
+                session=command.session,
+            )
         case SetBase():
             market.set_base(command.symbol, command.trade_date, command.price)
         case OpenAccount():
@@ -104,27 +120,35 @@ def change(market: Market, command: Change, now_ns: int) -> Answer:
         case Advance():
             market.advance(now_ns)
         case _:
-            assert_never(command)
+            carry_out(market, command, now_ns)
     return Done()
 
 
 def concerns(event: MarketEvent, accounts: frozenset[str]) -> bool:
-    """Whether a client of these accounts (none named: all) is told of an event. Prints are for everybody."""
+    """Whether a client of these accounts (none named: all) is told; what the market does is for all."""
     match event:
-        case Printed():
+        case Printed() | Interrupted():
             return True
         case OrderChanged(order=order):
             return not accounts or order.account_id in accounts
         case Executed(execution=execution):
             return not accounts or execution.account_id in accounts
-        case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened():
-            return False  # told in the answer only
+        case TradeBusted(bust=bust):
+            return not accounts or bust.account_id in accounts
+        case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened() | AccountAdjusted():
+            return False  # told in the answer only, or not at all
         case _:
             assert_never(event)
 
 
-def public(order: OrderRecord) -> OrderRecord:
-    """Return the order without the oracle's tag, which no real broker would send back."""
+def public(order: OrderRecord, world: World | None = None) -> OrderRecord:
+    """Return the order without the oracle's tag, which no real broker would send back.
+
+    With World.truncates_averages it shows an average price as some brokers do: cut to whole units (F-39).
+    """
+    if world is not None and world.truncates_averages and order.qty_filled:
+        average = (order.amount_filled / order.qty_filled).to_integral_value(rounding=ROUND_DOWN)
+        return msgspec.structs.replace(order, tag="", average_price=average)
     return msgspec.structs.replace(order, tag="") if order.tag else order
 
 
@@ -150,13 +174,18 @@ def _tell(market: Market, command: Question, now_ns: int) -> Answer:
             return Welcome(exchange=market.world.name, version=VERSION, now_ns=now_ns)
         case AskHistory():
             orders = market.orders_of(command.account_id, command.trade_date)
-            page = tuple(public(order) for order in orders[command.start : command.start + PAGE_SIZE])
+            page = tuple(
+                public(order, market.world) for order in orders[command.start : command.start + PAGE_SIZE]
+            )
             return HistoryPage(total=len(orders), start=command.start, orders=page)
         case AskBalance():
-            return BalanceTold(balance=market.balance_of(command.account_id))
+            balance = market.balance_of(command.account_id)
+            return BalanceTold(balance=balance, total=len(balance.holdings))
         case AskQuotes():
             quotes = (market.quote(instrument.symbol) for instrument in market.master)
             return QuotesTold(quotes=tuple(quote for quote in quotes if quote is not None))
+        case AskIndicative():
+            return IndicativeTold(clearing=market.indicative(command.symbol))
         case Subscribe():
             return Done()
         case AskOracle():
@@ -166,6 +195,7 @@ def _tell(market: Market, command: Question, now_ns: int) -> Answer:
                 executions=tuple(market.executions),
                 arrivals=tuple(market.arrivals),
                 modifies=tuple(market.modifies),
+                busts=tuple(market.busts),
                 balances=tuple(market.balance_of(name) for name in market.accounts()),
                 digest=market.digest(),
             )

@@ -35,7 +35,7 @@ class DayStats(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are sums of nanoseconds of the desk's clock, from the creation of the order; divide by the count
     beside them. `fills` counts what was booked; a fill that was taken back later is in `busts` too, and its
-    shares and money are out of the sums.
+    shares and money are out of the sums; its slippage stays, which says how it was executed.
     """
 
     account_id: AccountId

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     EVENTS_GONE = "EVENTS_GONE"
     # Unknown outcomes and books
     NO_REPLY = "NO_REPLY"
+    CRASH_LOOP = "CRASH_LOOP"
     CRASHED_IN_FLIGHT = "CRASHED_IN_FLIGHT"
     AMBIGUOUS = "AMBIGUOUS"
     BREAK = "BREAK"

@@ -68,6 +68,13 @@ class Broker(Protocol):
         """Ask to change a working order once; the same four ends and the same permit as `submit` (I-21)."""
         ...
 
+    async def ping(self) -> None:
+        """Return once the stream has proven to be alive; raises BrokerUnavailable when it has not.
+
+        Its own heartbeat where it has one: an answer to a question proves nothing about another connection.
+        """
+        ...
+
     async def history(self, account_id: AccountId, trade_date: str) -> OrderHistory:
         """Return every order of that day, complete; raises BrokerUnavailable when any page fails (I-39)."""
         ...

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from jumun.model.errors import OmsError
-from jumun.model.events import FillBooked, OpeningBooked
+from jumun.model.events import EntryBooked, FillBooked, FillReversed, OpeningBooked
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.money import EXACT, exact_sum
 from jumun.model.orders import Flag, Order, Side
@@ -25,6 +25,8 @@ from jumun.rules.settlement import settlement_date
 
 ZERO: Final = Decimal(0)
 TEN_THOUSANDTHS: Final = 10_000
+ENTRIES: Final = (LedgerKind.OPENING, LedgerKind.TRANSFER, LedgerKind.CORRECTION, LedgerKind.SPLIT)
+EARNED: Final = (LedgerKind.DIVIDEND, LedgerKind.TAX, LedgerKind.SPLIT, LedgerKind.REALISED)
 _Key = TypeVar("_Key")
 
 
@@ -60,8 +62,10 @@ def check_money(facts: AuditFacts, stories: Stories, checks: Checks) -> None:
     """Recompute, then compare with the books."""
     sums = Sums()
     for event in stories.money:
-        if isinstance(event, OpeningBooked):
+        if isinstance(event, OpeningBooked | EntryBooked):
             _open(event, sums, checks)
+        elif isinstance(event, FillReversed):
+            _take_back(event, stories.orders[event.order_id], sums, checks)
         else:
             _trade(event, stories.orders[event.order_id], sums, checks)
     for story in stories.orders.values():
@@ -104,11 +108,15 @@ def trade(holding: Holding, side: Side, qty: Decimal, amount: Decimal) -> Decima
     return realised
 
 
-def _open(event: OpeningBooked, sums: Sums, checks: Checks) -> None:
+def _open(event: OpeningBooked | EntryBooked, sums: Sums, checks: Checks) -> None:
     for row in event.rows:
-        allowed = row.kind is LedgerKind.OPENING and LedgerAccount.OUTSIDE in (row.debit, row.credit)
-        checks.expect("I-32", allowed, "opening {} books a {} row", event.document, row.kind)
         sums.post(row)
+        if LedgerAccount.OUTSIDE not in (row.debit, row.credit):
+            _earn(event, row, sums, checks)
+            continue
+        opening = row.kind is LedgerKind.OPENING
+        allowed = opening or (isinstance(event, EntryBooked) and row.kind in ENTRIES)
+        checks.expect("I-32", allowed, "opening {} books a {} row", event.document, row.kind)
         sign = 1 if row.credit is LedgerAccount.OUTSIDE else -1
         moved = row.debit if sign > 0 else row.credit
         _add(sums.opened, (row.account_id, row.currency.value), sign * row.amount)
@@ -118,6 +126,46 @@ def _open(event: OpeningBooked, sums: Sums, checks: Checks) -> None:
             holding = sums.holding(row.account_id, row.symbol)
             holding.qty += row.qty
             holding.basis += sign * row.amount
+
+
+def _earn(event: OpeningBooked | EntryBooked, row: LedgerRow, sums: Sums, checks: Checks) -> None:
+    """A dividend, its tax, or the fraction of a split that was paid out: earned, not brought in."""
+    allowed = isinstance(event, EntryBooked) and bool(row.symbol) and row.kind in EARNED
+    checks.expect("I-32", allowed, "entry {} books a {} row", event.document, row.kind)
+    holding = sums.holding(row.account_id, row.symbol)
+    for account, sign in ((row.debit, 1), (row.credit, -1)):
+        amount = sign * row.amount
+        if account is LedgerAccount.CASH:
+            _add(sums.cash, (row.account_id, row.currency.value), amount)
+        elif account is LedgerAccount.SECURITIES:
+            holding.basis += amount
+        elif account in (LedgerAccount.FEES, LedgerAccount.TAXES):
+            holding.costs += amount
+        else:
+            holding.realised -= amount  # PNL and INCOME grow on the credit side
+
+
+def _take_back(event: FillReversed, story: Story, sums: Sums, checks: Checks) -> None:
+    """The reverse of a fill trades the same shares the other way at the same price (F-53)."""
+    order = story.created
+    holding = sums.holding(order.account_id, order.symbol)
+    sign = 1 if event.side is Side.BUY else -1
+    flow = sign * event.amount  # a buy that is taken back brings its money back
+    if event.qty:
+        other = Side.SELL if event.side is Side.BUY else Side.BUY
+        trade(holding, other, event.qty, event.amount)
+    elif holding.qty:
+        holding.basis -= sign * event.amount
+    else:
+        holding.realised += sign * event.amount
+    for row in event.ledger:
+        sums.post(row)
+        if row.kind in (LedgerKind.FEE, LedgerKind.TAX):
+            cost = row.amount if row.credit is LedgerAccount.CASH else -row.amount
+            story.costs[row.cost_kind] = story.costs.get(row.cost_kind, ZERO) + cost
+            holding.costs += cost
+            flow -= cost
+    _add(sums.cash, (order.account_id, order.currency.value), flow)
 
 
 def _trade(event: FillBooked, story: Story, sums: Sums, checks: Checks) -> None:

@@ -6,8 +6,11 @@ from typing import Final
 
 from jumun.model.events import (
     AttemptNotReceived,
+    EntryBooked,
     FillBooked,
+    FillReversed,
     ForeignOrderAdopted,
+    ModifyIntended,
     OpeningBooked,
     OrderAccepted,
     OrderCancelled,
@@ -15,7 +18,9 @@ from jumun.model.events import (
     OrderDenied,
     OrderEvent,
     OrderFlagged,
+    OrderModified,
     OrderRejected,
+    OrderResting,
     OrderSent,
     OrderUnknown,
     SendIntended,
@@ -54,6 +59,9 @@ class Story:
         self.status = order.status
         self.attempts = 0
         self.attempt_open = False
+        self.resting = False  # between two sessions: nothing of it is at the broker
+        self.due = order.qty  # the quantity in force
+        self.limits = [] if order.price is None else [order.price]  # every limit ever authorised
         self.refs: list[BrokerRef] = list(order.refs)
         self.fills: list[FillBooked] = []
         self.qty = ZERO
@@ -68,7 +76,7 @@ class Stories:
 
     def __init__(self) -> None:
         self.orders: dict[str, Story] = {}
-        self.money: list[FillBooked | OpeningBooked] = []
+        self.money: list[FillBooked | FillReversed | OpeningBooked | EntryBooked] = []
 
 
 def stories_of(records: Iterable[Record], checks: Checks) -> Stories:
@@ -80,7 +88,7 @@ def stories_of(records: Iterable[Record], checks: Checks) -> Stories:
         checks.expect("I-26", in_line, "record {} follows {} or goes back in time", record.seq, before)
         before, ts_ns = record.seq, record.ts_ns
         event = record.event
-        if isinstance(event, OpeningBooked):
+        if isinstance(event, OpeningBooked | EntryBooked):
             stories.money.append(event)
         elif isinstance(event, OrderEvent):
             _take(event, stories, checks)
@@ -109,7 +117,7 @@ def _take(event: OrderEvent, stories: Stories, checks: Checks) -> None:
     if story is None:
         checks.expect("I-24", False, "{} happened to {}, never created", type(event).__name__, event.order_id)
         return
-    if isinstance(event, FillBooked):
+    if isinstance(event, FillBooked | FillReversed):
         stories.money.append(event)
     _tell(event, story, checks)
 
@@ -117,12 +125,33 @@ def _take(event: OrderEvent, stories: Stories, checks: Checks) -> None:
 def _tell(event: OrderEvent, story: Story, checks: Checks) -> None:
     match event:
         case SendIntended():
-            once = not story.attempt_open and not story.refs and not story.is_foreign
+            gone = not story.refs or story.resting
+            once = not story.attempt_open and gone and not story.is_foreign
             text = "{} is sent again while an earlier send may be alive"
             checks.expect("I-07", once, text, story.order_id)
             story.attempts, story.attempt_open = story.attempts + 1, True
+            story.resting = False
         case SendNotLeft():
             story.attempt_open = False
+            story.resting = bool(story.refs)
+        case OrderResting():
+            checks.expect("I-15", bool(event.evidence), "{} rests without evidence", story.order_id)
+            story.attempt_open, story.resting = False, True
+        case ModifyIntended():
+            text = "{} is modified to {}, more than {} (I-03)"
+            smaller = event.terms.qty <= story.due
+            checks.expect("I-03", smaller, text, story.order_id, event.terms.qty, story.due)
+            if event.terms.price is not None:
+                story.limits.append(event.terms.price)
+        case OrderModified():
+            _modify(event, story, checks)
+        case FillReversed():
+            story.qty -= event.qty
+            story.amount -= event.amount
+            story.flags.add(Flag.BUSTED)
+            new = event.identity not in story.identities
+            checks.expect("I-09", new, "{} takes back {} twice", story.order_id, event.identity)
+            story.identities.add(event.identity)
         case AttemptNotReceived():
             checks.expect("I-15", bool(event.evidence), "{} is resent without evidence", story.order_id)
             story.attempt_open = story.attempt_open and not event.resend
@@ -150,7 +179,8 @@ def _move(event: OrderEvent, story: Story, checks: Checks) -> None:
     legal = after in LEGAL.get(before, set())
     checks.expect(invariant, legal, text, story.order_id, before, after, type(event).__name__)
     if before is ERROR:
-        proven = isinstance(event, OrderSent | OrderAccepted | OrderRejected | FillBooked | OrderCancelled)
+        broker = OrderSent | OrderAccepted | OrderRejected | OrderResting
+        proven = isinstance(event, broker | FillBooked | OrderCancelled)
         checks.expect("I-15", proven, text, story.order_id, before, after, type(event).__name__)
     if after in ENDS:
         _check_end(event, story, checks)
@@ -163,15 +193,21 @@ def _status_after(event: OrderEvent, story: Story) -> OrderStatus:
         case OrderDenied() | OrderRejected():
             return REJECTED
         case OrderSent():
+            if story.status is ERROR and story.qty:
+                return PART_FILLED
             return SENT if story.status in (NEW, ERROR) else story.status
         case OrderAccepted():
-            return ACCEPTED
+            return PART_FILLED if story.status is ERROR and story.qty else ACCEPTED
+        case OrderResting() if story.status is ERROR:
+            return PART_FILLED if story.qty else ACCEPTED
+        case OrderModified() if story.qty >= story.due and story.status not in ENDS:
+            return FILLED
         case OrderUnknown():
             return ERROR
         case OrderCancelled():
             return CANCELLED
         case FillBooked() if story.status not in (CANCELLED, REJECTED):
-            return FILLED if story.qty >= story.created.qty else PART_FILLED
+            return FILLED if story.qty >= story.due else PART_FILLED
     return story.status
 
 
@@ -186,13 +222,13 @@ def _check_end(event: OrderEvent, story: Story, checks: Checks) -> None:
         case OrderCancelled():
             proven = bool(event.evidence)
         case _:
-            proven = story.qty >= story.created.qty
+            proven = story.qty >= story.due
     checks.expect("I-49", proven, text, story.order_id, type(event).__name__)
 
 
 def _fill(event: FillBooked, story: Story, checks: Checks) -> None:
     fill, order = event.fill, story.created
-    story.attempt_open = False
+    story.attempt_open = story.attempt_open and bool(story.refs)
     story.fills.append(event)
     story.qty += fill.qty
     story.amount += fill.amount
@@ -205,29 +241,44 @@ def _fill(event: FillBooked, story: Story, checks: Checks) -> None:
     whole = fill.qty > ZERO and fill.amount > ZERO and abs(fill.price * fill.qty - fill.amount) < DUST
     text = "{}: {} shares at {} are not {}"
     checks.expect("I-04", whole, text, fill.fill_id, fill.qty, fill.price, fill.amount)
+    room = story.qty <= story.due or Flag.OVERFILL in fill.flags
+    checks.expect("I-01", room, "{} filled {} of {}, unflagged", story.order_id, story.qty, story.due)
     room = story.qty <= order.qty or Flag.OVERFILL in fill.flags
-    checks.expect("I-01", room, "{} filled {} of {}, unflagged", story.order_id, story.qty, order.qty)
-    if order.price is not None:
-        at_limit = order.price * fill.qty
+    checks.expect("I-03", room, "{} filled {} of {} authorised", story.order_id, story.qty, order.qty)
+    if story.limits:
+        limit = max(story.limits) if order.side is Side.BUY else min(story.limits)
+        at_limit = limit * fill.qty
         fair = fill.amount <= at_limit if order.side is Side.BUY else fill.amount >= at_limit
         text = "{} filled at {} beyond its limit {}, unflagged"
-        checks.expect(
-            "I-05", fair or Flag.BAD_PRICE in fill.flags, text, order.order_id, fill.price, order.price
-        )
+        checks.expect("I-05", fair or Flag.BAD_PRICE in fill.flags, text, order.order_id, fill.price, limit)
+
+
+def _modify(event: OrderModified, story: Story, checks: Checks) -> None:
+    checks.expect("I-49", bool(event.evidence), "{} is modified without evidence", story.order_id)
+    smaller = event.terms.qty <= story.due
+    text = "{} grew from {} to {} by a modify"
+    checks.expect("I-03", smaller, text, story.order_id, story.due, event.terms.qty)
+    story.due = event.terms.qty
+    if event.terms.price is not None:
+        story.limits.append(event.terms.price)
+    if event.ref is not None and event.ref not in story.refs:
+        story.refs.append(event.ref)
 
 
 def _compare(order: Order, story: Story, checks: Checks) -> None:
     name, born = order.order_id, story.created
     text = "{} stands at {} and its history leads to {}"
     checks.expect("I-16", order.status is story.status, text, name, order.status, story.status)
-    shares = (order.qty, order.qty_filled, order.amount_filled) == (born.qty, story.qty, story.amount)
+    shares = (order.qty, order.qty_filled, order.amount_filled) == (story.due, story.qty, story.amount)
     text = "{} keeps {} of {} for {}; its fills say {} of {} for {}"
     kept = (order.qty_filled, order.qty, order.amount_filled)
-    checks.expect("I-01", shares, text, name, *kept, story.qty, born.qty, story.amount)
+    checks.expect("I-01", shares, text, name, *kept, story.qty, story.due, story.amount)
     numbers = (order.attempt, list(order.refs)) == (story.attempts, story.refs)
     checks.expect("I-11", numbers, "{} keeps other attempts or numbers than its history", name)
-    finished = order.status is not FILLED or story.qty >= born.qty
-    checks.expect("I-02", finished, "{} is FILLED with {} of {}", name, story.qty, born.qty)
+    busted = Flag.BUSTED in story.flags  # what filled and was taken back stays final, and is flagged
+    finished = order.status is not FILLED or story.qty >= story.due or busted
+    checks.expect("I-02", finished, "{} is FILLED with {} of {}", name, story.qty, story.due)
+    checks.expect("I-03", story.due <= born.qty, "{} grew from {} to {}", name, born.qty, story.due)
 
 
 def _check_names(stories: Stories, checks: Checks) -> None:

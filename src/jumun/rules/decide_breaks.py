@@ -5,26 +5,25 @@ and its owner, until the books agree again or a person corrects or explains it. 
 entry, never a silent change: what the broker says is booked against OUTSIDE, with the break's id.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Final
 
 from jumun.model.breaks import Break
 from jumun.model.commands import AssignBreak, BookEntry, SettleBreak, StudyBalance
 from jumun.model.events import BreakAssigned, BreakFound, BreakSettled, EntryBooked, TradingHalted
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.compare import differences_of
+from jumun.rules.corporate import Booked, cash_moved, shares_moved
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import stop
 from jumun.rules.policy import Denial
 from jumun.rules.sessions import NoCalendar, trade_date_of
 
 ZERO: Final = Decimal(0)
-FOUR_PLACES: Final = Decimal("0.0001")
 CASH: Final = "CASH:"
 Difference = tuple[str, Decimal, Decimal]
 
@@ -58,17 +57,18 @@ def decide_break_settlement(command: SettleBreak, draft: Draft) -> Decision:
     if found is None:
         return draft.decision(denial=_unknown(command.break_id))
     if not command.correct:
-        draft.note(
-            BreakSettled(break_id=found.break_id, by=command.by, how="explained", text=command.text)
-        )
+        draft.note(BreakSettled(break_id=found.break_id, by=command.by, how="explained", text=command.text))
         return draft.decision()
     rows = correction_rows(found, draft)
     if isinstance(rows, Denial):
         return draft.decision(denial=rows)
-    document = f"break:{found.break_id}"
     draft.note(
         EntryBooked(
-            account_id=found.account_id, rows=rows, document=document, by=command.by, text=command.text
+            account_id=found.account_id,
+            rows=rows,
+            document=_document(found),
+            by=command.by,
+            text=command.text,
         )
     )
     draft.note(BreakSettled(break_id=found.break_id, by=command.by, how="corrected", text=command.text))
@@ -105,52 +105,27 @@ def correction_rows(found: Break, draft: Draft) -> tuple[LedgerRow, ...] | Denia
     difference = found.difference
     if found.subject.startswith(CASH):
         currency = Currency(found.subject.removeprefix(CASH))
-        return (_row(found, currency, abs(difference), difference > ZERO, draft),)
+        return cash_moved(_booked(found, currency, draft), currency, difference, LedgerKind.CORRECTION)
     instrument = draft.policy.instrument(found.subject)
     held = draft.book.position(found.account_id, found.subject, instrument.currency.value)
-    amount = _worth(held, found.subject, difference, draft)
-    if amount is None:
+    booked = _booked(found, instrument.currency, draft)
+    if difference < ZERO:
+        return shares_moved(booked, held, difference, kind=LedgerKind.CORRECTION)
+    quote = draft.facts.quote(found.subject)
+    price = quote.last if quote is not None and quote.last else held.mark
+    if price is None:
         text = f"{found.subject} has no known price to value {difference:f} shares; load prices, then settle"
         return Denial(Reason.NO_REFERENCE_PRICE, text)
-    row = _row(found, instrument.currency, amount, difference > ZERO, draft)
-    shares, outside = LedgerAccount.SECURITIES, LedgerAccount.OUTSIDE
-    debit, credit = (shares, outside) if difference > ZERO else (outside, shares)
-    return (_with_shares(row, found.subject, difference, debit, credit),)
+    return shares_moved(booked, held, difference, difference * price, LedgerKind.CORRECTION)
 
 
-def _worth(held: Position, symbol: str, difference: Decimal, draft: Draft) -> Decimal | None:
-    if difference < ZERO and held.qty > ZERO:
-        part = min(-difference, held.qty)
-        if part == held.qty:
-            return held.cost_basis
-        return (held.cost_basis * part / held.qty).quantize(FOUR_PLACES, rounding=ROUND_HALF_EVEN)
-    quote = draft.facts.quote(symbol)
-    price = quote.last if quote is not None and quote.last else held.mark
-    return None if price is None else abs(difference) * price
-
-
-def _row(found: Break, currency: Currency, amount: Decimal, comes_in: bool, draft: Draft) -> LedgerRow:
-    cash, outside = LedgerAccount.CASH, LedgerAccount.OUTSIDE
+def _booked(found: Break, currency: Currency, draft: Draft) -> Booked:
     day = _day(currency, draft)
-    return LedgerRow(
-        kind=LedgerKind.CORRECTION,
-        account_id=found.account_id,
-        currency=currency,
-        amount=amount,
-        debit=cash if comes_in else outside,
-        credit=outside if comes_in else cash,
-        trade_date=day,
-        settlement_date=day,
-        note=f"break {found.break_id}",
-    )
+    return Booked(account_id=found.account_id, document=_document(found), trade_date=day, settlement_date=day)
 
 
-def _with_shares(
-    row: LedgerRow, symbol: str, qty: Decimal, debit: LedgerAccount, credit: LedgerAccount
-) -> LedgerRow:
-    from msgspec.structs import replace
-
-    return replace(row, symbol=symbol, qty=qty, debit=debit, credit=credit)
+def _document(found: Break) -> str:
+    return f"break:{found.break_id}"
 
 
 def _day(currency: Currency, draft: Draft) -> str:

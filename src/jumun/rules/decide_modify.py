@@ -93,9 +93,7 @@ def decide_modify_conclusion(command: ConcludeModify, draft: Draft) -> Decision:
         case Unknown():
             draft.ask = True
             draft.add(
-                ModifyAnswered(
-                    order_id=order.order_id, outcome="unknown", text=outcome.text, raw=outcome.raw
-                )
+                ModifyAnswered(order_id=order.order_id, outcome="unknown", text=outcome.text, raw=outcome.raw)
             )
         case _:
             assert_never(outcome)
@@ -111,7 +109,9 @@ def adopt_successor(order: Order, report: OrderReport, evidence: str, draft: Dra
     return _modified(order, Terms(qty=qty, price=report.price), report.ref, evidence, report.raw, draft)
 
 
-def settle_modify(order: Order, report: OrderReport | None, history: OrderHistory, wait_ns: int, draft: Draft) -> None:
+def settle_modify(
+    order: Order, report: OrderReport | None, history: OrderHistory, wait_ns: int, draft: Draft
+) -> None:
     """Look for the outcome of an unknown modify in a complete history.
 
     Brokers that keep the number show the new terms under it. Where two complete histories, far enough
@@ -181,7 +181,9 @@ def _wanted(
         if isinstance(valid, Denial):
             return valid
         if (qty, valid.price) == (order.qty, order.price):
-            text = f"{order.order_id} has quantity {qty:f} and price {valid.price} already; change one of them"
+            text = (
+                f"{order.order_id} has quantity {qty:f} and price {valid.price} already; change one of them"
+            )
             return Denial(Reason.NOTHING_TO_CHANGE, text)
         reserve = check_change(order, intent, valid, draft.book, draft.policy)
     except errors.OrderDenied as error:  # a table is missing: fail closed (I-53)
@@ -270,9 +272,7 @@ def _accepted(order: Order, outcome: ModifyAccepted, draft: Draft) -> None:
     _modified(order, order.modify_to, outcome.ref, "reply", outcome.raw, draft)
 
 
-def _modified(
-    order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: str, draft: Draft
-) -> Order:
+def _modified(order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: str, draft: Draft) -> Order:
     qty = max(terms.qty, order.qty_filled)  # a fill that crossed the modify counts, whatever it says (I-44)
     reserve = reserve_for(order, qty, terms.price, draft)
     return draft.add(

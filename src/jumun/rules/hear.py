@@ -53,9 +53,7 @@ def hear_fill(order: Order, notice: FillNotice, draft: Draft) -> None:
     book_counted(order, count_notice(order, notice), notice.ref, notice.ts_event_ns, notice.raw, draft)
 
 
-def hear_order(
-    report: OrderReport, draft: Draft, *, evidence: str, asked_ns: int | None = None
-) -> None:
+def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: int | None = None) -> None:
     """Take in what the broker says of an order that we have: its number, its fills, then its state.
 
     `asked_ns` is our clock before the question that this answers; None for a notice of the stream.
@@ -239,8 +237,9 @@ def _flags_of(order: Order, booking: Booking) -> tuple[Flag, ...]:
         flags.append(Flag.LATE_FILL)
     if order.qty_filled + booking.qty > order.qty:
         flags.append(Flag.OVERFILL)
-    if order.price is not None and order.order_type in PRICED:
-        worse = booking.price > order.price if order.side is Side.BUY else booking.price < order.price
+    limit = order.loosest_price if order.loosest_price is not None else order.price
+    if limit is not None and order.order_type in PRICED:
+        worse = booking.price > limit if order.side is Side.BUY else booking.price < limit
         if worse:
             flags.append(Flag.BAD_PRICE)
     return tuple(flags)

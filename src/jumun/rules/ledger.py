@@ -60,9 +60,7 @@ def realised_row(row: LedgerRow, position: Position) -> LedgerRow | None:
     if not realised:
         return None
     debit, credit = _toward(realised, LedgerAccount.SECURITIES, LedgerAccount.PNL)
-    return replace(
-        row, kind=LedgerKind.REALISED, amount=abs(realised), debit=debit, credit=credit, qty=ZERO
-    )
+    return replace(row, kind=LedgerKind.REALISED, amount=abs(realised), debit=debit, credit=credit, qty=ZERO)
 
 
 def _with_costs(

@@ -43,7 +43,9 @@ def holds_stop(venue: Venue, order_type: OrderType, tif: TimeInForce, kinds: fro
 
 def is_native(venue: Venue, order_type: OrderType, tif: TimeInForce, kinds: frozenset[KIND]) -> bool:
     """True when the broker takes the kind as it is, or as an order for the day that the desk renews."""
-    return (venue, order_type, tif) in kinds or (tif in CARRIED and (venue, order_type, TimeInForce.DAY) in kinds)
+    return (venue, order_type, tif) in kinds or (
+        tif in CARRIED and (venue, order_type, TimeInForce.DAY) in kinds
+    )
 
 
 def wire_tif(venue: Venue, order_type: OrderType, tif: TimeInForce, kinds: frozenset[KIND]) -> TimeInForce:

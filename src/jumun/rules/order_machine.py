@@ -37,7 +37,7 @@ from jumun.model.events import (
     UnknownNotFound,
 )
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
-from jumun.model.orders import Alarm, BrokerRef, Flag, Order, OrderStatus, Tally
+from jumun.model.orders import Alarm, BrokerRef, Flag, Order, OrderStatus, Side, Tally
 from jumun.model.reasons import Reason
 
 NEW, SENT, ACCEPTED = OrderStatus.NEW, OrderStatus.SENT, OrderStatus.ACCEPTED
@@ -191,9 +191,7 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
                 trade_date=event.request.trade_date,
             )
         case SendNotLeft():
-            return replace(
-                order, attempt_open=False, retry_at_ns=event.retry_at_ns, resting=bool(order.refs)
-            )
+            return replace(order, attempt_open=False, retry_at_ns=event.retry_at_ns, resting=bool(order.refs))
         case OrderSent():
             found = replace(with_ref(order, event.ref), attempt_open=False, absent_ns=None, tries=0)
             if order.status.is_final:
@@ -283,6 +281,7 @@ def _with_modify(order: Order, event: ModifyIntended | ModifyAnswered | OrderMod
         return replace(
             order,
             modify_to=event.terms,
+            loosest_price=_loosest(order, event.terms.price),
             modify_open=True,
             modify_unknown_ns=None,
             modify_absent_ns=None,
@@ -313,6 +312,14 @@ def _with_modify(order: Order, event: ModifyIntended | ModifyAnswered | OrderMod
         modify_absent_ns=None,
         modify_count=order.modify_count + 1,
     )
+
+
+def _loosest(order: Order, price: Decimal | None) -> Decimal | None:
+    """A fill at any limit that was ever at the broker is fair (I-05): its news may come late."""
+    known = order.loosest_price if order.loosest_price is not None else order.price
+    if known is None or price is None:
+        return known
+    return max(known, price) if order.side is Side.BUY else min(known, price)
 
 
 def with_ref(order: Order, ref: BrokerRef) -> Order:

@@ -138,7 +138,8 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Return from when to when (excluded) an order for one auction only is taken; None for other kinds.
 
         United States: for the open until two minutes before it, for the close until ten minutes before it,
-        also on a short day. Exchanges and brokers differ by minutes; the earliest is used (krx_market.md 12.5).
+        also on a short day. Exchanges and brokers differ by minutes; the earliest is used (krx_market.md
+        12.5).
         After the end such an order can be neither changed nor cancelled.
         """
         if self.venue is not Venue.US:
@@ -167,9 +168,7 @@ SESSION_PHASES: Final = {
     (Venue.KRX, TradingSession.SINGLE_PRICE): frozenset({Phase.SINGLE_PRICE}),
     (Venue.KRX, TradingSession.AFTER_MARKET): frozenset({Phase.AFTER_MARKET}),
     (Venue.NXT, TradingSession.PRE_MARKET): frozenset({Phase.PRE_MARKET}),
-    (Venue.NXT, TradingSession.REGULAR): frozenset(
-        {Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET}
-    ),
+    (Venue.NXT, TradingSession.REGULAR): frozenset({Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET}),
     (Venue.NXT, TradingSession.AFTER_MARKET): frozenset({Phase.AFTER_MARKET}),
     (Venue.US, TradingSession.REGULAR): frozenset({Phase.CONTINUOUS}),
 }

@@ -37,9 +37,7 @@ def watch_fill(order: Order, qty: Decimal, price: Decimal, draft: Draft) -> Orde
     if open_left and not limits.enable_partial_fills and order.cancel_requested_ns is None:
         text = f"{order.qty_filled:f} of {order.qty:f} filled; the rest is cancelled"
         order = raise_alarm(order, Alarm.PARTIAL_FILL, text, draft)
-        order = draft.add(
-            CancelRequested(order_id=order.order_id, reason=Reason.PARTIAL_FILLS_OFF, by=DESK)
-        )
+        order = draft.add(CancelRequested(order_id=order.order_id, reason=Reason.PARTIAL_FILLS_OFF, by=DESK))
     return order
 
 

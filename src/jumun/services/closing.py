@@ -19,6 +19,8 @@ from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.decide_submit import key_of
+from jumun.rules.draft import Decision
+from jumun.rules.policy import Denial
 
 if TYPE_CHECKING:
     from jumun.services.order_engine import OrderEngine
@@ -35,26 +37,23 @@ class Closer:
         self._engine = engine
         self._lock = asyncio.Lock()
 
-    async def close(self, symbol: str, account_id: AccountId, by: UserId) -> Order | None:
-        """Return the order that closes the position; None where nothing is held.
+    async def close(self, symbol: str, account_id: AccountId, by: UserId) -> Decision:
+        """Return the decision that holds the closing order, or why there is none (nothing held, or refused).
 
-        Raises OrderDenied with what the desk refused it for, or because every share is in open orders.
+        Raises OrderDenied where every share is in open orders, or where orders keep ending without closing.
         """
         async with self._lock:
             for _ in range(LOOKS_MAX):
                 held = self._engine.desk.book.positions.get((account_id, symbol))
                 if held is None or not held.qty:
-                    return None
+                    return nothing_held(symbol, account_id)
                 open_one = self._open_one(held)
                 if open_one is not None:
-                    return open_one
+                    return Decision(order=open_one, existing=True)
                 intent = await self._intent(held, by)
                 if self._engine.desk.book.positions.get((account_id, symbol)) != held:
                     continue  # it traded while the store was asked: look again
-                decision = await self._engine.submit(intent)
-                if decision.denial is not None and not decision.existing:
-                    raise OrderDenied(decision.denial.text, reason=decision.denial.reason)
-                return decision.order
+                return await self._engine.submit(intent)
             raise OrderDenied(
                 f"{symbol} of {account_id} changed {LOOKS_MAX} times while it was closed; ask again",
                 reason=Reason.OVERLOADED,
@@ -118,6 +117,13 @@ class Closer:
             if (account_id, symbol) == (held.account_id, held.symbol) and sub.qty
         ]
         return owners[0] if len(owners) == 1 and owners[0] else CLOSING
+
+
+def nothing_held(symbol: str, account_id: str) -> Decision:
+    """Return the decision about a position that is not there."""
+    where = f" of {account_id}" if account_id else ""
+    text = f"no shares of {symbol}{where} are held, so nothing is sold; look at `jumun positions`"
+    return Decision(denial=Denial(Reason.SHARES, text))
 
 
 def version_of(held: Position) -> str:

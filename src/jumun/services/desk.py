@@ -110,7 +110,10 @@ class Desk:
         self.clock = clock
         self.prices = prices
         self.failure: OmsError | None = None
+        self.halt_first: HaltTrading | None = None  # before the first order of this life can leave (F-80)
         self.emergency: str | None = None  # why records go to the space kept aside, where they do
+        self.catching_up = False  # notices may be missing: orders are taken, and none leaves (F-19)
+        self.deaf = ""  # why the broker is not heard: new orders are refused (F-23)
         self.on_effect: Callable[[Effect], None] = _nobody
         self.on_commit: Callable[[Sequence[Entry]], None] = _nobody
         self.on_ask: Callable[[], None] = lambda: None
@@ -127,6 +130,7 @@ class Desk:
         self.durable_seq = 0  # the newest record that survives a power loss
         self.stored_seq = 0  # … and is in the journal's own tables, not in the space kept aside
         self._accepting = False
+        self._stale_before_ns = 0  # what was decided before the newest pause is not sent after it
         self._paused_ns: int | None = None  # monotonic, when we woke from a pause and have not caught up yet
         self._nearby = Nearby(journal)
         self._sound = asyncio.Event()  # the book is what the records say, and nothing is decided again
@@ -211,6 +215,8 @@ class Desk:
         """Take new orders from now on, and send what waited for the recovery to end."""
         if self.emergency is not None:
             return
+        if self.halt_first is not None:
+            self.post(self.halt_first)
         if isinstance(self.clock, SteadyClock):
             self.clock.watch()
         self.accepting = True
@@ -232,20 +238,19 @@ class Desk:
         Whoever checked long ago, or in a life that has failed since, does not send (I-65, F-73, F-74).
         """
         self._notice_pause()
-        return self.failure is None and self.accepting and self.book.halt is None
+        heard = not self.catching_up and not self.deaf
+        return self.failure is None and self.accepting and heard and self.book.halt is None
+
+    def caught_up(self) -> None:
+        """The broker is heard, and what it said meanwhile is in the books: send what waited for that."""
+        self.catching_up, self.deaf = False, ""
+        self._pump()
+        self._wake.set()
 
     def study_done(self, began_ns: int) -> None:
-        """A complete study that began at `began_ns` (monotonic) is in the books: after a pause, go on (F-74).
-
-        What was decided before the pause and never left is not sent in a burst: it is cancelled, and its
-        strategy may decide again (F-73). Orders that are meant to wait (GTC, GTD) go on waiting.
-        """
+        """A complete study that began at `began_ns` (monotonic) is in the books: after a pause, go on (F-74)."""
         if self._paused_ns is None or began_ns < self._paused_ns or not self._sound.is_set():
             return
-        for order_id in tuple(self.book.waiting):
-            if not self.book.open[order_id].is_carried:
-                stale = CancelOrder(order_id=order_id, by=UserId("the desk"), reason=Reason.STALE_DECISION)
-                self.post(stale)
         self._paused_ns = None
         log.info("pause_over", next_step="new orders are taken again")
         self._pump()
@@ -258,6 +263,7 @@ class Desk:
         pause_ns = self.clock.pause_ns()
         if pause_ns:
             self._paused_ns = self.clock.monotonic_ns()
+            self._stale_before_ns = self.clock.now_ns()
             log.error(
                 "process_paused",
                 seconds=round(pause_ns / 1_000_000_000, 1),
@@ -313,6 +319,9 @@ class Desk:
         if not self.accepting:
             text = "the desk is catching up with the broker; try again shortly"
             raise OrderDenied(text, reason=Reason.NOT_READY)
+        if self.deaf:
+            text = f"the broker is not heard: {self.deaf}; cancels work, send new orders when it is back"
+            raise OrderDenied(text, reason=Reason.BROKER_UNAVAILABLE)
         if self.clock.now_ns() < self.book.ts_ns - CLOCK_BACK_MAX_NS:
             text = (
                 "the clock is behind the newest record; set it right, and orders go on when it has caught up"
@@ -385,7 +394,19 @@ class Desk:
             order_id = self.queue.take(self._obstacle)
             if order_id is None:
                 return
-            self._decide(SendNext(order_id=order_id))
+            if self._is_stale(self.book.open[order_id]):
+                stale = CancelOrder(order_id=order_id, by=UserId("the desk"), reason=Reason.STALE_DECISION)
+                self._decide(stale)
+            else:
+                self._decide(SendNext(order_id=order_id))
+
+    def _is_stale(self, order: Order) -> bool:
+        """Decided before a pause and not sent by then: no burst of old decisions after we wake (F-73).
+
+        Its strategy may decide again. Orders that are meant to wait go on: GTC, GTD, and a stop.
+        """
+        waits = order.is_carried or order.triggered_ns is not None
+        return order.created_ns < self._stale_before_ns and not waits
 
     def _obstacle(self, order_id: OrderId) -> "Shape | PositionKey | None":
         """What stops an order now: its symbol has an unknown one, or a look-alike is in flight (F-03)."""
@@ -520,11 +541,12 @@ class Desk:
                 if batch.entries:
                     await self._append(batch.entries)
             except BatchRefused as error:
-                if len(batch.answers) == 1:
-                    self._refuse(batch.answers[0], error)
-                else:
+                alone = len(batch.answers) == 1
+                if not alone:
                     again.extendleft(reversed(batch.answers))
                 await self._remake(batch, again)
+                if alone:
+                    self._refuse(batch.answers[0], error)
                 continue
             except OmsError:
                 again.extendleft(reversed(batch.answers))

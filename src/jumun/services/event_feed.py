@@ -110,8 +110,9 @@ class EventFeed:
     ) -> AsyncGenerator[Told, None]:
         """Yield what happens to an account, from the store until caught up, then live.
 
-        `after` None begins now, unless `from_oldest`. Empty `types` means all. Raises EventsGone, and
-        OrderDenied when there are too many subscribers or the service stops.
+        `after` None begins now, unless `from_oldest`. Empty `types` means all. Without messages it is a sign
+        of life: at the beginning, when first caught up, and after `heartbeat_s` of silence. Raises
+        EventsGone, and OrderDenied when there are too many subscribers or the service stops.
         """
         if self.subscribers >= self._subscribers_max:
             raise OrderDenied(
@@ -122,7 +123,7 @@ class EventFeed:
         try:
             seq, time_s = self._start(after, from_oldest), asyncio.get_running_loop().time
             yield Told((), seq)  # the number to come back with, before anything has happened
-            told_s = time_s()
+            told_s, is_live = time_s(), seq >= self.newest
             while True:
                 if self._closed is not None:
                     raise OrderDenied(self._closed, reason=Reason.NOT_READY)
@@ -132,10 +133,10 @@ class EventFeed:
                     for number, message in read
                     if message.account_id in (account_id, "") and (not types or message.event_type in types)
                 ]
-                quiet_s = time_s() - told_s
-                if wanted or quiet_s >= heartbeat_s:
+                quiet_s, has_all = time_s() - told_s, seq >= self.newest
+                if wanted or quiet_s >= heartbeat_s or (has_all and not is_live):
                     yield Told(wanted, seq)
-                    told_s = time_s()
+                    told_s, is_live = time_s(), is_live or (has_all and not wanted)
                 elif seq >= self.newest:
                     await self._news_within(heartbeat_s - quiet_s)
         finally:

@@ -146,9 +146,7 @@ class Liveness:
         if self._desk.deaf:
             log.info("broker_heard_again", was=self._why)
         self._lost_ns = None
-        self._desk.deaf = ""
-        self._desk.catching_up = False
-        self._desk.go_on()
+        self._desk.caught_up()
 
     def _hears(self) -> bool:
         return self._connected.is_set() and not self._misses and self._unreadable < UNREADABLE_MAX

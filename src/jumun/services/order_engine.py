@@ -48,6 +48,7 @@ from jumun.rules.signals import intent_of, market_data_from, signal_from
 from jumun.services.desk import SNAPSHOT_EVERY, Desk
 from jumun.services.dispatcher import SUBMIT_TIMEOUT_S, Dispatcher
 from jumun.services.key_lookup import KeyLookup
+from jumun.services.liveness import Liveness
 from jumun.services.order_queue import OrderQueue
 from jumun.services.parking import Parked, Parking
 from jumun.services.publisher import Publisher
@@ -83,9 +84,11 @@ class OrderEngine:
         price_feed: PriceFeed | None = None,
     ) -> None:
         limits = policy.limits
-        self.queue = order_queue or OrderQueue(
-            limits.max_queue_size, limits.max_concurrent_orders, limits.priority_timeout_s
-        )
+        if order_queue is None:  # not `or`: a queue that is empty, as a new one is, counts as false
+            order_queue = OrderQueue(
+                limits.max_queue_size, limits.max_concurrent_orders, limits.priority_timeout_s
+            )
+        self.queue = order_queue
         self.broker = broker_client
         self.journal = journal
         self.clock = clock
@@ -100,6 +103,7 @@ class OrderEngine:
         )
         self.dispatcher = Dispatcher(self.desk, broker_client, self._bring_back, submit_timeout_s)
         self.reconciler = Reconciler(self.desk, broker_client, journal)
+        self.liveness = Liveness(self.desk, broker_client, self.reconciler, self._take_in)
         self.publisher = Publisher(journal, event_bus, clock)
         self.verifier = Verifier(self.desk, journal) if verify_behind else None
         # They hear what is durable, after each commit.
@@ -146,10 +150,11 @@ class OrderEngine:
             await self.desk.execute(opening)
         await self._connect()
         await self.desk.execute(BeginRecovery())
-        self._spawn("reports", self._hear_reports())
+        self._spawn("reports", self.liveness.listen())
         await self.reconciler.study_until_done()
         await self.desk.execute(FinishRecovery(text=f"{len(self.desk.book.open)} orders open"))
         self._spawn("studies", self.reconciler.run())
+        self._spawn("liveness", self.liveness.watch())
         if self._price_feed is not None:
             self._price_feed.on_price(self._hear_quote)
         self._spawn("time", self._watch_time())
@@ -370,6 +375,7 @@ class OrderEngine:
             "unknown": len(book.unknown),
             "records": book.seq,
             "accepting": self.desk.accepting,
+            "deaf": self.desk.deaf or None,
             "halted": None if book.halt is None else f"{book.halt.reason}: {book.halt.text}",
             "failure": None if self.desk.failure is None else str(self.desk.failure),
             "studies": self.reconciler.rounds,
@@ -379,9 +385,8 @@ class OrderEngine:
 
     # ---- what the broker says -----------------------------------------------------------------
 
-    async def _hear_reports(self) -> None:
-        async for report in self.broker.reports():
-            await self.hear(report)
+    async def _take_in(self, report: BrokerReport) -> None:
+        await self.hear(report)
 
     async def hear(self, report: BrokerReport) -> None:
         """Take in one notice (EMS-03). A number nobody knows yet is parked, bounded, until it is mapped."""

@@ -15,14 +15,14 @@ from msgspec.structs import replace
 from jumun.model.errors import BadInput, OrderDenied
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.money import ZERO, Currency, exact_product
-from jumun.model.orders import Order
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.ports.outside import DailyClose, PriceHistory
 from jumun.rules.daily_equity import DATES_MAX, DailyLedger, rows_of
+from jumun.rules.draft import Decision
 from jumun.rules.portfolio import Figures, FxRate, factors, figures, marked, total_result, value_of
 from jumun.rules.risk_metrics import AtRisk, DayValue, Drawdown, Figure, at_risk, drawdown, results_by_day
-from jumun.services.closing import Closer, account_of
+from jumun.services.closing import Closer, account_of, nothing_held
 from jumun.services.own_positions import FillLike, OwnPositions
 from jumun.services.trackers import Number
 
@@ -114,11 +114,12 @@ class PositionManager:
 
     async def close_position(
         self, symbol: str, account_id: AccountId | None = None, by: UserId = OPERATOR
-    ) -> Order | None:
+    ) -> Decision:
         """Sell (or buy back) all that is free of a position, at the market, with one order (S000-21).
 
-        Asked again while that order is open, it returns the same order; None where nothing is held. Raises
-        BadInput where several accounts hold it, OrderDenied where the desk refuses or nothing is free.
+        Asked again while that order is open, it returns the same order. A denial says that nothing is held,
+        or why the desk refused. Raises BadInput where several accounts hold the symbol, OrderDenied where
+        every share is in open orders.
         """
         if self._engine is None or self._closer is None:
             raise OrderDenied(
@@ -127,7 +128,9 @@ class PositionManager:
                 reason=Reason.NOT_READY,
             )
         holder = account_id or account_of(self._engine.desk.book.positions.values(), symbol)
-        return None if holder is None else await self._closer.close(symbol, holder, by)
+        if holder is None:
+            return nothing_held(symbol, "")
+        return await self._closer.close(symbol, holder, by)
 
     # ---- what it is worth ---------------------------------------------------------------------
 

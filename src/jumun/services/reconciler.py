@@ -4,6 +4,7 @@ A query that fails or is incomplete is no information (I-39): it is asked again,
 """
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -41,6 +42,7 @@ class Reconciler:
         self._broker = broker
         self._journal = journal
         self._asked = asyncio.Event()
+        self.on_study: Callable[[int], None] = lambda _: None  # told when a complete study began (monotonic)
         self._patience_s = BUSY_INTERVAL_S
         self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
         self.rounds = 0  # complete studies so far
@@ -103,6 +105,7 @@ class Reconciler:
         self.studied_ns = self._desk.clock.monotonic_ns()
         self.failing_since_ns = None
         self._desk.study_done(began_ns)
+        self.on_study(began_ns)
         return decisions
 
     def _note_failure(self) -> None:
@@ -154,13 +157,19 @@ class Reconciler:
         if failures:
             await clock.sleep(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
             return
-        busy = bool(self._desk.book.unknown or self._desk.book.in_flight)
         if self._asked.is_set():
             self._patience_s = BUSY_INTERVAL_S
         else:
-            await self._rest(self._patience_s if busy else QUIET_INTERVAL_S)
+            await self._rest(self._patience_s if self._is_busy() else QUIET_INTERVAL_S)
         self._asked.clear()
         await clock.sleep(BUSY_INTERVAL_S)
+
+    def _is_busy(self) -> bool:
+        """Whether the outcome of anything is open: a send, or a modify (I-58)."""
+        book = self._desk.book
+        if book.unknown or book.in_flight:
+            return True
+        return any(order.modify_unknown_ns is not None for order in book.open.values())
 
     async def _rest(self, seconds: float) -> None:
         """Wait, unless somebody asks."""

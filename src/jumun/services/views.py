@@ -6,8 +6,10 @@ from typing import Final
 
 import msgspec
 
+from jumun.model.ids import AccountId
 from jumun.model.orders import Order
 from jumun.model.positions import Position
+from jumun.rules.portfolio import total_result
 from jumun.rules.reserve import reserved_cash, reserved_shares
 
 ZERO: Final = Decimal(0)
@@ -53,6 +55,23 @@ class ResultView(msgspec.Struct, frozen=True, kw_only=True):
     total: Decimal | None
 
 
+class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares and profit of one strategy in one symbol; per symbol the strategies sum to the position.
+
+    `strategy_id` is empty for what belongs to none: openings, dividends, corrections.
+    """
+
+    account_id: str
+    strategy_id: str
+    symbol: str
+    currency: str
+    qty: Decimal
+    cost_basis: Decimal
+    unrealised: Decimal | None
+    realised_net: Decimal
+    total: Decimal | None
+
+
 class BookView(msgspec.Struct, frozen=True, kw_only=True):
     """The books at record `records`. `marks_source` says where the marks come from.
 
@@ -67,6 +86,7 @@ class BookView(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionView, ...]
     cash: tuple[CashView, ...]
     results: tuple[ResultView, ...]
+    strategies: tuple[StrategyView, ...] = ()
 
 
 def book_view(
@@ -78,6 +98,7 @@ def book_view(
     marks: Mapping[str, Decimal],
     marks_source: str,
     marks_ts_ns: int | None,
+    strategies: Mapping[tuple[AccountId, str, str], Position] | None = None,
 ) -> BookView:
     """Return the view. Positions that were never held are left out; flat ones with a result stay."""
     reserved: dict[tuple[str, str], Decimal] = {}
@@ -96,7 +117,31 @@ def book_view(
         positions=rows,
         cash=tuple(_cash(key, amount, reserved.get(key, ZERO)) for key, amount in sorted(cash.items())),
         results=_results(rows),
+        strategies=_strategies(strategies or {}, {(row.account_id, row.symbol): row.mark for row in rows}),
     )
+
+
+def _strategies(
+    subs: Mapping[tuple[AccountId, str, str], Position], marks: Mapping[tuple[str, str], Decimal | None]
+) -> tuple[StrategyView, ...]:
+    """Sub-positions are valued at the mark of the position that they are parts of."""
+    rows = []
+    for (account_id, strategy_id, symbol), sub in sorted(subs.items()):
+        marked = msgspec.structs.replace(sub, mark=marks.get((account_id, symbol)))
+        rows.append(
+            StrategyView(
+                account_id=account_id,
+                strategy_id=strategy_id,
+                symbol=symbol,
+                currency=sub.currency.value,
+                qty=sub.qty,
+                cost_basis=sub.cost_basis,
+                unrealised=marked.unrealised,
+                realised_net=sub.realised_net,
+                total=total_result(marked),
+            )
+        )
+    return tuple(rows)
 
 
 def _oldest_mark_ns(positions: tuple[Position, ...], marks: Mapping[str, Decimal]) -> int | None:

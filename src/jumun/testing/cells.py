@@ -105,7 +105,6 @@ _EARLY: Final = {
     RESTING: _NOT_THERE,
 }
 _LAG: Final = {
-    _NEW: "an order that was not written is in no history",
     _REJECTED: _NEVER_THERE,
     STOP_HELD: _NOT_THERE,
     RESTING: "its number of the day was visible long before it rests",

@@ -108,7 +108,7 @@ class _Day:
         true_clock, our_clock = VirtualClock(), VirtualClock()
         checks = self.checks = Checks(scenario.seed, self.trace, true_clock.monotonic_ns)
         self.clock = true_clock
-        market = self.market = Market(market_world(scenario.days))
+        market = self.market = Market(market_world(scenario))
         market.open_account(
             ACCOUNT,
             cash=dict(OPENING_CASH),
@@ -167,6 +167,7 @@ class _Day:
         self.checks.step("calm")
         await machine.ready()
         await self.traders.resume()
+        await self.traders.habits.kill()
         await asyncio.sleep(DECIDED_WITHIN_S + 2 * self.scenario.visible_after_ns / NS)
         await self._decided("while the session goes on")
         over_ns = at_seoul_ns(day, EVENING_END) + machine.policy.settles_after_ns
@@ -198,7 +199,7 @@ class _Day:
             hangs = order.attempt_open and not order.is_unknown
             self.checks.that("I-58", not hangs, "{} is still in flight {}", order.order_id, when)
             if is_over:
-                decided = order.is_unknown or Flag.DISPUTED in order.flags
+                decided = order.is_unknown or Flag.DISPUTED in order.flags or _waits(order, life.engine.desk.book)
                 text = "{} is {} after its session"
                 self.checks.that("I-58", decided, text, order.order_id, order.status)
         self.checks.that("I-58", True, "")
@@ -271,6 +272,12 @@ class _Day:
             cells=dict(sorted(machine.records.cells.visited.items())),
             for_a_person=self.for_a_person,
         )
+
+
+def _waits(order: Order, book: Book) -> bool:
+    """A multi-day order rests until the next session, is a held stop, or stands behind an unknown one."""
+    behind = (order.account_id, order.symbol) in book.held
+    return order.is_carried and (order.resting or order.stop_held or behind)
 
 
 def _facts(book: Book) -> object:

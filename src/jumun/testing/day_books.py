@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from jumun.exchange.market import Market
 from jumun.model.ids import AccountId
-from jumun.model.orders import Flag, Order, OrderStatus, Side
+from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, Side
 from jumun.model.reports import BrokerState
 from jumun.rules.book import Book, CashKey, PositionKey
 from jumun.store.memory_disk import MemoryDisk, fill_decoder, order_decoder
@@ -51,6 +51,7 @@ class BookChecks:
                 shares[place] = shares.get(place, ZERO) + order.qty_left
         that("I-33", _same(cash, book.cash_reserved), "cash tied up: {} but {}", cash, book.cash_reserved)
         that("I-34", _same(shares, book.shares_reserved), "shares: {} but {}", shares, book.shares_reserved)
+        self._sub_ledgers(book)
         if self._shared:
             return
         for account_id, currency in book.cash:
@@ -59,6 +60,15 @@ class BookChecks:
         for account_id, symbol in book.shares_reserved:
             left = book.shares_free(account_id, symbol)
             that("I-34", left >= ZERO, "{} {} free to sell", left, symbol)
+
+    def _sub_ledgers(self, book: Book) -> None:
+        """What the strategies hold in a symbol is together what the account holds (I-29, S000-44)."""
+        held: dict[PositionKey, Decimal] = {}
+        for (account_id, _, symbol), sub in book.strategies.items():
+            place = (account_id, symbol)
+            held[place] = held.get(place, ZERO) + sub.qty
+        whole = {place: position.qty for place, position in book.positions.items()}
+        self._checks.that("I-29", _same(held, whole), "strategies hold {}, the account {}", held, whole)
 
     def same_as_disk(self, book: Book, invariant: str = "I-24") -> None:
         """The book in memory is the fold of every record on disk (I-24), also after a snapshot (I-25)."""
@@ -124,13 +134,20 @@ class BookChecks:
                 that("I-38", named, "{} ({}) is at the exchange and in no book", key, theirs.client)
                 left_out.append(key)
                 continue
-            same = (ours.qty_filled, ours.amount_filled) == (theirs.qty_filled, theirs.amount_filled)
-            that("I-09", same, "{}: {} filled here, {} there", key, ours.qty_filled, theirs.qty_filled)
+            if theirs.key != _newest(ours):
+                continue  # an older number of it: counted with the newest
+            whole = [self._market.orders[_key(ref)] for ref in ours.refs]
+            qty = sum((one.qty_filled for one in whole), ZERO)
+            amount = sum((one.amount_filled for one in whole), ZERO)
+            same = (ours.qty_filled, ours.amount_filled) == (qty, amount)
+            that("I-09", same, "{}: {} filled here, {} there", key, ours.qty_filled, qty)
             costs: dict[str, Decimal] = {}
-            for execution in self._market.executions_of(key):
+            for execution in (done for one in whole for done in self._market.executions_of(one.key)):
                 for kind, amount in execution.costs.items():
                     costs[kind] = costs.get(kind, ZERO) + amount
             that("I-30", _same(costs, ours.costs), "{} costs {} here, {} there", key, ours.costs, costs)
+            if ours.resting or ours.attempt_open:
+                continue  # its day is over there, and it lives on here
             if not theirs.is_open:
                 end = ENDS[theirs.state]
                 that("I-38", ours.status is end, "{}: {} here, {} there", key, ours.status, theirs.state)
@@ -142,6 +159,15 @@ class BookChecks:
         look = (theirs.symbol, theirs.side, theirs.order_type, theirs.qty, theirs.price)
         unknown = (o for o in self._records.book.open.values() if o.is_unknown)
         return any((o.symbol, o.side, o.order_type, o.qty, o.price) == look for o in unknown)
+
+
+def _key(ref: BrokerRef) -> str:
+    return f"{ref.trade_date}/{ref.branch}/{ref.number}"
+
+
+def _newest(order: Order) -> str:
+    assert order.newest_ref is not None, "it was found by a number"
+    return _key(order.newest_ref)
 
 
 def _tied_cash(order: Order) -> Decimal:

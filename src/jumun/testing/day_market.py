@@ -10,6 +10,7 @@ from jumun.exchange.records import (
     CancelNotDone,
     Executed,
     MarketEvent,
+    ModifyNotDone,
     NewOrder,
     OrderChanged,
     OrderRecord,
@@ -17,7 +18,7 @@ from jumun.exchange.records import (
     Printed,
     RejectCode,
 )
-from jumun.model.orders import OrderType, Side
+from jumun.model.orders import BrokerRef, OrderType, Side
 from jumun.model.reports import BrokerState
 from jumun.rules.sessions import Phase, phase_at
 from jumun.testing.day_records import OURS, RecordChecks
@@ -65,6 +66,7 @@ class MarketChecks:
         self._shared = shared
         self._questions = questions
         self._seen: set[str] = set()
+        self._known: dict[str, OrderRecord] = {}  # as last announced
         self._numbers: dict[str, str] = {}  # number: the day it was first used
 
     def hear(self, events: tuple[MarketEvent, ...]) -> None:
@@ -75,6 +77,11 @@ class MarketChecks:
                     self._changed(order)
                 case OrderRefused(arrival=arrival):
                     self._refused(arrival)
+                case ModifyNotDone(arrival=arrival):
+                    self._checks.step(f"modify refused {arrival.key} {arrival.refused}")
+                    self._checks.reach(f"the exchange refused a modify: {arrival.refused}")
+                    wrong = arrival.refused in OUR_FAULT
+                    self._checks.that("I-57", not wrong, "a modify was refused: {}", event.text)
                 case Executed(execution=execution):
                     key = f"{execution.trade_date}/{execution.branch}/{execution.number}"
                     self._executed(self._market.orders[key], execution.price)
@@ -94,6 +101,8 @@ class MarketChecks:
             self._seen.add(order.key)
             self._questions.arrival(order.account_id, order.trade_date)
             self._arrived(order)
+        self._terms(order)
+        self._records.prices_of.setdefault(order.key, set()).add(order.price)
         self._within_authority(order)
 
     def _arrived(self, order: OrderRecord) -> None:
@@ -105,15 +114,35 @@ class MarketChecks:
             return
         that = self._checks.that
         order_id, attempt = order.tag.split("/")
-        self._intent(order_id, int(attempt), order)
+        if order.replaces:
+            self._checks.reach("a modify made a new number")
+        else:
+            self._intent(order_id, int(attempt), order)
         keys = self._records.oracle_order_of.setdefault(order_id, [])
         standing = [key for key in keys if self._market.orders[key].is_open]
         keys.append(order.key)
         that("I-07", not standing, "{} comes as {} and stands as {}", order_id, order.key, standing)
         ours = self._records.book.order(order_id)  # type: ignore[arg-type]  # an OrderId as text
         assert ours is not None, f"{order_id} arrived from nowhere"
+        if len(keys) > 1 and not order.replaces:
+            self._checks.reach("an order went out on another day")
         that("I-20", not ours.status.is_final, "{} is {} here and has just arrived", order_id, ours.status)
-        self._price(order, ours.price_raw)
+        self._price(order, order.price if order.replaces else ours.price_raw)
+
+    def _terms(self, order: OrderRecord) -> None:
+        """New terms of one of ours have an earlier durable intent that asks for just these (I-21, I-03)."""
+        before = self._known.get(order.replaces or order.key)
+        self._known[order.key] = order
+        if before is None or order.client != OURS or order.state is BrokerState.REPLACED:
+            return
+        if not order.replaces and (before.qty, before.price) == (order.qty, order.price):
+            return
+        that, order_id = self._checks.that, order.tag.split("/")[0]
+        asked = [r for r in self._records.modify_intended.get(order_id, ()) if _key(r.ref) == before.key]
+        same = [r for r in asked if r.price == order.price]
+        that("I-21", bool(same), "{} has new terms {}; on disk: {}", order_id, order, asked)
+        smaller = order.qty_left <= before.qty_left
+        that("I-03", smaller, "{} grew from {} to {} by a modify", order_id, before.qty_left, order.qty_left)
 
     def _within_authority(self, order: OrderRecord) -> None:
         """All numbers of an order together never execute more than was asked for at first (I-03)."""
@@ -178,6 +207,10 @@ class MarketChecks:
             theirs = self._records.oracle_orders(ours.order_id)
             spent = sum((one.amount_filled for one in theirs), ZERO) - ours.amount_filled
             that("I-33", spent <= reserved, "{} spent {} of {} reserved", ours.order_id, spent, reserved)
+
+
+def _key(ref: BrokerRef) -> str:
+    return f"{ref.trade_date}/{ref.branch}/{ref.number}"
 
 
 def _content(thing: object) -> tuple[object, ...]:

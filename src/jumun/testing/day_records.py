@@ -17,7 +17,10 @@ from jumun.model.events import (
     CancelIntended,
     CancelRequested,
     FillBooked,
+    FillReversed,
     ForeignOrderAdopted,
+    ModifyAnswered,
+    ModifyIntended,
     NoticeCounted,
     OpeningBooked,
     OrderAccepted,
@@ -25,19 +28,22 @@ from jumun.model.events import (
     OrderCreated,
     OrderEvent,
     OrderFlagged,
+    OrderModified,
     OrderRejected,
+    OrderResting,
     OrderSent,
     OrderUnknown,
     Recovered,
     SendIntended,
     SendNotLeft,
+    StopTriggered,
     UnknownNotFound,
 )
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.journal import GENESIS, Record, chain_hash, decode_record
-from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Side
+from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import SubmitRequest
+from jumun.model.reports import ModifyRequest, SubmitRequest
 from jumun.rules.book import Book
 from jumun.rules.order_machine import ImpossibleTransition
 from jumun.store.memory_disk import StoredRecord
@@ -48,7 +54,8 @@ from jumun.testing.invariants import Checks
 
 ZERO: Final = Decimal(0)
 NS: Final = 1_000_000_000
-EVIDENCE: Final = (OrderSent, OrderAccepted, OrderRejected, OrderCancelled, FillBooked)
+EVIDENCE: Final = (OrderSent, OrderAccepted, OrderRejected, OrderCancelled, OrderResting, FillBooked)
+BESIDE: Final = (CancelAnswered, CancelRequested, CancelIntended, ModifyAnswered, ModifyIntended)
 OURS: Final = "jumun"
 
 
@@ -69,6 +76,9 @@ class RecordChecks:
         self.book = Book(recent_max=1_000_000)
         self.intended: dict[tuple[str, int], SubmitRequest] = {}
         self.proven_absent: set[tuple[str, int]] = set()  # attempts that never left or never arrived
+        self.modify_intended: dict[str, list[ModifyRequest]] = {}
+        self.prices_of: dict[str, set[Decimal | None]] = {}  # every limit that a number has had at the exchange
+        self._by_number: dict[str, tuple[Decimal, Decimal]] = {}  # what we booked under each
         self.oracle_order_of: dict[str, list[str]] = {}  # our order id: the exchange's keys
         self.fills: dict[str, list[FillBooked]] = {}
         self.created_ns: dict[str, int] = {}  # virtual instants
@@ -136,8 +146,9 @@ class RecordChecks:
         that(
             "I-16", may_follow(before.status, after.status), "{}: {} to {}", name, before.status, after.status
         )
-        that("I-06", after.qty_filled >= before.qty_filled, "{} lost filled shares", name)
-        that("I-06", after.amount_filled >= before.amount_filled, "{} lost filled money", name)
+        if not isinstance(event, FillReversed):
+            that("I-06", after.qty_filled >= before.qty_filled, "{} lost filled shares", name)
+            that("I-06", after.amount_filled >= before.amount_filled, "{} lost filled money", name)
         that("I-01", ZERO <= after.qty_filled <= after.qty, "{}: {} of {}", name, after.qty_filled, after.qty)
         that("I-02", after.qty == after.qty_filled + after.qty_left, "{} lost shares", name)
         if before.status.is_final:
@@ -147,9 +158,10 @@ class RecordChecks:
         if before.is_unknown:
             known = after.is_unknown or isinstance(event, EVIDENCE)
             that("I-15", known, "{} left UNKNOWN by {}", name, type(event).__name__)
-        if isinstance(event, CancelAnswered | CancelRequested | CancelIntended):
+        that("I-03", after.qty <= before.qty, "{} grew from {} to {}", name, before.qty, after.qty)
+        if isinstance(event, BESIDE):
             that("I-18", after.status is before.status, "{}: {} moved it", name, type(event).__name__)
-            that("I-20", after.qty_left == before.qty_left, "{}: a cancel is no proof", name)
+            that("I-20", after.qty_left == before.qty_left, "{}: a request is no proof", name)
 
     def _what_happened(self, event: OrderEvent, after: Order, record: Record) -> None:
         match event:
@@ -174,6 +186,16 @@ class RecordChecks:
             case CancelRequested():
                 if event.reason is Reason.ORDER_TIMEOUT:
                     self._lived_long_enough(after, self._timeout_ns)
+            case ModifyIntended():
+                self._modify_intended(event, record)
+            case ModifyAnswered():
+                self._checks.reach(f"a modify ended as {event.outcome}")
+            case OrderModified():
+                self._modified(event, after)
+            case OrderResting():
+                self._rests(event, after)
+            case StopTriggered():
+                self._checks.reach("a stop was triggered")
             case OrderUnknown() | UnknownNotFound() | NoticeCounted() | OrderFlagged():
                 self._rare(event)
             case OrderCreated() | SendIntended() | CancelAnswered() | CancelIntended():
@@ -190,6 +212,33 @@ class RecordChecks:
         that("I-07", proven, "{} attempt {}: the one before may have arrived", event.order_id, event.attempt)
         self.intended[event.order_id, event.attempt] = event.request
         self.attempt_ns[event.order_id, event.attempt] = self._elapsed_ns()
+
+    def _modify_intended(self, event: ModifyIntended, record: Record) -> None:
+        asked = record.causation_id.startswith("ModifyOrder@")
+        self._checks.that("I-41", asked, "{} asks for a modify", record.causation_id)
+        self.modify_intended.setdefault(event.order_id, []).append(event.request)
+
+    def _modified(self, event: OrderModified, after: Order) -> None:
+        """New terms in force: the number is ours, and the exchange has these terms for it, or had (I-11)."""
+        self._map(after)
+        if event.ref is None:
+            self._checks.reach("an order was modified before it left")
+            return
+        theirs = self._market.orders.get(_key_of(after))
+        claimed = theirs is not None and theirs.tag.split("/")[0] == after.order_id
+        self._checks.that("I-11", claimed, "{} has new terms as {}, which is {}", after.order_id, event.ref, theirs)
+        known = event.terms.price in self.prices_of.get(_key_of(after), ())
+        self._checks.that("I-03", known, "{} never had the price {}", after.order_id, event.terms.price)
+        if "reply" not in event.evidence:
+            self._checks.reach("a modify was found without its reply")
+
+    def _rests(self, event: OrderResting, after: Order) -> None:
+        """An order rests only when nothing of it can execute any more (I-49)."""
+        self.proven_absent.add((after.order_id, after.attempt))
+        alive = [order.key for order in self.oracle_orders(after.order_id) if order.is_open]
+        self._checks.that("I-49", not alive, "{} rests here but {} can still fill", after.order_id, alive)
+        self._checks.that("I-15", bool(event.evidence), "{} rests without evidence", after.order_id)
+        self._checks.reach("an order rests until the next session")
 
     def _sent(self, event: OrderSent, after: Order) -> None:
         self._map(after)
@@ -254,10 +303,11 @@ class RecordChecks:
             self._checks.reach("identical twin fills")
         mine.append(event)
         that("I-04", after.amount_filled == sum((f.fill.amount for f in mine), ZERO), "{} amount", name)
-        if after.order_type is OrderType.LIMIT and after.price is not None:
-            good = fill.price <= after.price if after.side is Side.BUY else fill.price >= after.price
-            that("I-05", good, "{} filled at {} against {}", name, fill.price, after.price)
-        self._against_oracle(after)
+        limits = [price for price in self.prices_of.get(_ref_key(fill.ref), ()) if price is not None]
+        if limits:
+            good = fill.price <= max(limits) if after.side is Side.BUY else fill.price >= min(limits)
+            that("I-05", good, "{} filled at {} against {}", name, fill.price, limits)
+        self._against_oracle(event, after)
         self._money(event, after)
         if after.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED):
             that("I-17", Flag.LATE_FILL in after.flags, "{} filled late without a flag", name)
@@ -267,20 +317,29 @@ class RecordChecks:
         if record.causation_id.startswith("Study"):
             self._checks.reach("fill learnt from the history")
 
-    def _against_oracle(self, after: Order) -> None:
-        that, name = self._checks.that, after.order_id
-        theirs = self._market.orders.get(_key_of(after))
+    def _against_oracle(self, event: FillBooked, after: Order) -> None:
+        """What we booked under each number is at most what traded there, and equal once we know all of it."""
+        that, name, fill = self._checks.that, after.order_id, event.fill
+        key = _ref_key(fill.ref)
+        theirs = self._market.orders.get(key)
         assert theirs is not None, f"{name} filled under a number the exchange never gave"
-        that("I-43", after.qty_filled <= theirs.qty_filled, "{}: we booked more than traded", name)
-        if after.qty_filled == theirs.qty_filled:
-            same = after.amount_filled == theirs.amount_filled
-            that("I-09", same, "{}: {} here, {} there", name, after.amount_filled, theirs.amount_filled)
-            self._costs(after, theirs)
+        mine = theirs.tag.split("/")[0] == name if theirs.client == OURS else Flag.FOREIGN in after.flags
+        that("I-64", mine, "{} took a fill of {}, which is {}", name, key, theirs.tag or theirs.client)
+        qty, amount = self._by_number.get(key, (ZERO, ZERO))
+        qty, amount = qty + fill.qty, amount + fill.amount
+        self._by_number[key] = (qty, amount)
+        that("I-43", qty <= theirs.qty_filled, "{}: we booked more than traded", name)
+        if qty == theirs.qty_filled:
+            that("I-09", amount == theirs.amount_filled, "{}: {} here, {} there", name, amount, theirs.amount_filled)
+        whole = self.oracle_orders(name) or [theirs]
+        if after.qty_filled == sum((one.qty_filled for one in whole), ZERO):
+            self._costs(after, whole)
 
-    def _costs(self, after: Order, theirs: OrderRecord) -> None:
+    def _costs(self, after: Order, whole: list[OrderRecord]) -> None:
         """Fees and taxes are those the exchange took, by kind, from the first fill on (I-37, F-63)."""
         taken: dict[str, Decimal] = {}
-        for execution in self._market.executions_of(theirs.key):
+        executions = (done for one in whole for done in self._market.executions_of(one.key))
+        for execution in executions:
             for kind, amount in execution.costs.items():
                 taken[kind] = taken.get(kind, ZERO) + amount
         ours = {kind: amount for kind, amount in after.costs.items() if amount}
@@ -360,6 +419,11 @@ class RecordChecks:
 def _key_of(order: Order) -> str:
     ref = order.newest_ref
     assert ref is not None, f"{order.order_id} has no number"
+    return f"{ref.trade_date}/{ref.branch}/{ref.number}"
+
+
+def _ref_key(ref: BrokerRef | None) -> str:
+    assert ref is not None, "a fill names the number that filled"
     return f"{ref.trade_date}/{ref.branch}/{ref.number}"
 
 

@@ -103,6 +103,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     foreign: float = 0.0  # share of orders that somebody else sends
     early_cancel: float = 0.0  # F-47: per cancel of an order with fills
     old_notices: float = 0.0  # F-31: chance per notice that one of the day before comes again
+    modify_renumbers: bool = True  # False: a modified order keeps its number, as at IBKR
     habits: tuple[str, ...] = ()  # what the traders of this seed do beside plain orders
 
 
@@ -133,6 +134,7 @@ def draw_scenario(
             for key, value in drawn.items():
                 (plan if key in FaultPlan.__struct_fields__ else more)[key] = value
     fault_plan = FaultPlan(**plan)
+    drawn_habits, renumbers = _habits(later), later.random() < 0.7
     pair = next((pair for pair in DAYS if pair[0] == day), chosen)
     return Scenario(
         seed=seed,
@@ -148,7 +150,8 @@ def draw_scenario(
         snapshot_every=random.choice((60, 400, 100_000)),
         classes=classes,
         plan=fault_plan,
-        habits=_habits(later) if habits is None else habits,
+        habits=drawn_habits if habits is None else habits,
+        modify_renumbers=renumbers,
         **more,
     )
 
@@ -235,14 +238,14 @@ LATER_CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
 ALL_CLASSES: Final = {**CLASSES, **LATER_CLASSES}
 LATER_CHANCE: Final = 0.12
 STEADY: Final = ("notice_doubled", "notice_late")  # each strikes some thirty times a day, however it is drawn
-HABITS: Final = ("flood", "kill")
-HABIT_CHANCE: Final = 0.25
+HABITS: Final = ("modifies", "stops", "carried", "immediate", "mass cancel", "kill")
+HABIT_CHANCE: Final = 0.4
 
 
-def market_world(days: tuple[date, ...]) -> World:
+def market_world(scenario: Scenario) -> World:
     """The market of these days: both venues open together for one hour."""
     entries = []
-    for day in days:
+    for day in scenario.days:
         entries.append(DayOverride(venue=Venue.KRX, day=day, open=OPEN, close=CLOSE, note="simulated"))
         local = [_at_seoul(day, at).astimezone(ZONE[Venue.US]) for at in (OPEN, CLOSE)]
         assert local[0].date() == day, "the shortened session must stay on its own date in New York"
@@ -252,7 +255,11 @@ def market_world(days: tuple[date, ...]) -> World:
             )
         )
     return World(
-        name="simulated day", instruments=INSTRUMENTS, bases=BASES, overrides=Overrides(days=tuple(entries))
+        name="simulated day",
+        instruments=INSTRUMENTS,
+        bases=BASES,
+        overrides=Overrides(days=tuple(entries)),
+        modify_renumbers=scenario.modify_renumbers,
     )
 
 

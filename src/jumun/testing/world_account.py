@@ -51,6 +51,8 @@ def policy_of(scenario: Scenario, market: Market) -> Policy:
         unknown_order_policy=scenario.unknown_order_policy,
         visible_after_ns=scenario.visible_after_ns,
         settles_after_ns=traits.settles_after_ns,
+        modifies=traits.modifies,
+        session_kinds=traits.sessions,
     )
 
 

@@ -130,6 +130,10 @@ class WatchedBroker:
         """Ask to modify."""
         return await self._inner.modify(request, permit)
 
+    async def ping(self) -> None:
+        """Ask for a sign of life."""
+        await self._inner.ping()
+
     async def history(self, account_id: AccountId, trade_date: str) -> OrderHistory:
         """Ask, and check that what comes back is whole: no order that must be visible is missing (I-39)."""
         began_ns = self._questions.begin()

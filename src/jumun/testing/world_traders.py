@@ -21,6 +21,7 @@ from jumun.rules.draft import Decision
 from jumun.testing.world import INSTRUMENTS, NS, STORM_S, Scenario
 from jumun.testing.world_account import ACCOUNT, OPERATOR
 from jumun.testing.world_desk import Crashed, Machine
+from jumun.testing.world_habits import Habits
 
 ZERO: Final = Decimal(0)
 PATIENCE: Final = 6  # times a caller asks again before it gives up
@@ -40,6 +41,7 @@ class Traders:
         self._market = market
         self._checks = machine.checks
         self._random = Random(f"traders {scenario.seed}")
+        self.habits = Habits(scenario, machine, market)
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._sent = 0
         self.answers: dict[str, str] = {}  # idempotency key: order id
@@ -74,7 +76,7 @@ class Traders:
         chance, random = self._random.random(), self._random
         if random.random() < self._scenario.foreign:
             self._stranger()
-        intent = self._intent()
+        intent = self.habits.shape(self._intent())
         self.asked += 1
         if chance < 0.08:
             count = 50 if random.random() < 0.05 else random.randint(2, 6)
@@ -97,7 +99,11 @@ class Traders:
         await asyncio.sleep(delay_s)
         decision = await self._submit(intent)
         order = None if decision is None else decision.order
-        if order is None or cancel_s is None:
+        if order is None:
+            return
+        if not order.status.is_final:
+            await self.habits.follow(order)
+        if cancel_s is None:
             return
         await asyncio.sleep(cancel_s)
         await self._cancel(order.order_id)
@@ -165,6 +171,7 @@ class Traders:
         while True:
             await asyncio.sleep(round(self._random.uniform(2, 8), 3))
             await self.resume()
+            await self.habits.sweep(tuple(instrument.symbol for instrument in INSTRUMENTS))
 
     async def resume(self) -> None:
         """Let trading go on, where it is halted by a drill."""

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from jumun.model.errors import BatchRefused, StoreFull, StoreUnavailable, TornJournal
-from jumun.model.orders import OrderStatus
+from jumun.model.journal import Entry
+from jumun.model.orders import Order, OrderStatus
 from jumun.ports.journal import Snapshot
 from jumun.store.memory import MemoryJournal
 from jumun.store.sqlite import SqliteJournal
@@ -37,7 +38,7 @@ async def full(store: Store) -> FullJournal:
     return journal
 
 
-def filled(seq: int = 4) -> tuple[object, ...]:
+def filled(seq: int = 4) -> tuple[Entry, Order]:
     """The second order fills, as an entry, and the order after it."""
     sent = replace(an_order(2), status=OrderStatus.SENT, refs=(a_ref(2),))
     fill = a_fill(sent, 1)
@@ -57,6 +58,7 @@ async def test_a_full_store_goes_on_in_the_space_kept_aside_and_every_look_up_se
     journal = await full(store)
     await journal.begin_emergency()
     entry, after = filled()
+    assert entry.fill is not None
     await journal.append([entry])
     assert await journal.order(after.order_id) == after
     assert await journal.order_by_key(after.idempotency_key) == after
@@ -66,7 +68,9 @@ async def test_a_full_store_goes_on_in_the_space_kept_aside_and_every_look_up_se
     assert (await journal.story_of(after.order_id))[-1] == entry.record
     assert after in await journal.orders_of_user(after.created_by, 10)
     assert [record.seq async for record in journal.tail(2)] == [3, 4]
-    assert [message for _, message in await journal.outbox_after(0, 10)][-1:] == list(entry.messages[-1:])
+    five = an_entry(5)
+    await journal.append([five])
+    assert [message for _, message in await journal.outbox_after(4_096, 10)] == list(five.messages)
     await journal.outbox_done("bus", 5_000)
     assert await journal.outbox_cursor("bus") == 5_000
     await journal.close()
@@ -171,14 +175,20 @@ async def test_the_space_kept_aside_ends_and_says_so(store: Store) -> None:
     await journal.begin_emergency()
     if isinstance(store, MemoryStore):
         store.disk.reserve_max = 3
-    with pytest.raises(StoreUnavailable, match="used up") as caught:
+
+    async def use_it_up() -> None:
         for seq in range(4, 60):
             await journal.append([an_entry(seq)])
+
+    with pytest.raises(StoreUnavailable, match="used up") as caught:
+        await use_it_up()
     assert not isinstance(caught.value, StoreFull), "there is nowhere else to go on"
     await journal.close()
     again = store.journal()
     await again.start()
-    assert [record.seq async for record in again.reserved()][0] == 4
+    kept = [record.seq async for record in again.reserved()]
+    assert kept == list(range(4, 4 + len(kept)))
+    assert kept
     await again.close()
 
 

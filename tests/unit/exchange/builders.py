@@ -2,15 +2,18 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from jumun.exchange.market import Market
 from jumun.exchange.records import NewOrder, OrderRecord, Refusal
 from jumun.exchange.sample_world import sample_world
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.orders import OrderType, Side, TimeInForce
-from jumun.rules.trading_days import ALWAYS_OPEN, Overrides
+from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
+from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
 
 ACCOUNT = "A"
 SYMBOL = "005930"
@@ -53,6 +56,9 @@ def order(
     venue: Venue = Venue.KRX,
     currency: Currency = Currency.KRW,
     order_type: OrderType | None = None,
+    session: TradingSession = TradingSession.REGULAR,
+    stop_price: Decimal | int | None = None,
+    good_till: str = "",
 ) -> NewOrder:
     """An order; without a price it is a market order."""
     kind = order_type or (OrderType.MARKET if price is None else OrderType.LIMIT)
@@ -66,6 +72,9 @@ def order(
         tif=tif,
         qty=Decimal(qty),
         price=None if price is None else Decimal(price),
+        session=session,
+        stop_price=None if stop_price is None else Decimal(stop_price),
+        good_till=good_till,
     )
 
 
@@ -80,3 +89,22 @@ def refused(answer: OrderRecord | Refusal) -> str:
     assert isinstance(answer, Refusal), answer
     assert answer.text
     return answer.code.value
+
+
+def a_market_with(
+    overrides: Overrides = NO_OVERRIDES, *, now: str = "2025-06-16 07:00", **switches: Any
+) -> Market:
+    """A market on real sessions with switches of its world set; shares of every issue are in the account."""
+    world = msgspec.structs.replace(sample_world(overrides), **switches)
+    nxt = tuple(
+        msgspec.structs.replace(instrument, nxt=instrument.symbol == SYMBOL)
+        for instrument in world.instruments
+    )
+    market = Market(msgspec.structs.replace(world, instruments=nxt))
+    market.open_account(
+        ACCOUNT,
+        cash={"KRW": Decimal(10_000_000_000), "USD": Decimal(1_000_000)},
+        holdings={instrument.symbol: Decimal(10_000) for instrument in nxt},
+        now_ns=seoul_ns(now),
+    )
+    return market

@@ -252,7 +252,7 @@ def test_a_chain_never_executes_more_than_was_first_asked_for(
 
 
 def _spent(execution: Execution) -> Decimal:
-    return execution.qty * execution.price + sum(execution.costs.values(), D(0))
+    return execution.qty * execution.price + sum(execution.costs.values(), start=D(0))
 
 
 @pytest.mark.req("I-03")

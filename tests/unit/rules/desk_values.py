@@ -16,14 +16,16 @@ from jumun.model.commands import (
     CancelOrder,
     Command,
     ConcludeCancel,
+    ConcludeModify,
     ConcludeSubmit,
     HearReport,
+    ModifyOrder,
     SendNext,
     StudyHistory,
     SubmitOrder,
     Tick,
 )
-from jumun.model.events import Event
+from jumun.model.events import Event, FillReversed
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, BrokerOrderNo, CommandId, ExecutionId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Market, Product, Venue
@@ -36,6 +38,7 @@ from jumun.model.reports import (
     BrokerState,
     CancelOutcome,
     FillNotice,
+    ModifyOutcome,
     NotSent,
     OrderHistory,
     OrderReport,
@@ -411,6 +414,23 @@ class Bench:
         """A user wants it cancelled."""
         return self.do(CancelOrder(order_id=order.order_id, by=USER, closed=order))
 
+    def modify(self, order: Order, qty: int | None = None, price: object = None) -> Decision:
+        """A user wants other terms."""
+        return self.do(
+            ModifyOrder(
+                order_id=order.order_id,
+                by=USER,
+                qty=None if qty is None else D(qty),
+                price=None if price is None else D(str(price)),
+                closed=order,
+            )
+        )
+
+    def conclude_modify(self, order: Order, outcome: ModifyOutcome) -> Order:
+        """The broker answers a modify."""
+        self.do(ConcludeModify(order_id=order.order_id, outcome=outcome))
+        return self.order(order)
+
     def conclude_cancel(self, order: Order, outcome: CancelOutcome) -> Decision:
         """The broker answers a cancel."""
         return self.do(ConcludeCancel(order_id=order.order_id, outcome=outcome))
@@ -461,7 +481,7 @@ def assert_balanced(bench: Bench) -> None:
     shares: dict[tuple[str, str], Decimal] = {}
     at_cost: dict[tuple[str, str], Decimal] = {}
     for row in (row for entry in bench.entries for row in entry.ledger):
-        assert row.amount > 0
+        assert row.amount > 0 or row.kind is LedgerKind.SPLIT  # shares change, nothing is paid
         assert row.debit is not row.credit
         key = (row.account_id, row.currency.value)
         cash[key] = cash.get(key, D(0)) + cash_change((row,))
@@ -471,12 +491,19 @@ def assert_balanced(bench: Bench) -> None:
             moved = (row.debit is LedgerAccount.SECURITIES) - (row.credit is LedgerAccount.SECURITIES)
             at_cost[place] = at_cost.get(place, D(0)) + moved * row.amount
     assert bench.book.cash == cash
+    of_strategies: dict[tuple[str, str], Decimal] = {}
+    for (owner, _, symbol), part in bench.book.strategies.items():
+        of_strategies[owner, symbol] = of_strategies.get((owner, symbol), D(0)) + part.qty
+    whole = {place: position.qty for place, position in bench.book.positions.items()}
+    assert _without_zeros(of_strategies) == _without_zeros(whole), "sub-ledgers do not sum to the account"
     assert {place: position.qty for place, position in bench.book.positions.items()} == shares
     assert {place: position.cost_basis for place, position in bench.book.positions.items()} == at_cost
     filled: dict[OrderId, Decimal] = {}
     for entry in bench.entries:
         if entry.fill is not None:
             filled[entry.fill.order_id] = filled.get(entry.fill.order_id, D(0)) + entry.fill.qty
+        if isinstance(entry.record.event, FillReversed):
+            filled[entry.record.event.order_id] -= entry.record.event.qty
     for order_id, qty in filled.items():
         order = bench.book.order(order_id)  # None: closed, and no longer in memory
         assert order is None or order.qty_filled == qty

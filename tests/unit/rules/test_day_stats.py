@@ -117,7 +117,8 @@ def test_a_fill_that_is_taken_back_leaves_the_sums_and_is_counted_as_a_bust() ->
     after, _ = tell(before, order, (2, bust))
     money = after.money["KRW"]
     assert (after.fills, after.busts, after.qty_bought) == (1, 1, 0)
-    assert (money.bought, money.slippage, money.slippage_base) == (0, 0, 0)
+    assert (money.bought, money.amount_filled) == (0, 0)
+    assert (money.slippage, money.slippage_base) == (400, 4 * 69_900)  # how it was executed stays as it was
 
 
 def test_refused_expired_unknown_and_alarmed_orders_are_each_counted_under_their_name() -> None:

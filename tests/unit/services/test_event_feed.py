@@ -169,6 +169,23 @@ def test_memory_is_bounded_while_a_subscriber_does_not_read_and_empty_when_nobod
     played(play)
 
 
+def test_a_subscriber_that_resumes_is_told_when_it_has_caught_up() -> None:
+    async def play() -> None:
+        source = await Source(memory_max=5).start()
+        await source.grow(100)
+        assert source.feed.oldest is not None
+        told, loop = source.follow(source.feed.oldest), asyncio.get_running_loop()
+        began, place = loop.time(), await anext(told)
+        assert place == Told((), source.feed.oldest)
+        got: list[tuple[int, str]] = []
+        while (news := await anext(told)).messages:
+            got += [(number, message.event_id) for number, message in news.messages]
+        assert (got, news.seq) == (source.expected(source.feed.oldest), source.feed.newest)
+        assert loop.time() - began < 1.0, "at once, not after a silence"
+
+    played(play)
+
+
 def test_only_the_types_that_were_asked_for_come_and_those_of_the_whole_desk_come_to_everyone() -> None:
     async def play() -> None:
         source = await Source().start()

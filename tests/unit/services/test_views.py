@@ -51,3 +51,30 @@ def test_one_position_without_a_price_makes_its_sums_unknown_not_smaller() -> No
     assert (won.unrealised, won.market_value, won.total) == (None, None, None)
     assert won.realised_net == 3_700
     assert dollars.total is not None
+
+
+@pytest.mark.req("S000-20", "C-8")
+def test_strategies_are_valued_at_the_accounts_mark_and_unknown_without_one() -> None:
+    marked, bare = (
+        book_view(
+            records=1,
+            positions=[a_position(qty=Decimal(3), cost_basis=Decimal(210_000), mark=mark)],
+            cash={},
+            open_orders=[],
+            marks={},
+            marks_source="",
+            marks_ts_ns=None,
+            strategies={
+                (ACCOUNT, "alpha", "005930"): a_position(
+                    qty=Decimal(5), cost_basis=Decimal(350_000), costs=Decimal(40)
+                ),
+                (ACCOUNT, "", "005930"): a_position(qty=Decimal(-2), cost_basis=Decimal(-140_000)),
+            },
+        ).strategies
+        for mark in (Decimal(71_000), None)
+    )
+    assert [(row.strategy_id, row.qty, row.unrealised, row.total) for row in marked] == [
+        ("", -2, -2_000, -2_000),
+        ("alpha", 5, 5_000, 4_960),
+    ]
+    assert [row.total for row in bare] == [None, None]

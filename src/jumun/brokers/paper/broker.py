@@ -9,15 +9,19 @@ from jumun.brokers.paper.parse import (
     FillIdentity,
     as_text,
     balance_of,
+    echoes,
     fill_notice,
     modify_call,
     new_order,
     order_report,
     ref_of,
+    stems_from,
+    trade_bust,
 )
 from jumun.brokers.paper.wire import (
     Cancel,
     Executed,
+    Hello,
     OrderCancelled,
     OrderChanged,
     OrderModified,
@@ -26,11 +30,21 @@ from jumun.brokers.paper.wire import (
     Refused,
     Submit,
 )
-from jumun.exchange.admission import KINDS
-from jumun.exchange.records import AccountOpened, CancelNotDone, ModifyNotDone, OrderRefused
+from jumun.exchange.admission import kinds_of
+from jumun.exchange.records import (
+    AccountAdjusted,
+    AccountOpened,
+    CancelNotDone,
+    Interrupted,
+    ModifyNotDone,
+    OrderRefused,
+    TradeBusted,
+)
+from jumun.exchange.world import World
 from jumun.model.errors import ConfigError, UnreadableReply
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
+from jumun.model.orders import TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.reports import (
     Accepted,
@@ -54,7 +68,8 @@ from jumun.model.reports import (
     UnreadableNotice,
 )
 from jumun.ports.broker import BrokerTraits, SendPermit
-from jumun.ports.outside import Clock, Quote
+from jumun.ports.outside import Clock, PriceListener, Quote
+from jumun.rules.sessions import SESSION_PHASES
 
 ANSWER_TIMEOUT_S: Final = 5.0  # the slowest fault plan answers within 2 s
 VISIBLE_AFTER_NS: Final = 3_000_000_000
@@ -68,21 +83,29 @@ def paper_traits(
     visible_after_ns: int = VISIBLE_AFTER_NS,
     name: str = "paper",
     modifies: bool = True,
+    world: World | None = None,
 ) -> BrokerTraits:
-    """Return the paper broker's traits. Without a reference it is as hard to ask as KIS."""
+    """Return the paper broker's traits. Without a reference it is as hard to ask as KIS.
+
+    `world` is the market behind it: kinds and sessions are what that market takes, by default a plain one's.
+    """
+    sessions = () if world is None else world.sessions
+    plain = World(name="plain", instruments=())
     return BrokerTraits(
         name=name,
         environment="sim",
         carries_reference=carries_reference,
         visible_after_ns=visible_after_ns,
         settles_after_ns=SETTLES_AFTER_NS,
-        kinds=frozenset((venue, kind, tif) for venue in (Venue.KRX, Venue.US) for kind, tif in KINDS),
+        kinds=kinds_of(world or plain),
+        sessions=frozenset(pair for pair in SESSION_PHASES if pair[1] in sessions)
+        | frozenset((Venue.KRX, session) for session in sessions if session is TradingSession.CLOSE_BEFORE),
         modifies=modifies,
     )
 
 
 class PaperBroker:
-    """ports.Broker on the simulated exchange; also ports.Prices from its prints.
+    """ports.Broker on the simulated exchange; also ports.PriceFeed from its prints.
 
     `identity` decides what identifies a fill notice. `cancel_proves` false answers a cancel with nothing but
     "taken": its proof then comes by notice or query, as at KIS. `client` names this program to the oracle.
@@ -116,6 +139,7 @@ class PaperBroker:
         self._cancel_proves = cancel_proves
         self._client_name = client
         self._quotes: dict[str, Quote] = {}
+        self._price_listeners: list[PriceListener] = []
 
     @property
     def traits(self) -> BrokerTraits:
@@ -139,6 +163,12 @@ class PaperBroker:
             return Rejected(
                 code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
             )
+        regular = request.session is TradingSession.REGULAR
+        if not regular and (request.venue, request.session) not in self._traits.sessions:
+            text = f"{self._traits.name} takes no {request.session} orders at {request.venue}"
+            return Rejected(
+                code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
+            )
         carries = self._traits.carries_reference
         order = new_order(request, self._client_name, carries_reference=carries)
         try:
@@ -149,11 +179,14 @@ class PaperBroker:
             return Unknown(text=str(error))
         except UnreadableReply as error:
             return Unknown(text=str(error), raw=error.raw)
-        if isinstance(told, OrderTaken):
+        if isinstance(told, OrderTaken) and echoes(order, told.order):
             return Accepted(ref=ref_of(told.order), raw=as_text(told))
         if isinstance(told, Refused):
             return Rejected(code=told.code, text=told.text, raw=as_text(told))
-        return Unknown(text=f"an answer of kind {type(told).__name__} to an order", raw=as_text(told))
+        return Unknown(
+            text=f"an answer of kind {type(told).__name__} to an order, or about another one",
+            raw=as_text(told),
+        )
 
     async def cancel(self, request: CancelRequest) -> CancelOutcome:
         """Ask to cancel; harmless twice."""
@@ -171,12 +204,15 @@ class PaperBroker:
             return Unknown(text=str(error))
         except UnreadableReply as error:
             return Unknown(text=str(error), raw=error.raw)
-        if isinstance(told, OrderCancelled):
+        if isinstance(told, OrderCancelled) and ref_of(told.order) == request.ref:
             report = order_report(told.order, told.order.ts_changed_ns) if self._cancel_proves else None
             return CancelAccepted(raw=as_text(told), report=report)
         if isinstance(told, Refused):
             return CancelRefused(code=told.code, text=told.text, raw=as_text(told))
-        return Unknown(text=f"an answer of kind {type(told).__name__} to a cancel", raw=as_text(told))
+        return Unknown(
+            text=f"an answer of kind {type(told).__name__} to a cancel, or about another order",
+            raw=as_text(told),
+        )
 
     async def modify(self, request: ModifyRequest, permit: SendPermit) -> ModifyOutcome:
         """Ask once to change a working order; see ports.Broker.modify."""
@@ -193,11 +229,21 @@ class PaperBroker:
             return Unknown(text=str(error))
         except UnreadableReply as error:
             return Unknown(text=str(error), raw=error.raw)
-        if isinstance(told, OrderModified):
+        if isinstance(told, OrderModified) and stems_from(told.order, request.ref):
             return ModifyAccepted(ref=ref_of(told.order), raw=as_text(told))
         if isinstance(told, Refused):
             return ModifyRefused(code=told.code, text=told.text, raw=as_text(told))
-        return Unknown(text=f"an answer of kind {type(told).__name__} to a modify", raw=as_text(told))
+        return Unknown(
+            text=f"an answer of kind {type(told).__name__} to a modify, or about another order",
+            raw=as_text(told),
+        )
+
+    async def ping(self) -> None:
+        """Answers and notices share one connection, in order: an answer proves that both arrive."""
+        try:
+            await self._client.send(Hello(client=self._client_name))
+        except UnreadableReply:
+            return  # spoiled, but it came
 
     async def history(self, account_id: AccountId, trade_date: str) -> OrderHistory:
         """Return every order of that day, complete; raises BrokerUnavailable when any page fails (I-39)."""
@@ -226,6 +272,10 @@ class PaperBroker:
         """Return the newest known price (ports.Prices); it is only as fresh as `reports` is read."""
         return self._quotes.get(symbol)
 
+    def on_price(self, listener: PriceListener) -> None:
+        """Call `listener` with every new quote, in order (ports.PriceFeed)."""
+        self._price_listeners.append(listener)
+
     def _report_of(self, notice: LinkNotice) -> BrokerReport | None:
         match notice:
             case OrderChanged():
@@ -239,13 +289,20 @@ class PaperBroker:
                 return StreamGap(text=notice.text)
             case Garbled():
                 return UnreadableNotice(raw=notice.raw, text=notice.text)
-            case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened():
+            case TradeBusted():
+                return trade_bust(notice.bust)
+            case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened() | AccountAdjusted():
                 return None  # the answer to the call said so already
+            case Interrupted():
+                return None  # orders stay as they are; what the venue takes is the desk's own calendar
             case _:
                 assert_never(notice)
 
     def _remember(self, printed: Printed) -> None:
+        if printed.venue is not None:
+            return  # a print elsewhere is not the price at home
         if printed.symbol in self._quotes or len(self._quotes) < QUOTES_MAX:
-            self._quotes[printed.symbol] = Quote(
-                symbol=printed.symbol, last=printed.price, base=printed.base, ts_ns=printed.ts_ns
-            )
+            quote = Quote(symbol=printed.symbol, last=printed.price, base=printed.base, ts_ns=printed.ts_ns)
+            self._quotes[printed.symbol] = quote
+            for listener in self._price_listeners:
+                listener(quote)

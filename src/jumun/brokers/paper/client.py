@@ -70,8 +70,15 @@ class PaperClient:
         )
 
     async def balance(self, account_id: str) -> AccountBalance:
-        """Return the whole balance; raises BrokerUnavailable otherwise."""
-        return (await self._ask(AskBalance(account_id=account_id), BalanceTold)).balance
+        """Return the whole balance; raises BrokerUnavailable when it contradicts itself (F-40)."""
+        told = await self._ask(AskBalance(account_id=account_id), BalanceTold)
+        listed = len(told.balance.holdings)
+        if told.total is not None and told.total != listed:
+            raise BrokerUnavailable(
+                f"balance of {account_id} says {told.total} holdings and lists {listed}; "
+                "nothing is concluded, ask again"
+            )
+        return told.balance
 
     async def quotes(self) -> tuple[Quote, ...]:
         """Return the newest prices; raises BrokerUnavailable otherwise."""

@@ -8,7 +8,7 @@ a plan that is slower than its traits promise: resending after absence rests on 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from jumun.brokers.paper.wire import (
     Answer,
     AskBalance,
     AskHistory,
+    BalanceTold,
     Cancel,
     Command,
     HistoryPage,
@@ -31,6 +32,7 @@ from jumun.model.errors import ConfigError, UnreadableReply
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
 
+_Told = TypeVar("_Told")
 MS: Final = 1_000_000
 REFUSED_CODE: Final = "REFUSED_BY_FAULT"
 
@@ -53,6 +55,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reply_garbled: float = 0.0  # F-08 carried out, answered with half a body
     reply_late: float = 0.0  # F-05 carried out, answered late, perhaps after the caller gave up
     reply_late_ms_max: int = 0
+    reply_swapped: float = 0.0  # F-17 carried out, answered with the answer to an earlier call of its kind
     refused: float = 0.0  # F-07 a valid new order is refused
     modify_refused: float = 0.0  # a valid modify is refused
     # Stream
@@ -66,6 +69,11 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     # Questions
     history_lag: float = 0.0  # F-35 an order is missing from the history for a while
     history_lag_ms_max: int = 0
+    history_stale: float = 0.0  # F-38, F-44 the list as it was when it was asked for before
+    balance_stale: float = 0.0  # F-44
+    stale_ms_max: int = 0  # how old such an answer may be
+    history_empty: float = 0.0  # F-40 a total, and no rows
+    balance_empty: float = 0.0  # F-40
     history_page_lost: float = 0.0  # F-36
     history_fails: float = 0.0  # F-37
     balance_fails: float = 0.0  # F-37
@@ -73,7 +81,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def worst_case_ns(self) -> int:
         """The longest between writing an order and seeing it in the history, if it arrives at all."""
-        return (self.latency_ms_max + self.history_lag_ms_max) * MS
+        return (self.latency_ms_max + self.history_lag_ms_max + self.stale_ms_max) * MS
 
 
 _RATES: Final = tuple(name for name, kind in FaultPlan.__annotations__.items() if kind in (float, "float"))
@@ -100,6 +108,8 @@ class FaultyLink:
         self._is_down = False
         self._seen_from_ns: dict[str, int] = {}  # when an order becomes visible, by key
         self._snapshots: dict[tuple[str, str], list[OrderRecord]] = {}
+        self._told: dict[tuple[str, ...], tuple[int, Any]] = {}  # when and what a question was last told
+        self._answers: dict[type[Command], Answer] = {}  # the newest to each kind of order call
         self._open = False
 
     @property
@@ -166,8 +176,8 @@ class FaultyLink:
             raise NothingSent("sending was not permitted in the last step")
         if isinstance(command, AskHistory):
             return await self._history(command)
-        if isinstance(command, AskBalance) and self._strikes("balance_fails"):
-            raise AnswerLost("the balance was not answered")
+        if isinstance(command, AskBalance):
+            return await self._balance(command)
         return await self._on_its_way(command)
 
     def notices(self) -> AsyncIterator[LinkNotice]:
@@ -200,6 +210,11 @@ class FaultyLink:
         late_ms = self._random.randint(0, self.plan.reply_late_ms_max) if fault == "reply_late" else 0
         told = await self._on_its_way(command)
         await asyncio.sleep(late_ms / 1_000)
+        if self.plan.reply_swapped:
+            earlier = self._answers.get(type(command))
+            self._answers[type(command)] = told
+            if earlier is not None and self._strikes("reply_swapped"):
+                return earlier
         return await _spoil(fault, told)
 
     async def _travel(self, command: Command, there: float, back: float) -> Answer:
@@ -237,14 +252,42 @@ class FaultyLink:
             raise AnswerLost("the history was not answered")
         if command.start and self._strikes("history_page_lost"):
             raise AnswerLost(f"the page at {command.start} was lost")
-        if not self.plan.history_lag:
+        if self._strikes("history_empty"):
+            page = await self._on_its_way(command)
+            return msgspec.structs.replace(page, orders=()) if isinstance(page, HistoryPage) else page
+        if not self.plan.history_lag and not self.plan.history_stale:
             return await self._on_its_way(command)
         key = (command.account_id, command.trade_date)
         if command.start == 0 or key not in self._snapshots:
-            self._snapshots[key] = await self._visible(command)
+            visible = await self._visible(command)
+            self._snapshots[key] = self._perhaps_stale("history_stale", key, visible)
         orders = self._snapshots[key]
         page = tuple(orders[command.start : command.start + PAGE_SIZE])
         return HistoryPage(total=len(orders), start=command.start, orders=page)
+
+    async def _balance(self, command: AskBalance) -> Answer:
+        if self._strikes("balance_fails"):
+            raise AnswerLost("the balance was not answered")
+        told = await self._on_its_way(command)
+        if not isinstance(told, BalanceTold):
+            return told
+        told = self._perhaps_stale("balance_stale", (command.account_id,), told)
+        if self._strikes("balance_empty"):
+            bare = msgspec.structs.replace(told.balance, holdings={})
+            return msgspec.structs.replace(told, balance=bare)
+        return told
+
+    def _perhaps_stale(self, fault: str, key: tuple[str, ...], told: _Told) -> _Told:
+        """Return what was told before, where that is young enough: a resend rests on the bound."""
+        if not getattr(self.plan, fault):
+            return told
+        now_ns = self._clock.now_ns()
+        earlier = self._told.get(key)
+        if earlier is None or now_ns - earlier[0] > self.plan.stale_ms_max * MS or not self._strikes(fault):
+            self._told[key] = (now_ns, told)
+            return told
+        stale: _Told = earlier[1]
+        return stale
 
     async def _visible(self, command: AskHistory) -> list[OrderRecord]:
         """Fetch the whole list and leave out what the broker's own history does not show yet."""

@@ -19,6 +19,8 @@ from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
 
 INBOX_MAX: Final = 100_000  # notices nobody read yet; a burst of every order of a day fits
+INBOX_BYTES_MAX: Final = 64 * 1024 * 1024  # the same burst as lines on a socket, twice over
+NOTICE_BYTES: Final = 512  # of a notice that never was a line: what an execution takes
 NOT_CONNECTED: Final = "not connected; connect first"
 
 
@@ -82,21 +84,26 @@ def always() -> bool:
 class Inbox:
     """Notices on their way to one reader. When the reader falls too far behind they become one gap (F-32)."""
 
-    def __init__(self, size_max: int = INBOX_MAX) -> None:
-        self._items: deque[LinkNotice] = deque()
+    def __init__(self, size_max: int = INBOX_MAX, bytes_max: int = INBOX_BYTES_MAX) -> None:
+        self._items: deque[tuple[LinkNotice, int]] = deque()
+        self._bytes = 0
         self._filled = asyncio.Event()
         self._size_max = size_max
+        self._bytes_max = bytes_max
         self._closed = False
         self._failure: BaseException | None = None
 
-    def put(self, notice: LinkNotice) -> None:
+    def put(self, notice: LinkNotice, size_bytes: int = NOTICE_BYTES) -> None:
         """Add a notice; never blocks."""
         if self._closed:
             return
-        if len(self._items) >= self._size_max:
+        if len(self._items) >= self._size_max or self._bytes + size_bytes > self._bytes_max:
+            dropped = len(self._items)
             self._items.clear()
-            self._items.append(Gap(f"{self._size_max} notices were not read in time and were dropped"))
-        self._items.append(notice)
+            self._items.append((Gap(f"{dropped} notices were not read in time and were dropped"), 0))
+            self._bytes = 0
+        self._items.append((notice, size_bytes))
+        self._bytes += size_bytes
         self._filled.set()
 
     def close(self, failure: BaseException | None = None) -> None:
@@ -109,7 +116,9 @@ class Inbox:
         """Yield until closed."""
         while True:
             while self._items:
-                yield self._items.popleft()
+                notice, size_bytes = self._items.popleft()
+                self._bytes -= size_bytes
+                yield notice
             if self._closed:
                 if self._failure is not None:
                     raise self._failure

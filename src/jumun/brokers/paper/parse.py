@@ -6,11 +6,19 @@ from typing import Final
 import msgspec
 
 from jumun.brokers.paper.wire import Execution, Modify, NamelessExecution, NewOrder, OrderRecord
-from jumun.exchange.records import AccountBalance
+from jumun.exchange.records import AccountBalance, Bust
 from jumun.model.ids import AccountId, BrokerOrderNo, ExecutionId
 from jumun.model.money import EXACT
 from jumun.model.orders import BrokerRef
-from jumun.model.reports import Balance, FillNotice, Holding, ModifyRequest, OrderReport, SubmitRequest
+from jumun.model.reports import (
+    Balance,
+    FillNotice,
+    Holding,
+    ModifyRequest,
+    OrderReport,
+    SubmitRequest,
+    TradeBust,
+)
 
 NS: Final = 1_000_000_000
 _ENCODER: Final = msgspec.json.Encoder()
@@ -39,12 +47,25 @@ def new_order(request: SubmitRequest, client: str, *, carries_reference: bool) -
         reference=request.reference if carries_reference else None,
         tag=f"{request.order_id}/{request.attempt}",
         client=client,
+        session=request.session,
+        stop_price=request.stop_price,
     )
 
 
-def ref_of(order: OrderRecord | Execution) -> BrokerRef:
+def ref_of(order: OrderRecord | Execution | Bust) -> BrokerRef:
     """Return the broker's identity of an order; the date is part of it (I-64)."""
     return BrokerRef(trade_date=order.trade_date, branch=order.branch, number=BrokerOrderNo(order.number))
+
+
+def echoes(sent: NewOrder, told: OrderRecord) -> bool:
+    """Whether an answer is about the order that was sent: answers get mixed up (F-17)."""
+    names = ("account_id", "symbol", "venue", "side", "order_type", "tif", "qty", "price")
+    return all(getattr(sent, name) == getattr(told, name) for name in names)
+
+
+def stems_from(told: OrderRecord, ref: BrokerRef) -> bool:
+    """Whether an order is the one of `ref`, or took over its rest."""
+    return ref_of(told) == ref or (bool(told.replaces) and _ref_of_key(told.replaces) == ref)
 
 
 def modify_call(request: ModifyRequest) -> Modify:
@@ -111,6 +132,22 @@ def fill_notice(execution: Execution, identity: FillIdentity) -> FillNotice:
         qty_cumulative=None if by_id else execution.qty_cumulative,
         amount_cumulative=None if by_id else execution.amount_cumulative,
         raw=as_text(execution),
+    )
+
+
+def trade_bust(bust: Bust) -> TradeBust:
+    """Return a correction; its identity lets the same one count once."""
+    return TradeBust(
+        account_id=AccountId(bust.account_id),
+        ref=ref_of(bust),
+        symbol=bust.symbol,
+        side=bust.side,
+        qty=bust.qty,
+        price=bust.price,
+        price_new=bust.price_new,
+        ts_event_ns=bust.ts_ns,
+        identity=bust.identity,
+        raw=as_text(bust),
     )
 
 

@@ -169,10 +169,11 @@ class SocketLink:
         try:
             message = _DECODER.decode(line)
         except msgspec.MsgspecError as error:
-            self._inbox.put(Garbled(line.decode(errors="replace"), f"a line cannot be read: {error}"))
+            garbled = Garbled(line.decode(errors="replace"), f"a line cannot be read: {error}")
+            self._inbox.put(garbled, len(line))
             return
         if isinstance(message, Notice):
-            self._inbox.put(message.event)
+            self._inbox.put(message.event, len(line))
             return
         answered = self._waiting.get(message.id)
         if answered is not None and not answered.done():  # else nobody waits any more: a query settles it

@@ -76,20 +76,24 @@ def _tell(reply: "desk_pb2.BreaksReply", as_json: bool) -> None:
     if not reply.breaks:
         console.print("No open break: the books agree with the broker's.")
         return
-    left = ("break", "account", "what", "owner", "note")
+    left = ("break", "account", "what", "owner")
     figures = printing.Figures(
-        "break", "account", "what", "ours", "theirs", "difference", "age", "owner", "note", left=left
+        *left[:3], "ours", "theirs", "difference", "age", "owner", left=left, optional=("account",)
     )
     for row in reply.breaks:
-        figures.add(
-            row.break_id,
-            row.account_id,
-            row.subject,
-            row.ours,
-            row.theirs,
-            row.difference,
-            printing.age(row.age_s),
-            row.owner or "nobody",
-            row.text,
-        )
+        amounts = [_amount(row.subject, text) for text in (row.ours, row.theirs, row.difference)]
+        owner = row.owner or "nobody"
+        figures.add(row.break_id, row.account_id, row.subject, *amounts, printing.age(row.age_s), owner)
     figures.show(console)
+    for row in reply.breaks:
+        if row.owner:  # before that the text is only what the table says
+            console.print(f"{row.break_id}: {row.text}", soft_wrap=not console.is_terminal)
+
+
+def _amount(subject: str, text: str) -> str:
+    from decimal import Decimal
+
+    from jumun.doors.cli import printing
+
+    kind, _, currency = subject.partition(":")
+    return printing.exact(Decimal(text), currency) if kind == "CASH" else printing.qty(Decimal(text))

@@ -49,6 +49,15 @@ def table(*columns: str, whole: tuple[str, ...] = ()) -> Table:
     return made
 
 
+def pairs(title: str | None = None) -> Table:
+    """Return an empty table of names and values, without a head."""
+    made = _bare(1, title)
+    made.show_header = False
+    made.add_column("name", no_wrap=True)
+    made.add_column("value", overflow="fold")
+    return made
+
+
 class Figures:
     """A table of numbers, of which none is ever wrapped or cut: what does not fit is left out or stacked.
 
@@ -83,6 +92,11 @@ class Figures:
                 if Measurement.get(console, endless, made).maximum <= console.width:
                     return made
         return None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether anything was added."""
+        return bool(self._rows)
 
     def show(self, console: Console) -> None:
         """Print it."""
@@ -173,6 +187,16 @@ def age(seconds: str) -> str:
         if len(told) == 2:
             break
     return " ".join(told)
+
+
+def seconds(value: Decimal | None) -> str:
+    """Return a time to the millisecond; '?' for unknown."""
+    return "?" if value is None else f"{_rounded(value, 3):,.3f} s"
+
+
+def share(value: Decimal | None) -> str:
+    """Return a fraction as a percentage with two places; '?' for unknown."""
+    return "?" if value is None else f"{_rounded(value * 100, 2):,.2f} %"
 
 
 def warn(text: str) -> None:

@@ -5,7 +5,19 @@ from typing import Final
 
 from cyclopts import App, Parameter
 
-from jumun.doors.cli import breaks, control, entry, look, run, settings, signals, simulate, store, trade
+from jumun.doors.cli import (
+    breaks,
+    control,
+    entry,
+    figures,
+    look,
+    run,
+    settings,
+    signals,
+    simulate,
+    store,
+    trade,
+)
 
 HELP = "Orders and executions: a signal becomes one order, its fills become books."
 EPILOGUE = "Exit codes: 0 done, 1 refused or failed (one sentence on stderr), 2 usage."
@@ -27,8 +39,15 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         control.settle,
         control.halt,
         control.resume,
+        figures.stats,
+        figures.portfolio,
     ),
-    "Read the books": (look.orders, look.trace, look.book),
+    "Read the books": (
+        look.orders,
+        look.trace,
+        look.book,
+        figures.alarms,
+    ),
 }
 
 
@@ -60,8 +79,8 @@ def program() -> App:
     differences.command(breaks.assign)
     differences.command(breaks.settle)
     entries = App(name="entry", help="Book from a paper what is no trade, once.", group="Keep and check")
-    for word in (entry.dividend, entry.split, entry.transfer, entry.correction):
-        entries.command(word)
+    for booked in (entry.dividend, entry.split, entry.transfer, entry.correction):
+        entries.command(booked)
     from_files = App(name="signals", help="Signals from files.", group="Trade")
     from_files.command(signals.run)
     config = App(name="config", help="Settings.", group="Keep and check")

@@ -159,5 +159,6 @@ def _tell(name: str, lines: "list[Line]") -> None:
         f"{name}: {made} orders made, {again} there before, {len(refused)} refused.", soft_wrap=True
     )
     for line in refused:
-        what = f" {line.signal}:" if line.signal else ""
-        console.print(f"  line {line.line}:{what} {line.sent.reason}: {line.sent.text}", soft_wrap=True)
+        where = f"line {line.line}: " if line.line else ""  # 0: the file as a whole
+        what = f"{line.signal}: " if line.signal else ""
+        console.print(f"  {where}{what}{line.sent.reason}: {line.sent.text}", soft_wrap=True)

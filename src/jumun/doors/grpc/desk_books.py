@@ -223,4 +223,13 @@ def _require_done(decision: Any) -> None:
 
 
 def _json(value: object) -> pb.JsonReply:
-    return pb.JsonReply(json=msgspec.json.encode(value).decode())
+    return pb.JsonReply(json=msgspec.json.encode(_with_text_keys(value)).decode())
+
+
+def _with_text_keys(value: object) -> object:
+    """JSON knows texts as keys only: the place (account, symbol) becomes account/symbol."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        "/".join(key) if isinstance(key, tuple) else key: _with_text_keys(item) for key, item in value.items()
+    }

@@ -6,8 +6,10 @@ import grpc
 
 from jumun.model.errors import OmsError
 from jumun.model.reasons import Reason
+from jumun.services.event_feed import EventsGone
 
 REASON_KEY: Final = "reason-code"  # in the trailing metadata of every refusal
+OLDEST_KEY: Final = "oldest-seq"  # … and where events are gone, the first number that can be asked for
 
 _CODES: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: (
@@ -87,5 +89,8 @@ def sentence(error: OmsError) -> str:
 
 async def refuse(context: "grpc.aio.ServicerContext[object, object]", error: OmsError) -> NoReturn:
     """End a call with the status, the sentence and the reason code of an error."""
-    await context.abort(CODE_OF[error.reason], sentence(error), ((REASON_KEY, error.code),))
+    metadata = [(REASON_KEY, error.code)]
+    if isinstance(error, EventsGone):
+        metadata.append((OLDEST_KEY, str(error.oldest)))
+    await context.abort(CODE_OF[error.reason], sentence(error), tuple(metadata))
     raise AssertionError("abort raises")

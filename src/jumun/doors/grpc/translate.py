@@ -1,15 +1,15 @@
 """Pure: the order service's messages to our values and back (requirements 3.1). Every map is total."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
 
 from jumun.doors.grpc.gen import order_pb2 as pb
 from jumun.limits import TEXT_MAX
 from jumun.model.errors import BadInput, OmsError, OrderDenied
 from jumun.model.instruments import Instrument, Venue
-from jumun.model.money import decimal_of_double
+from jumun.model.money import ZERO, decimal_of_double
 from jumun.model.orders import Order, OrderStatus, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
 from jumun.rules.draft import Decision
@@ -33,6 +33,9 @@ WITHOUT_PRICE: Final = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.MO
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 EIGHT_PLACES: Final = Decimal("1E-8")
 NS: Final = 1_000_000_000
+_UUID: Final = re.compile(
+    "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE
+)
 ASK_AGAIN: Final = "send it again with the same id, or ask GetOrder: the same id never makes a second order"
 
 
@@ -71,6 +74,7 @@ def response_of(
 ) -> pb.OrderResponse:
     """Return an order as the public proto and our fields show it."""
     average = order.average_fill_price
+    costs = order.costs
     return pb.OrderResponse(
         order_id=_public_id(order),
         request_id=request_id,
@@ -82,23 +86,23 @@ def response_of(
         filled_price_text="" if average is None else _text(average.quantize(EIGHT_PLACES)),
         filled_quantity_text=_text(order.qty_filled),
         filled_amount_text=_text(order.amount_filled),
-        broker_order_no=order.newest_ref.number if order.newest_ref is not None else "",
-        reason_code=order.reason.value if order.reason is not None else "",
-        canonical_status=order.status.value,
+        broker_order_no=order.refs[-1].number if order.refs else "",
+        reason_code=order.reason or "",
+        canonical_status=order.status,
         oms_order_id=order.order_id,
         existing=existing,
         mismatch=mismatch,
         account_id=order.account_id,
         symbol=order.symbol,
         side_choice=pb.SIDE_BUY if order.side is Side.BUY else pb.SIDE_SELL,
-        order_type=order.order_type.value,
+        order_type=order.order_type,
         quantity_text=_text(order.qty),
         price_text="" if order.price is None else _text(order.price),
         price_raw_text="" if order.price_raw is None else _text(order.price_raw),
-        currency=order.currency.value,
-        time_in_force=order.tif.value,
-        costs_text=_text(sum(order.costs.values(), Decimal(0))),
-        flags=[flag.value for flag in order.flags],
+        currency=order.currency,
+        time_in_force=order.tif,
+        costs_text=_text(sum(costs.values(), ZERO)) if costs else "0",
+        flags=order.flags,
         created_ns=order.created_ns,
         updated_ns=order.updated_ns,
     )
@@ -139,8 +143,8 @@ def outcome_of(request: pb.OrderRequest, decision: Decision) -> pb.OrderOutcome:
         order_id=_public_id(order),
         oms_order_id=order.order_id,
         status=STATUS_OF[order.status],  # type: ignore[arg-type]  # the enum's members are ints at run time
-        canonical_status=order.status.value,
-        reason_code=order.reason.value if order.reason is not None else "",
+        canonical_status=order.status,
+        reason_code=order.reason or "",
         message=message_of(order) if denial is None else f"{denial.reason.value}: {denial.text}",
         existing=decision.existing,
         mismatch=decision.mismatch,
@@ -207,12 +211,7 @@ def venue_of(request: pb.OrderRequest, instrument: Instrument) -> Venue | None:
 
 def is_uuid(text: str | None) -> bool:
     """Return whether a text is a UUID in the usual spelling."""
-    if text is None or len(text) != 36:
-        return False
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
+    return text is not None and _UUID.fullmatch(text) is not None
 
 
 def _public_id(order: Order) -> str:
@@ -292,4 +291,6 @@ def _type(request: pb.OrderRequest) -> OrderType:
 
 
 def _text(value: Decimal) -> str:
-    return f"{value:f}"
+    """Plain digits. `str` is the quicker way to them unless the number has an exponent."""
+    text = str(value)
+    return text if "E" not in text else f"{value:f}"

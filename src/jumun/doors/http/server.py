@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from jumun.doors.gate import Gate
 from jumun.doors.http.metrics import Metrics
@@ -38,6 +39,47 @@ def pages(gate: Gate, metrics: Metrics) -> Starlette:
     return Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", figures)]
     )
+
+
+class _Hurried(H11Protocol):
+    """Whoever connects must ask within the idle time, or make room when others come (I-61)."""
+
+    _since = 0.0
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self._wait()
+        if len(self.connections) >= HTTP_CONNECTIONS_MAX:
+            silent = [other for other in self.connections if isinstance(other, _Hurried) and other.is_silent]
+            if oldest := min(silent, key=lambda other: other._since, default=None):
+                oldest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._since = self.loop.time()
+        self._wait()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no whole request of it is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle  # None until the first request, whatever it says
+        return cycle is None or cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.is_silent and not self.transport.is_closing():
+            self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -68,7 +110,7 @@ class HttpDoor:
         self._server = _Server(
             uvicorn.Config(
                 self._pages,
-                http="h11",
+                http=_Hurried,
                 ws="none",
                 lifespan="off",
                 log_config=None,

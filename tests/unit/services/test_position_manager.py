@@ -1,0 +1,602 @@
+"""What is held, what it is worth, what it may lose, and closing it once."""
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal as D
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jumun.bus.memory import MemoryBus
+from jumun.model.commands import BookOpening
+from jumun.model.errors import BadInput, ConfigError, OrderDenied
+from jumun.model.fills import LedgerKind
+from jumun.model.ids import AccountId, UserId
+from jumun.model.money import BadNumber, Currency
+from jumun.model.orders import OrderStatus, OrderType, Side
+from jumun.model.reasons import Reason
+from jumun.ports.outside import DailyClose
+from jumun.rules.commission import CommissionCalculator
+from jumun.rules.corporate import Booked, cash_moved, dividend
+from jumun.rules.portfolio import FxRate
+from jumun.services.execution_manager import ExecutionManager
+from jumun.services.facade import Surroundings, surroundings
+from jumun.services.order_engine import OrderEngine
+from jumun.services.order_queue import OrderQueue
+from jumun.services.position_manager import PositionManager
+from jumun.services.trackers import PositionTracker
+from jumun.store.memory import MemoryJournal
+from jumun.testing.builders import a_position
+from tests.unit.services.stage import ACCOUNT, CASH, START_NS, USER, Stage, an_intent, on_stage, until
+
+DAY = "2025-05-26"
+RATE = FxRate(currency=Currency.USD, base=Currency.KRW, rate=D("1380"), ts_ns=START_NS, source="a test")
+
+
+class Closes:
+    """A price history made of a rule: every weekday up to 2025-05-27 has a close."""
+
+    def __init__(self, days: int = 120) -> None:
+        self.days = days
+        self.asked: list[str] = []
+
+    async def closes(self, symbol: str, count: int) -> Sequence[DailyClose]:
+        self.asked.append(symbol)
+        last = date(2025, 5, 27)
+        found = [
+            DailyClose(
+                date=(last - timedelta(days=back)).isoformat(),
+                close=D(58_000 + (back * 37) % 901),
+                adjusted=D(58_000 + (back * 37) % 901),
+            )
+            for back in range(self.days)
+        ]
+        return found[::-1][-count:]
+
+
+@dataclass
+class OldFill:
+    """A fill as specification 000 has it, floats and all."""
+
+    fill_id: str
+    order_id: str
+    symbol: str
+    side: str
+    quantity: int
+    price: float
+    commission: float
+
+
+async def holding(stage: Stage, **named: Any) -> tuple[OrderEngine, PositionManager]:
+    """A running desk that holds ten shares of 005930."""
+    engine = stage.engine()
+    manager = PositionManager(engine, **named)
+    await engine.start()
+    await engine.submit(an_intent(9))
+    await until(lambda: not engine.desk.book.open)
+    return engine, manager
+
+
+# ---- positions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("S000-18", "S000-106", "S000-20")
+def test_a_position_is_told_at_the_newest_price_and_none_was_never_held() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        held = await manager.get_position("005930")
+        quote = stage.broker.quote("005930")
+        assert held is not None
+        assert quote is not None
+        assert quote.last is not None
+        assert held.quantity == 10
+        assert held.unrealized_pnl == 10 * quote.last - held.cost_basis
+        assert f"{held.unrealized_pnl:,.0f}"
+        assert await manager.get_position("000660") is None
+        assert await manager.get_all_positions(ACCOUNT) == (held,)
+        assert await manager.get_all_positions(AccountId("other")) == ()
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-106", "I-53")
+def test_a_symbol_that_two_accounts_hold_needs_the_accounts_name() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        other = AccountId("other")
+        engine.desk.book.positions[other, "005930"] = a_position(account_id=other)
+        with pytest.raises(BadInput, match="name the account"):
+            await manager.get_position("005930")
+        with pytest.raises(BadInput, match="name the account"):
+            await manager.close_position("005930")
+        mine = await manager.get_position("005930", ACCOUNT)
+        assert mine is not None
+        engine.desk.book.positions[other, "005930"] = a_position(account_id=other, qty=D(0), cost_basis=D(0))
+        assert await manager.get_position("005930") == mine
+        await engine.abandon()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-42", "S000-19")
+def test_a_fill_that_the_desk_booked_leads_to_its_position_and_another_changes_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        executions = ExecutionManager(engine)
+        await engine.submit(an_intent(4))
+        await until(lambda: executions.fills)
+        await until(lambda: not engine.desk.book.open)
+        fill = executions.fills[0]
+        position = await manager.update_position("005930", fill)
+        assert position == await manager.get_position("005930")
+        before = engine.desk.book.positions[ACCOUNT, "005930"]
+        with pytest.raises(BadInput, match="not in the books"):
+            await manager.update_position("000660", fill)
+        with pytest.raises(BadInput, match="not in the books"):
+            await manager.update_position("005930", OldFill("f-9", "o-9", "005930", "BUY", 5, 1.0, 0.0))
+        with pytest.raises(BadInput, match="values positions itself"):
+            await manager.update_market_price("005930", 1)
+        assert engine.desk.book.positions[ACCOUNT, "005930"] == before
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-42", "S000-43")
+def test_without_a_desk_the_manager_counts_fills_as_in_the_specification_each_once() -> None:
+    async def play() -> None:
+        manager = PositionManager()
+        assert await manager.get_position("005930") is None
+        bought = OldFill("f-1", "o-1", "005930", "BUY", 10, 70_000.5, 98.1)
+        await manager.update_position("005930", bought)
+        await manager.update_position("005930", bought)
+        await manager.update_position("005930", OldFill("f-2", "o-2", "005930", "SELL", 4, 71_000.0, 40.0))
+        await manager.update_market_price("005930", 69_000.0)
+        position = await manager.get_position("005930")
+        assert position is not None
+        assert (position.quantity, position.average_price) == (6, D("70000.5"))
+        assert position.realized_pnl == 4 * D("999.5") - D("138.1")
+        assert position.unrealized_pnl == 6 * (69_000 - D("70000.5"))
+        summary = await manager.get_portfolio_summary()
+        assert summary["total_positions"] == 1
+        assert summary["total_pnl"] == position.realized_pnl + position.unrealized_pnl
+        with pytest.raises(OrderDenied, match="has no desk"):
+            await manager.close_position("005930")
+
+    asyncio.run(play())
+
+
+@pytest.mark.req("I-53")
+def test_a_fill_that_cannot_be_is_refused_and_leaves_no_position() -> None:
+    async def play() -> None:
+        manager = PositionManager()
+        for bad in (
+            OldFill("f-1", "o", "005930", "HOLD", 1, 1.0, 0.0),
+            OldFill("f-2", "o", "005930", "BUY", 0, 1.0, 0.0),
+            OldFill("f-3", "o", "005930", "BUY", 1, float("nan"), 0.0),
+            OldFill("f-4", "o", "000660", "BUY", 1, 1.0, 0.0),
+        ):
+            with pytest.raises((BadInput, BadNumber)):
+                await manager.update_position("005930", bad)
+        assert await manager.get_all_positions() == ()
+        with pytest.raises(BadInput):
+            await manager.update_market_price("005930", 0)
+
+    asyncio.run(play())
+
+
+@pytest.mark.req("S000-116")
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 9), st.integers(1, 99), st.booleans()),
+        max_size=20,
+    )
+)
+def test_fills_that_come_at_once_and_twice_count_once_each(fills: list[tuple[str, int, int, bool]]) -> None:
+    async def play() -> None:
+        manager = PositionManager()
+        each = [
+            OldFill(f"f-{number}", "o", "A", side, qty, float(price), 0.0)
+            for number, (side, qty, price, _) in enumerate(fills)
+        ]
+        again = [fill for fill, (*_, twice) in zip(each, fills, strict=True) if twice]
+        await asyncio.gather(*(manager.update_position("A", fill) for fill in [*each, *again]))
+        sign = {"BUY": 1, "SELL": -1}
+        position = await manager.get_position("A")
+        if position is None:
+            assert not fills
+            return
+        assert position.qty == sum(sign[side] * qty for side, qty, _, _ in fills)
+        paid = sum(sign[side] * qty * price for side, qty, price, _ in fills)
+        assert position.cost_basis - position.realised_gross == paid
+
+    asyncio.run(play())
+
+
+@pytest.mark.req("S000-43", "S000-53")
+def test_a_tracker_takes_fills_in_place_with_the_names_of_the_specification() -> None:
+    tracker = PositionTracker("005930")
+    tracker.add_fill(Side.BUY, 10, 70_000.0, 98.0)
+    after = tracker.add_fill("sell", 10, 70_100, 200)
+    assert (tracker.symbol, tracker.quantity, tracker.average_price) == ("005930", 0, 0)
+    assert (tracker.realized_pnl, tracker.unrealized_pnl, tracker.market_price) == (702, 0, None)
+    assert after == tracker.position
+    with pytest.raises(BadInput):
+        tracker.add_fill("BUY", -1, 1, 0)
+    assert tracker.position == after
+
+
+# ---- closing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("S000-21", "I-08")
+def test_twenty_requests_to_close_a_position_are_one_order_that_sells_it_all() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        sends = len(stage.broker.sends)
+        users = [USER, UserId("operator")]
+        decisions = await asyncio.gather(
+            *(manager.close_position("005930", by=users[number % 2]) for number in range(20))
+        )
+        orders = {decision.order.order_id: decision.order for decision in decisions if decision.order}
+        assert len(orders) == 1
+        assert sum(not decision.existing for decision in decisions) == 1
+        (order,) = orders.values()
+        assert (order.side, order.order_type, order.qty) == (Side.SELL, OrderType.MARKET, 10)
+        assert order.strategy_id == "test"  # the strategy whose shares they are: its sub-ledger closes too
+        await until(lambda: not engine.desk.book.open)
+        assert len(stage.broker.sends) == sends + 1
+        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 0
+        assert engine.desk.book.strategies[ACCOUNT, "test", "005930"].qty == 0
+        nothing = await manager.close_position("005930")
+        assert nothing.order is None
+        assert nothing.denial is not None
+        assert nothing.denial.reason is Reason.SHARES
+        assert (await manager.close_position("005930", ACCOUNT)).order is None
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21", "F-02", "I-15")
+def test_a_closing_order_of_unknown_outcome_is_returned_and_never_doubled() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        sends = len(stage.broker.sends)
+        stage.broker.lose_reply = 1
+        first = await manager.close_position("005930")
+        await asyncio.sleep(0.5)
+        second = await manager.close_position("005930")
+        assert first.order is not None
+        assert second.order is None or second.order.order_id == first.order.order_id
+        await until(lambda: not engine.desk.book.open)
+        assert len(stage.broker.sends) == sends + 1
+        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 0
+        assert "005930" not in {s for s, qty in stage.market.balance_of(ACCOUNT).holdings.items() if qty}
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21")
+def test_after_a_closing_order_was_cancelled_the_same_position_can_be_closed_again_also_after_a_restart() -> (
+    None
+):
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        stage.broker.not_sent = 99  # nothing leaves: the closing order ends as NOT_SENT
+        first = await manager.close_position("005930")
+        await until(lambda: not engine.desk.book.open)
+        assert first.order is not None
+        assert (await engine.find(first.order.order_id)).status is OrderStatus.CANCELLED
+        stage.broker.not_sent = 0
+        await engine.stop()
+
+        stage.broker = stage.new_broker()
+        again = stage.engine()
+        later = PositionManager(again)
+        await again.start()
+        again.desk.book.recent.clear()  # the ended one is only in the store
+        again.desk.book.keys.clear()
+        second = await later.close_position("005930")
+        assert second.order is not None
+        assert second.order.order_id != first.order.order_id
+        await until(lambda: not again.desk.book.open)
+        assert again.desk.book.positions[ACCOUNT, "005930"].qty == 0
+        await again.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21", "I-34")
+def test_shares_in_other_open_sells_are_not_sold_again() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        far = D(75_000)
+        resting = await engine.submit(an_intent(1, side=Side.SELL, qty=D(4), price=far))
+        assert resting.denial is None
+        decision = await manager.close_position("005930")
+        assert decision.order is not None
+        assert decision.order.qty == 6
+        await until(lambda: engine.desk.book.positions[ACCOUNT, "005930"].qty == 4)
+        with pytest.raises(OrderDenied, match="are in open orders"):
+            await manager.close_position("005930")
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21", "I-53")
+def test_a_halted_desk_refuses_to_close_and_says_why() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        await engine.halt("a test")
+        decision = await manager.close_position("005930")
+        assert decision.denial is not None
+        assert decision.denial.reason is Reason.HALTED
+        await engine.stop()
+
+    on_stage(play)
+
+
+# ---- worth and risk -------------------------------------------------------------------------------
+
+
+@pytest.mark.req("S000-107", "S000-20", "S000-80", "C-19")
+def test_the_summary_has_totals_only_where_a_rate_leads_to_one_currency() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        summary = await manager.get_portfolio_summary()  # won and dollars, and no rate
+        assert summary["total_positions"] == 1
+        assert summary["total_pnl"] is None
+        assert "no rate" in str(summary["reason"])
+        summary = await manager.get_portfolio_summary(ACCOUNT, base=Currency.KRW, rates=[RATE])
+        held = await manager.get_position("005930")
+        assert held is not None
+        assert held.unrealised is not None
+        cash = engine.desk.book.cash
+        assert summary["total_pnl"] == held.realised_net + held.unrealised
+        worth = cash[ACCOUNT, "KRW"] + 1_380 * cash[ACCOUNT, "USD"] + held.quantity * (held.mark or 0)
+        assert summary["equity"] == worth
+        assert summary["rates"] == (RATE,)
+        assert summary["concentration"] == {"hhi": 1, "largest_symbol": "005930", "largest_share": 1}
+        assert summary["by_symbol"] == {(ACCOUNT, "005930"): summary["total_pnl"]}
+        strategies = summary["by_strategy"]
+        assert isinstance(strategies, dict)
+        assert strategies["test"]["KRW"].total_pnl == summary["total_pnl"]
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-107", "I-36")
+def test_the_strategies_results_sum_to_the_accounts_on_a_real_desk() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        await engine.submit(an_intent(20, strategy_id="beta", strategy_version="beta-1"))
+        await engine.submit(an_intent(5, side=Side.SELL, qty=D(7), price=D(57_000)))
+        await until(lambda: not engine.desk.book.open)
+        summary = await manager.get_portfolio_summary(base=Currency.KRW, rates=[RATE])
+        strategies = summary["by_strategy"]
+        assert isinstance(strategies, dict)
+        assert {"test", "beta"} <= set(strategies)
+        assert sum(figures["KRW"].total_pnl for figures in strategies.values()) == summary["total_pnl"]
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-22", "S000-82", "I-53")
+def test_risk_without_enough_history_is_none_with_a_reason_and_never_zero() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        told = await manager.calculate_risk_metrics(base=Currency.KRW, rates=[RATE])
+        assert told["value_at_risk_95"] is None
+        missing = told["missing"]
+        assert isinstance(missing, dict)
+        assert "no price history" in missing["value_at_risk_95"]
+        short = PositionManager(engine, history=Closes(days=30))
+        told = await short.calculate_risk_metrics(base=Currency.KRW, rates=[RATE])
+        assert told["value_at_risk_95_parametric"] is None
+        missing = told["missing"]
+        assert isinstance(missing, dict)
+        assert "005930 has 30 daily closes" in missing["value_at_risk_95_parametric"]
+        told = await short.calculate_risk_metrics()
+        missing = told["missing"]
+        assert isinstance(missing, dict)
+        assert "no rate" in missing["volatility"]
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-22", "S000-82")
+def test_the_value_at_risk_of_ten_shares_is_ten_times_the_price_times_the_worst_twentieth_return() -> None:
+    async def play(stage: Stage) -> None:
+        history = Closes()
+        engine, manager = await holding(stage, history=history)
+        told = await manager.calculate_risk_metrics(base=Currency.KRW, rates=[RATE])
+        closes = [float(close.adjusted) for close in await history.closes("005930", 400)]
+        returns = sorted(after / before - 1 for before, after in pairwise(closes))
+        held = await manager.get_position("005930")
+        assert held is not None
+        assert held.mark is not None
+        worst = -returns[5] * 10 * float(held.mark)  # the sixth worst of 119 days
+        assert float(str(told["value_at_risk_95"])) == pytest.approx(worst, rel=1e-9)
+        assert told["days"] == 119
+        assert told["missing"] == {
+            "max_drawdown": "more than one currency; see drawdown_by_currency",
+            "current_drawdown": "more than one currency; see drawdown_by_currency",
+        }
+        falls = told["drawdown_by_currency"]
+        assert isinstance(falls, dict)
+        assert falls["KRW"].worst.value is not None
+        assert "2 are needed" in falls["USD"].worst.why  # cash of one day
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-36", "I-29", "I-30", "F-54")
+def test_a_days_result_is_equitys_gain_without_deposits_and_with_dividends() -> None:
+    async def play(stage: Stage) -> None:
+        history = Closes()
+        engine, manager = await holding(stage, history=history)
+        paper = Booked(
+            account_id=ACCOUNT, document="KSD-1", trade_date="2025-05-27", settlement_date="2025-05-27"
+        )
+        held = engine.desk.book.positions[ACCOUNT, "005930"]
+        paid = dividend(paper, held, D(3_610), D(550), D(3_060))
+        came = cash_moved(paper, Currency.KRW, D(1_000_000))
+        await engine.book_entry(ACCOUNT, [*paid, *came], "KSD-1", USER, "a dividend and a deposit")
+        results = dict(await manager.get_daily_results(ACCOUNT))
+        closes = {close.date: close.close for close in await history.closes("005930", 400)}
+        first = 10 * closes["2025-05-26"] - held.cost_basis - held.costs
+        assert results["2025-05-26"] == first
+        assert results["2025-05-27"] == 10 * (closes["2025-05-27"] - closes["2025-05-26"]) + 3_060
+        again = dict(await manager.get_daily_results(ACCOUNT))  # the fold goes on; nothing is read twice
+        assert again == results
+        with pytest.raises(BadInput, match="no price history"):
+            await PositionManager(engine).get_daily_results(ACCOUNT)
+        with pytest.raises(BadInput, match="without a desk"):
+            await PositionManager().get_daily_results()
+        await engine.stop()
+
+    on_stage(play)
+
+
+# ---- specification 000's way to build it ----------------------------------------------------------
+
+
+def test_a_manager_belongs_to_one_desk_and_brings_no_positions_of_its_own() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        manager = PositionManager(engine)
+        manager.attach(engine)
+        with pytest.raises(AssertionError):
+            manager.attach(stage.engine())
+        own = PositionManager()
+        await own.update_position("A", OldFill("f", "o", "A", "BUY", 1, 1.0, 0.0))
+        with pytest.raises(BadInput, match="positions of its own"):
+            own.attach(engine)
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-102")
+def test_every_part_of_a_desk_comes_from_its_own_keyword_or_from_the_surroundings() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        desk = engine.desk
+        parts = {
+            "journal": engine.journal,
+            "policy": desk.policy,
+            "clock": engine.clock,
+            "ids": stage.ids,
+            "prices": stage.broker,
+        }
+        whole = surroundings(None, **parts)  # type: ignore[arg-type]
+        assert surroundings(whole) == whole
+        other = SimpleNamespace()
+        assert surroundings(whole, clock=other).clock is other
+        for name in parts:
+            lacking = {key: part for key, part in parts.items() if key != name}
+            with pytest.raises(ConfigError, match=name):
+                surroundings(None, **lacking)  # type: ignore[arg-type]
+        assert isinstance(whole, Surroundings)
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-102", "S000-45")
+def test_the_commission_calculator_that_is_given_decides_what_orders_cost() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        master = engine.desk.policy.instruments
+        calculator = CommissionCalculator(
+            {"brokerage_rate": "0.01"}, master.get, trade_date_of=lambda _: date(2025, 5, 26)
+        )
+        whole = surroundings(
+            None,
+            journal=engine.journal,
+            policy=engine.desk.policy,
+            clock=engine.clock,
+            ids=stage.ids,
+            prices=stage.broker,
+            calculator=calculator,
+        )
+        policy = whole.policy
+        plan = policy.cost_plans[policy.accounts[ACCOUNT].cost_plans["KRX"]]
+        assert plan.share_rate == D("0.01")
+        assert policy.cost_plans[policy.accounts[ACCOUNT].cost_plans["US"]].currency is Currency.USD
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-102", "S000-103", "S000-104", "S000-106", "S000-107", "S000-108", "S000-109")
+def test_the_example_of_the_specification_builds_its_engine_by_its_own_keywords_and_asks_it() -> None:
+    keywords = {"position_manager", "commission_calculator", "redis_manager"}
+    missing = keywords - set(inspect.signature(OrderEngine).parameters)
+    if missing:
+        pytest.skip(f"OrderEngine does not take {sorted(missing)} yet")
+
+    async def play(stage: Stage) -> None:
+        desk = stage.engine().desk
+        state = Surroundings(
+            journal=MemoryJournal(stage.disk),
+            policy=desk.policy,
+            clock=stage.clock,
+            ids=stage.ids,
+            prices=stage.broker,
+            openings=[an_opening()],
+        )
+        portfolio = PositionManager()
+        parts: dict[str, Any] = {
+            "broker_client": stage.broker,
+            "order_queue": OrderQueue(),
+            "position_manager": portfolio,
+            "commission_calculator": CommissionCalculator(
+                {"brokerage_rate": "0.01"},
+                desk.policy.instruments.get,
+                trade_date_of=lambda _: date(2025, 5, 26),
+            ),
+            "event_bus": MemoryBus(),
+            "redis_manager": state,
+        }
+        order_engine = OrderEngine(**parts)
+        executions = ExecutionManager(order_engine)
+        await order_engine.start()
+        decision = await order_engine.submit(an_intent(9))
+        assert decision.order is not None
+        await until(lambda: not order_engine.desk.book.open)
+        status = await order_engine.get_engine_status()
+        assert status["active_orders_count"] == 0
+        position = await portfolio.get_position("005930")
+        assert position is not None
+        assert position.quantity == 10
+        assert f"{position.unrealized_pnl:,.0f}"
+        assert position.costs >= position.cost_basis // 100  # one per cent, as the calculator says
+        summary = await portfolio.get_portfolio_summary()
+        assert summary["total_positions"] == 1
+        assert f"{summary['total_pnl']:,.0f}"
+        execution = await executions.get_execution_status(decision.order.order_id)
+        assert f"{execution['fill_ratio']:.1%}" == "100.0%"
+        assert (await executions.get_daily_execution_stats())["total_fills"] == 1
+        await order_engine.stop()
+
+    on_stage(play)
+
+
+def an_opening() -> BookOpening:
+    """What the exchange holds for the account, in won alone."""
+    paper = Booked(account_id=ACCOUNT, document="opening", trade_date=DAY, settlement_date=DAY)
+    rows = cash_moved(paper, Currency.KRW, CASH["KRW"], LedgerKind.OPENING)
+    return BookOpening(account_id=ACCOUNT, rows=rows, document="opening")
