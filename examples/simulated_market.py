@@ -16,6 +16,7 @@ from jumun import CommissionCalculator, OrderEngine, Surroundings, app
 from jumun.brokers.paper import LocalLink, PaperBroker, paper_traits
 from jumun.bus.memory import MemoryBus
 from jumun.config import load
+from jumun.doors import logs
 from jumun.exchange.market import Market
 from jumun.exchange.prices import PathPoint, generated_prices
 from jumun.model.instruments import Instrument
@@ -35,6 +36,7 @@ class SimulatedMarket:
 
     def __init__(self, folder: Path, seed: int = 1) -> None:
         settings = load().settings
+        logs.configure("warn", "console", "stderr")
         self.clock = SteadyClock(SystemClock())
         world = app.world_of(settings)
         self.market = Market(world)

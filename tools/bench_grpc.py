@@ -175,8 +175,10 @@ def ready_desk() -> Any:
 
 async def durable_desk(folder: Path) -> Any:
     """The real engine on a real store. Nothing is sent: no slot for a send is ever free."""
-    from bench import CASH, opening
-    from bench import policy as bench_policy
+    import gc
+
+    from bench_stage import CASH, opening
+    from bench_stage import policy as bench_policy
 
     from jumun.brokers.paper import LocalLink, PaperBroker, paper_traits
     from jumun.exchange.market import Market
@@ -194,7 +196,7 @@ async def durable_desk(folder: Path) -> Any:
     engine = OrderEngine(
         broker_client=broker,
         journal=SqliteJournal(folder / "grpc.db", label="bench"),
-        policy=bench_policy(broker, market),
+        policy=bench_policy(broker.traits, market),
         clock=clock,
         ids=SystemIds(),
         prices=broker,
@@ -206,6 +208,7 @@ async def durable_desk(folder: Path) -> Any:
     base = market.world.bases["005930"]
     market.step("005930", base, Decimal(10) ** 9, clock.now_ns(), quote_qty=Decimal(10) ** 9)
     engine.desk._sending["the only slot"] = None  # type: ignore[index]
+    gc.freeze()  # as the service does
     return engine
 
 
@@ -238,7 +241,7 @@ async def serve(kind: str, told: Connection, folder: Path) -> None:
 
 def accounts() -> Any:
     """The one account of the benchmark."""
-    from bench import ACCOUNT
+    from bench_stage import ACCOUNT
 
     from jumun.model.ids import UserId
     from jumun.model.money import Currency

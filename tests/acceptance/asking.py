@@ -16,6 +16,7 @@ from tests.acceptance.processes import Rig
 TIMEOUT_S = 60
 SEEN_AT = int(time.time())  # seconds since 1970
 Stub = Any  # protoc writes untyped code
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 _Message = TypeVar("_Message")
 
 

@@ -12,6 +12,7 @@ from jumun.doors.grpc.gen import order_pb2 as pb
 from jumun.doors.grpc.status import OLDEST_KEY
 from jumun.limits import SUBSCRIBERS_MAX
 from tests.acceptance.asking import (
+    EOF,
     TIMEOUT_S,
     Stub,
     a_request,
@@ -55,7 +56,7 @@ async def events(call: Any, count: int) -> list[pb.EventEnvelope]:
     async with asyncio.timeout(TIMEOUT_S):
         while len(got) < count:
             envelope = await call.read()
-            assert envelope is not grpc.aio.EOF, "the stream ended"
+            assert envelope is not EOF, "the stream ended"
             if not envelope.heartbeat:
                 got.append(envelope)
     return got
@@ -70,6 +71,24 @@ async def everything(stub: Stub) -> list[pb.EventEnvelope]:
             got.append(envelope)
     call.cancel()
     return got
+
+
+async def to_the_end(call: Any) -> None:
+    """Read until the service ends the stream."""
+    while await call.read() is not EOF:
+        pass
+
+
+async def opened_when_free(stub: Stub) -> Any:
+    """Subscribe; the service learns of a cancelled subscription a moment later."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            try:
+                return await opened(stub)
+            except grpc.aio.AioRpcError as error:
+                if reason_of(error) != "OVERLOADED":
+                    raise
+                await asyncio.sleep(0.02)
 
 
 def told(envelopes: list[pb.EventEnvelope]) -> list[tuple[int, str]]:
@@ -129,8 +148,7 @@ async def test_a_subscriber_resumes_across_a_restart_of_the_service_without_a_ga
         assert running.service is not None
         stopping = asyncio.create_task(asyncio.to_thread(running.service.terminate))
         with pytest.raises(grpc.aio.AioRpcError) as ended:
-            while await call.read() is not grpc.aio.EOF:
-                pass
+            await to_the_end(call)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
         assert await stopping == 0
     running.start_service()
@@ -205,14 +223,6 @@ async def test_one_subscriber_too_many_is_refused_and_a_place_given_back_can_be_
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert reason_of(refused.value) == "OVERLOADED"
         calls.pop().cancel()
-        async with asyncio.timeout(TIMEOUT_S):
-            while True:  # the service learns of a cancel a moment later
-                call = subscription(stub)
-                try:
-                    assert (await call.read()).heartbeat
-                    break
-                except grpc.aio.AioRpcError as error:
-                    assert reason_of(error) == "OVERLOADED"
-                    await asyncio.sleep(0.02)
-        for call in (*calls, call):
+        calls.append(await opened_when_free(stub))
+        for call in calls:
             call.cancel()

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from jumun.doors.grpc.gen import order_pb2 as pb
-from tests.acceptance.asking import SEEN_AT, TIMEOUT_S, channel_to, orders_stub, until
+from tests.acceptance.asking import EOF, SEEN_AT, TIMEOUT_S, channel_to, orders_stub, until
 from tests.acceptance.conftest import wait_ready
 from tests.acceptance.processes import Rig
 
@@ -64,19 +64,19 @@ class PublicProto:
                 else:
                     made.type = descriptor_pb2.FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
         pool = descriptor_pool.DescriptorPool()
-        pool.Add(file)  # type: ignore[no-untyped-call]
-        self.Request: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("order.OrderRequest"))  # type: ignore[no-untyped-call]
+        pool.Add(file)
+        self.Request: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("order.OrderRequest"))
         self.Response: Any = message_factory.GetMessageClass(
             pool.FindMessageTypeByName("order.OrderResponse")
-        )  # type: ignore[no-untyped-call]
+        )
 
-    def stream(self, channel: grpc.aio.Channel, requests: Any = None) -> Any:
-        call = channel.stream_stream(
+    def stream(self, channel: grpc.aio.Channel, requests: Any = None, timeout_s: float = TIMEOUT_S) -> Any:
+        call: Any = channel.stream_stream(
             "/order.OrderService/StreamOrders",
             request_serializer=self.Request.SerializeToString,
             response_deserializer=self.Response.FromString,
         )
-        return call(requests, timeout=TIMEOUT_S)
+        return call(requests, timeout=timeout_s)
 
     def request(self, **changes: object) -> Any:
         fields: dict[str, object] = {
@@ -125,7 +125,7 @@ async def test_a_worker_of_the_public_proto_sends_one_order_after_the_other_and_
             assert answer.timestamp >= SEEN_AT
             assert (answer.filled_price, answer.filled_quantity) == (0.0, 0)
         await stream.done_writing()
-        assert await stream.read() is grpc.aio.EOF, "one answer a request, and none behind the last"
+        assert await stream.read() is EOF, "one answer a request, and none behind the last"
         assert await stream.code() is grpc.StatusCode.OK
 
 
@@ -220,12 +220,7 @@ async def test_three_thousand_requests_sent_before_one_answer_is_read_are_all_an
 async def test_a_stream_whose_deadline_passes_ends_and_its_orders_go_on(running: Rig) -> None:
     request = PUBLIC.request()
     async with channel_to(running) as channel:
-        call = channel.stream_stream(
-            "/order.OrderService/StreamOrders",
-            request_serializer=PUBLIC.Request.SerializeToString,
-            response_deserializer=PUBLIC.Response.FromString,
-        )
-        stream = call(timeout=1.0)
+        stream = PUBLIC.stream(channel, timeout_s=1.0)
         await stream.write(request)
         assert (await stream.read()).request_id == request.id
         with pytest.raises(grpc.aio.AioRpcError) as ended:

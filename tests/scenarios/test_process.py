@@ -1,4 +1,4 @@
-"""Faults of the process (trading_controls.md 8.5), in virtual time; test_kill.py beside it uses real ones."""
+"""Faults of the process (trading_controls.md 8.5), in virtual time. Real ones: tests/acceptance/test_faults.py."""
 
 import asyncio
 from decimal import Decimal

@@ -186,7 +186,7 @@ def test_f40_f41_a_list_that_contradicts_itself_or_cannot_be_read_gives_no_verdi
 
         stage.link.on_answer = spoiled
         seq, rounds = stage.book.seq, stage.engine.reconciler.rounds
-        await asyncio.sleep(25)  # shorter than the alarms about old orders
+        await asyncio.sleep(20)  # shorter than the alarms about old orders
         assert stage.engine.reconciler.rounds == rounds
         assert stage.book.seq == seq, "nothing was concluded"
         assert stage.order(lost).is_unknown

@@ -5,6 +5,7 @@ Each ends with the books held against the exchange's own ledger. F-09 to F-12 ar
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -235,7 +236,7 @@ def test_f14_the_same_id_with_other_content_is_a_conflict_and_changes_nothing() 
         order_id = await stage.rest(client_order_id="mine-1")
         before = stage.order(order_id)
         for changes in ({"qty": Decimal(9)}, {"price": Decimal(57_700)}, {"side": Side.SELL}):
-            values = {"price": Decimal(57_800), **changes}
+            values: dict[str, Any] = {"price": Decimal(57_800), **changes}
             told = await stage.engine.submit(an_intent(client_order_id="mine-1", **values))
             assert told.denial is not None
             assert told.denial.reason is Reason.KEY_CONFLICT

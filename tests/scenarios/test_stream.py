@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jumun.brokers.paper import FillIdentity, PaperBroker, SocketLink, paper_traits
-from jumun.brokers.paper.link import Inbox
+from jumun.brokers.paper.link import INBOX_BYTES_MAX, Inbox
 from jumun.brokers.paper.wire import Answer, AskHistory, Command, Notice
 from jumun.exchange.records import Executed, MarketEvent, OrderChanged
 from jumun.model.errors import OrderDenied
@@ -339,7 +339,12 @@ def test_f30_two_fills_that_look_the_same_both_count_and_their_repeats_do_not(do
 def test_f31_yesterdays_notices_under_todays_number_move_nothing(identity: FillIdentity) -> None:
     async def play(stage: Stage) -> None:
         heard: list[BrokerReport] = []
-        stage.broker.on_report = lambda report: heard.append(report) or report
+
+        def remembered(report: BrokerReport) -> BrokerReport:
+            heard.append(report)
+            return report
+
+        stage.broker.on_report = remembered
         await stage.ended(await stage.buy(4))
         yesterday = [report for report in heard if isinstance(report, FillNotice | OrderReport)]
         await stage.crash()
@@ -361,7 +366,7 @@ def test_f31_yesterdays_notices_under_todays_number_move_nothing(identity: FillI
 @pytest.mark.req("F-32", "I-61", "I-38")
 def test_f32_notices_nobody_read_in_time_become_a_gap_and_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play(stage: Stage) -> None:
-        monkeypatch.setattr(Inbox.__init__, "__defaults__", (20,))
+        monkeypatch.setattr(Inbox.__init__, "__defaults__", (20, INBOX_BYTES_MAX))
         await stage.crash()
         await stage.start()
         order_id = await stage.rest(99)

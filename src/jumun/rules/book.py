@@ -397,7 +397,7 @@ def is_waiting(order: Order) -> bool:
 
 def shape_of(order: Order) -> Shape:
     """What a broker without client ids could tell orders apart by; equal shapes are sent one at a time."""
-    asked = order.attempt_qty if order.attempt_open and order.attempt_qty is not None else order.qty_left
+    asked = order.qty_left if order.attempt_qty is None or is_idle(order) else order.attempt_qty
     price = "" if order.price is None else f"{order.price.normalize():f}"
     return (order.account_id, order.symbol, order.side.value, order.wire_type.value, _digits(asked), price)
 

@@ -136,6 +136,9 @@ def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
         )
     if intent.account_id not in policy.accounts:
         return Denial(Reason.UNKNOWN_ACCOUNT, f"account {intent.account_id!r} is not configured; add it")
+    if len(book.unknown) >= policy.limits.unknown_max:
+        text = f"{len(book.unknown)} orders have an unknown outcome (unknown_max); settle them first"
+        return Denial(Reason.TOO_MANY_UNKNOWN, text)
     if len(book.waiting) >= policy.limits.max_queue_size:
         size = policy.limits.max_queue_size
         return Denial(Reason.QUEUE_FULL, f"{size} orders wait already (max_queue_size); try again later")

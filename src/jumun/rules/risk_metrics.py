@@ -73,8 +73,7 @@ def at_risk(values: Mapping[str, Decimal], closes: Mapping[str, Mapping[str, Dec
         )
     results = daily_results(held, closes)
     if isinstance(results, str):
-        gap = Figure(None, results)
-        return AtRisk(historical_95=gap, parametric_95=gap, volatility=gap, volatility_annual=gap, days=0)
+        return not_known(results)
     daily = volatility(results, _summed(held.values()))
     yearly = daily if daily.value is None else Figure(annual(daily.value))
     return AtRisk(
@@ -84,6 +83,12 @@ def at_risk(values: Mapping[str, Decimal], closes: Mapping[str, Mapping[str, Dec
         volatility_annual=yearly,
         days=len(results),
     )
+
+
+def not_known(why: str) -> AtRisk:
+    """Return the risk of holdings whose figures cannot be had."""
+    gap = Figure(None, why)
+    return AtRisk(historical_95=gap, parametric_95=gap, volatility=gap, volatility_annual=gap, days=0)
 
 
 def daily_results(

@@ -49,6 +49,7 @@ CLOCK_BACK_MAX_NS: Final = 1_000_000_000  # a larger step back stops new orders 
 PENDING_MAX: Final = 20_000  # decided but not yet durable; above it new orders are refused (F-86, I-61)
 BUSY_TRIES: Final = 10  # each waits two seconds itself: half a minute in all, then the desk stops
 BUSY_PAUSE_S: Final = 1.0
+TOO_MANY_UNKNOWN: Final = ("unknown_max",)  # the name of an obstacle in the queue
 SNAPSHOT_EVERY: Final = 10_000  # records between snapshots: start-up reads at most this many, and a little
 
 log = structlog.get_logger()
@@ -248,7 +249,7 @@ class Desk:
         self._wake.set()
 
     def study_done(self, began_ns: int) -> None:
-        """A complete study that began at `began_ns` (monotonic) is in the books: after a pause, go on (F-74)."""
+        """A complete study that began at `began_ns` (monotonic) is in the books: a pause is over (F-74)."""
         if self._paused_ns is None or began_ns < self._paused_ns or not self._sound.is_set():
             return
         self._paused_ns = None
@@ -409,13 +410,21 @@ class Desk:
         return order.created_ns < self._stale_before_ns and not waits
 
     def _obstacle(self, order_id: OrderId) -> "Shape | PositionKey | None":
-        """What stops an order now: its symbol has an unknown one, or a look-alike is in flight (F-03)."""
-        return obstacle_to(self.book.open[order_id], self.book)
+        """What stops an order now: its symbol has an unknown one, or a look-alike is in flight (F-03).
+
+        Too many unknown ones stop every order that is not one of them itself (F-18).
+        """
+        order = self.book.open[order_id]
+        if len(self.book.unknown) >= self.policy.limits.unknown_max and not order.is_unknown:
+            return TOO_MANY_UNKNOWN
+        return obstacle_to(order, self.book)
 
     def _clear_the_way(self, order: Order) -> None:
         """Let those behind this order go on, once it is no longer in their way."""
         if not self.queue.has_aside:
             return
+        if len(self.book.unknown) < self.policy.limits.unknown_max:
+            self.queue.release_all(TOO_MANY_UNKNOWN)
         shape, place = shape_of(order), (order.account_id, order.symbol)
         if shape not in self.book.shapes:
             self.queue.release(shape)

@@ -8,7 +8,7 @@ by the same ledger rules.
 import asyncio
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,7 +21,16 @@ from jumun.ports.outside import DailyClose, PriceHistory
 from jumun.rules.daily_equity import DATES_MAX, DailyLedger, rows_of
 from jumun.rules.draft import Decision
 from jumun.rules.portfolio import Figures, FxRate, factors, figures, marked, total_result, value_of
-from jumun.rules.risk_metrics import AtRisk, DayValue, Drawdown, Figure, at_risk, drawdown, results_by_day
+from jumun.rules.risk_metrics import (
+    AtRisk,
+    DayValue,
+    Drawdown,
+    Figure,
+    at_risk,
+    drawdown,
+    not_known,
+    results_by_day,
+)
 from jumun.services.closing import Closer, account_of, nothing_held
 from jumun.services.own_positions import FillLike, OwnPositions
 from jumun.services.trackers import Number
@@ -143,30 +152,29 @@ class PositionManager:
     ) -> dict[str, object]:
         """Return the portfolio of one account, or of all (S000-107): totals, by currency, strategy, symbol.
 
-        Totals are in `base`; without it, in the one currency there is. Where more than one is held they
-        need `rates`, which are told with their time; without them the totals are None and `reason` says so.
+        What is held is told in `base`; without it, in the one currency that positions have. Where they have
+        more, or cash has another, the figures that need a rate are None unless `rates` holds it, and
+        `reason` says so; the rates are told back, with their time.
         """
-        held, cash = self._positions(account_id), self._cash(account_id)
+        held, cash, given = self._positions(account_id), self._cash(account_id), tuple(rates)
+        worth = _worth(held, cash, base, given)
+        parts, whole = worth.holdings, worth.whole
         kinds = sorted({position.currency for position in held} | set(cash))
-        given = tuple(rates)
-        into = base or (kinds[0] if len(kinds) == 1 else None)
-        total = None if into is None else figures(held, cash, factors(into, given))
-        by_currency = {money.value: _figures_of(money, held, cash) for money in kinds}
         return {
             "total_positions": sum(bool(position.qty) for position in held),
-            "total_pnl": None if total is None else total.total_pnl,
-            "currency": None if into is None or total is None else into.value,
-            "market_value": None if total is None else total.market_value,
-            "cash": None if total is None else total.cash,
-            "equity": None if total is None else total.equity,
-            "unrealised": None if total is None else total.unrealised,
-            "realised_net": None if total is None else total.realised_net,
-            "exposure": _exposure(total),
-            "concentration": _concentration(total),
+            "total_pnl": None if parts is None else parts.total_pnl,
+            "currency": None if worth.into is None else worth.into.value,
+            "market_value": None if parts is None else parts.market_value,
+            "unrealised": None if parts is None else parts.unrealised,
+            "realised_net": None if parts is None else parts.realised_net,
+            "cash": None if whole is None else whole.cash,
+            "equity": None if whole is None else whole.equity,
+            "exposure": _exposure(worth),
+            "concentration": _concentration(parts),
             "unpriced": sorted({p.symbol for p in held if p.qty and p.mark is None}),
-            "reason": _why(total),
+            "reason": _why(parts) or _why(whole),
             "rates": given,
-            "by_currency": by_currency,
+            "by_currency": {money.value: _figures_of(money, held, cash) for money in kinds},
             "by_symbol": {(p.account_id, p.symbol): total_result(p) for p in held},
             "by_strategy": self._by_strategy(account_id),
         }
@@ -179,45 +187,33 @@ class PositionManager:
         rates: Iterable[FxRate] = (),
         days: int = DATES_MAX,
     ) -> dict[str, object]:
-        """Return what may be lost (S000-22, S000-82), in `base` or the one currency there is.
+        """Return what may be lost (S000-22, S000-82), in `base` or the one currency that positions have.
 
         `value_at_risk_95` is the historical one, `value_at_risk_95_parametric` the normal one, both for one
         day; `volatility` and the drawdowns are fractions. A figure that cannot be had is None, and `missing`
         says why. Drawdown is by currency: what a rate was on a past day is not known here.
         """
-        held = tuple(position for position in self._positions(account_id) if position.qty)
-        cash = self._cash(account_id)
-        kinds = sorted({position.currency for position in held} | set(cash))
-        into = base or (kinds[0] if len(kinds) == 1 else None)
-        in_one = {} if into is None else factors(into, rates)
-        total = figures(held, cash, in_one)
-        found: dict[str, Figure] = {}
-        window = 0
-        if total is None or total.unpriced:
-            gap = Figure(None, _why(total))
-            for name in _AT_RISK:
-                found[name] = gap
-        else:
-            values: dict[str, Decimal] = {}
-            for position in held:
-                value = exact_product(value_of(position), in_one[position.currency])
-                values[position.symbol] = values.get(position.symbol, ZERO) + value
-            closes = await self._closes(values, days)
-            risk = at_risk(values, {s: {c.date: c.adjusted for c in line} for s, line in closes.items()})
-            window = risk.days
-            found = dict(zip(_AT_RISK, _figures_at_risk(risk), strict=True))
-            if self._history is None and held:
-                found = dict.fromkeys(_AT_RISK, Figure(None, NO_HISTORY))
+        held, cash = await self.get_all_positions(account_id), self._cash(account_id)
+        worth = _worth(held, cash, base, tuple(rates))
+        risk = await self._at_risk(held, worth, days)
+        kinds = sorted({position.currency for position in self._positions(account_id)} | set(cash))
         falls = {money.value: await self._drawdown(account_id, money, days) for money in kinds}
         worst, now = _one_fall(falls)
-        found |= {"max_drawdown": worst, "current_drawdown": now}
+        found = {
+            "value_at_risk_95": risk.historical_95,
+            "value_at_risk_95_parametric": risk.parametric_95,
+            "volatility": risk.volatility,
+            "volatility_annual": risk.volatility_annual,
+            "max_drawdown": worst,
+            "current_drawdown": now,
+        }
         return {
             **{name: figure.value for name, figure in found.items()},
             "missing": {name: figure.why for name, figure in found.items() if figure.value is None},
-            "days": window,
-            "currency": None if into is None else into.value,
-            "concentration": _concentration(total),
-            "exposure": _exposure(total),
+            "days": risk.days,
+            "currency": None if worth.into is None else worth.into.value,
+            "concentration": _concentration(worth.holdings),
+            "exposure": _exposure(worth),
             "drawdown_by_currency": falls,
         }
 
@@ -282,6 +278,19 @@ class PositionManager:
         marks = {symbol: mark for symbol, mark in kept.items() if mark is not None} | self._marks(subs)
         return tuple(replace(sub, mark=marks.get(sub.symbol)) for sub in subs)
 
+    async def _at_risk(self, held: tuple[Position, ...], worth: "_Worth", days: int) -> AtRisk:
+        why = _why(worth.holdings) or (NO_HISTORY if held and self._history is None else "")
+        if why:
+            return not_known(why)
+        values: dict[str, Decimal] = {}
+        for position in held:
+            value = exact_product(value_of(position), worth.in_one[position.currency])
+            values[position.symbol] = values.get(position.symbol, ZERO) + value
+        closes = await self._closes(values, days)
+        return at_risk(
+            values, {name: {close.date: close.adjusted for close in line} for name, line in closes.items()}
+        )
+
     async def _closes(self, symbols: Iterable[str], days: int) -> dict[str, tuple[DailyClose, ...]]:
         if self._history is None:
             return {}
@@ -319,16 +328,26 @@ class PositionManager:
                 self._daily_seq = record.seq
 
 
-_AT_RISK: Final = (
-    "value_at_risk_95",
-    "value_at_risk_95_parametric",
-    "volatility",
-    "volatility_annual",
-)
+class _Worth(NamedTuple):
+    """What is held in one currency (`into`), without cash and with it; None where a rate is missing."""
+
+    into: Currency | None
+    in_one: dict[Currency, Decimal]
+    holdings: Figures | None
+    whole: Figures | None
 
 
-def _figures_at_risk(risk: AtRisk) -> tuple[Figure, ...]:
-    return (risk.historical_95, risk.parametric_95, risk.volatility, risk.volatility_annual)
+def _worth(
+    held: Iterable[Position],
+    cash: Mapping[Currency, Decimal],
+    base: Currency | None,
+    rates: tuple[FxRate, ...],
+) -> _Worth:
+    positions = tuple(held)
+    kinds = {position.currency for position in positions} or set(cash)
+    into = base or (min(kinds) if len(kinds) == 1 else None)
+    in_one = {} if into is None else factors(into, rates)
+    return _Worth(into, in_one, figures(positions, {}, in_one), figures(positions, cash, in_one))
 
 
 def _figures_of(
@@ -346,9 +365,12 @@ def _why(total: Figures | None) -> str:
     return ""
 
 
-def _exposure(total: Figures | None) -> dict[str, Decimal | None]:
-    names = ("long", "short", "gross", "net", "leverage")
-    return {name: None if total is None else getattr(total, name) for name in names}
+def _exposure(worth: _Worth) -> dict[str, Decimal | None]:
+    names = ("long", "short", "gross", "net")
+    parts: dict[str, Decimal | None] = {
+        name: None if worth.holdings is None else getattr(worth.holdings, name) for name in names
+    }
+    return {**parts, "leverage": None if worth.whole is None else worth.whole.leverage}
 
 
 def _concentration(total: Figures | None) -> dict[str, object]:

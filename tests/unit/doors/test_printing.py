@@ -246,7 +246,15 @@ def one_of_each() -> list[events.AnyOrderEvent]:
             **of, terms=terms, price_raw=None, ref=ref, by="kim", evidence="reply", raw="{}", **held
         ),
         events.FillReversed(
-            **of, identity="b1", ref=ref, qty=Decimal(1), amount=Decimal(5), ledger=(), text="bust", raw="{}"
+            **of,
+            account_id=order.account_id,
+            identity="b1",
+            ref=ref,
+            qty=Decimal(1),
+            amount=Decimal(5),
+            ledger=(),
+            text="bust",
+            raw="{}",
         ),
     ]
 

@@ -23,9 +23,8 @@ def words() -> dict[str, App]:
             if name.startswith("-"):
                 continue
             child = app[name]
-            if child.default_command is None:
-                walk(child, f"{before} {name}")
-            else:
+            walk(child, f"{before} {name}")
+            if child.default_command is not None:
                 found[f"{before} {name}"] = child
 
     walk(program(), "jumun")
@@ -34,7 +33,13 @@ def words() -> dict[str, App]:
 
 def row_of(command: str) -> str:
     page = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
-    rows = [line for line in page.splitlines() if re.match(rf"\| `{command}[ `]", line)]
+    others = [other.removeprefix(command) for other in words() if other.startswith(f"{command} ")]
+    rows = [
+        line
+        for line in page.splitlines()
+        if re.match(rf"\| `{command}[ `]", line)
+        and not any(line.startswith(f"| `{command}{other}") for other in others)
+    ]
     assert len(rows) == 1, f"docs/reference/cli.md has {len(rows)} rows for {command}"
     return rows[0]
 
@@ -45,7 +50,23 @@ def test_the_program_has_the_commands_that_were_promised() -> None:
         "jumun demo",
         "jumun replay",
         "jumun submit",
+        "jumun buy",
+        "jumun sell",
+        "jumun modify",
         "jumun cancel",
+        "jumun cancel-all",
+        "jumun close",
+        "jumun signals run",
+        "jumun breaks",
+        "jumun breaks assign",
+        "jumun breaks settle",
+        "jumun stats",
+        "jumun portfolio",
+        "jumun alarms",
+        "jumun entry dividend",
+        "jumun entry split",
+        "jumun entry transfer",
+        "jumun entry correction",
         "jumun orders",
         "jumun trace",
         "jumun book",

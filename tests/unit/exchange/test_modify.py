@@ -199,7 +199,7 @@ def test_costs_are_rounded_over_the_whole_chain_unless_the_house_counts_each_num
         market.step(SYMBOL, D(60_000), D(1), NOON_NS, quote_qty=D(0))
         modified(market, first, price=60_100)
         market.step(SYMBOL, D(60_100), D(1), NOON_NS, quote_qty=D(0))
-        return sum((sum(e.costs.values()) for e in market.executions), D(0))
+        return sum((cost for e in market.executions for cost in e.costs.values()), D(0))
 
     # 120,100 won: brokerage 16.88 -> 17, rural tax 180.15 -> 180. Alone: 8.43 and 8.45 -> 8 + 8, 90 + 90.
     assert (paid(alone=False), paid(alone=True)) == (197, 196)

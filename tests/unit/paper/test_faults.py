@@ -12,7 +12,8 @@ from jumun.brokers.paper.link import Gap, LinkNotice
 from jumun.exchange.protocol import OpenAccount, Step
 from jumun.exchange.service import answer
 from jumun.model.errors import BrokerUnavailable, ConfigError
-from jumun.model.reports import Accepted, NotSent, Rejected, SubmitOutcome, Unknown
+from jumun.model.orders import OrderType
+from jumun.model.reports import Accepted, ModifyAccepted, NotSent, Rejected, SubmitOutcome, Unknown
 from tests.contract.broker.houses import (
     ACCOUNT,
     PRICE,
@@ -23,6 +24,7 @@ from tests.contract.broker.houses import (
     LocalHouse,
     ManualClock,
     a_cancel,
+    a_modify,
     a_request,
     accepted,
     only,
@@ -44,7 +46,13 @@ EVERYTHING = FaultPlan(
     notice_garbled=0.1,
     disconnect=0.05,
     history_lag=0.2,
-    history_page_lost=0.1,
+    history_stale=0.2,
+    balance_stale=0.2,
+    stale_ms_max=1_000,
+    history_empty=0.1,
+    balance_empty=0.1,
+    reply_swapped=0.1,
+    history_page_lost=0.4,
     history_fails=0.1,
     balance_fails=0.1,
 )
@@ -89,7 +97,7 @@ async def test_every_fault_of_the_plan_can_strike_and_is_counted() -> None:
         for name in msgspec.structs.asdict(EVERYTHING)
         if getattr(EVERYTHING, name) and not name.endswith(("_min", "_max"))
     }
-    silent = {name for name in expected if not struck[name]} - {"balance_fails"}
+    silent = {name for name in expected if not struck[name]} - {"balance_fails", "balance_stale", "balance_empty"}
     assert silent == set()
 
 
@@ -239,3 +247,73 @@ async def test_a_bug_behind_the_link_reaches_the_reader_of_the_stream() -> None:
         async for notice in link.notices():
             heard.append(notice)
     assert heard == [Gap("first")]
+
+
+@pytest.mark.req("F-17", "I-11")
+async def test_an_answer_to_another_order_proves_nothing() -> None:
+    async with running(LocalHouse()) as house:
+        house.faults.become(FaultPlan(reply_swapped=1.0))
+        first = await house.broker.submit(a_request(price=PRICE - 1_000), yes)
+        assert isinstance(first, Accepted)
+        mixed = await house.broker.submit(a_request(order_id="order-2", qty=7, price=PRICE - 1_000), yes)
+        assert isinstance(mixed, Unknown)
+        assert "not about it" in mixed.text
+        assert len(house.arrivals) == 2
+
+
+@pytest.mark.req("F-17")
+async def test_a_cancel_or_modify_answered_for_another_order_is_unknown() -> None:
+    async with running(LocalHouse()) as house:
+        orders = [await accepted(house, a_request(order_id=f"o{n}", price=PRICE - 1_000)) for n in range(4)]
+        house.faults.become(FaultPlan(reply_swapped=1.0))
+        assert not isinstance(await house.broker.cancel(a_cancel(orders[0])), Unknown)
+        assert isinstance(await house.broker.cancel(a_cancel(orders[1])), Unknown)
+        changes = [a_modify(ref, price_before=PRICE - 1_000, price=PRICE - 900) for ref in orders[2:]]
+        assert isinstance(await house.broker.modify(changes[0], yes), ModifyAccepted)
+        assert isinstance(await house.broker.modify(changes[1], yes), Unknown)
+
+
+@pytest.mark.req("F-38", "F-44", "I-19")
+async def test_a_stale_answer_is_older_than_the_question_but_never_older_than_the_bound() -> None:
+    house = LocalHouse()
+    async with running(house):
+        plan = FaultPlan(history_stale=1.0, balance_stale=1.0, stale_ms_max=2_000)
+        link = FaultyLink(LocalLink(house.market, house.clock), plan, Random(3), house.clock)
+        broker = house.a_broker(link)
+        assert link.worst_case_ns == 2_000_000_000
+        await broker.connect()
+        await accepted(house, a_request(price=PRICE))
+        assert [o.qty_filled for o in (await broker.history(ACCOUNT, TODAY)).orders] == [0]
+        before = await broker.balance(ACCOUNT)
+        house.print_price(PRICE, volume=Decimal(4))
+        assert [o.qty_filled for o in (await broker.history(ACCOUNT, TODAY)).orders] == [0]
+        assert (await broker.balance(ACCOUNT)).cash == before.cash
+        house.clock.ns += 2_001 * 1_000_000
+        assert [o.qty_filled for o in (await broker.history(ACCOUNT, TODAY)).orders] == [4]
+        assert (await broker.balance(ACCOUNT)).cash != before.cash
+        await broker.close()
+
+
+@pytest.mark.req("F-40", "I-39")
+@pytest.mark.parametrize("fault", ["history_empty", "balance_empty"])
+async def test_rows_that_contradict_their_total_say_nothing(fault: str) -> None:
+    async with running(LocalHouse()) as house:
+        await accepted(house, a_request(price=PRICE))
+        house.faults.become(only(fault))
+        broker = house.broker
+        asking = broker.history(ACCOUNT, TODAY) if fault == "history_empty" else broker.balance(ACCOUNT)
+        with pytest.raises(BrokerUnavailable, match="nothing is concluded"):
+            await asking
+
+
+@pytest.mark.req("F-39", "I-04")
+async def test_an_average_price_cut_to_whole_units_is_shown_and_not_used() -> None:
+    house = LocalHouse()
+    house.market.world = msgspec.structs.replace(house.market.world, truncates_averages=True)
+    async with running(house):
+        house.print_price(PRICE, quote=Decimal(3))
+        await accepted(house, a_request(order_type=OrderType.MARKET))
+        house.print_price(PRICE + 500, volume=Decimal(7))
+        (order,) = (await house.broker.history(ACCOUNT, TODAY)).orders
+        assert order.amount_filled == 3 * (PRICE + 100) + 7 * (PRICE + 500)
+        assert '"average_price":"58380"' in order.raw

@@ -325,3 +325,13 @@ async def test_the_exchange_answers_nonsense_with_a_sentence_and_goes_on() -> No
     committing.cancel()
     await asyncio.wait([committing])
     await server.stop()
+
+
+@pytest.mark.req("F-32", "I-61")
+async def test_an_inbox_is_bounded_by_bytes_as_well() -> None:
+    inbox = Inbox(bytes_max=100)
+    for _ in range(3):
+        inbox.put(Garbled("x", "y"), 40)
+    inbox.close()
+    read = await _all_of(inbox)
+    assert [type(notice) for notice in read] == [Gap, Garbled]

@@ -514,3 +514,14 @@ def test_a_resend_that_never_left_is_retried_within_the_same_bounds() -> None:
         bench.wait(delay)
     ended = bench.not_sent(bench.send(order))
     assert (ended.status, ended.reason) == (S.CANCELLED, Reason.NOT_SENT)
+
+
+@pytest.mark.req("F-18", "I-61")
+def test_too_many_unknown_outcomes_stop_new_orders() -> None:
+    bench = Bench(a_policy(limits=limits(unknown_max=2)))
+    for number, symbol in enumerate(("100001", "100002")):
+        bench.unknown(an_intent(number, symbol=symbol, price=D(10_000)))
+    decision = bench.do(SubmitOrder(intent=an_intent(9)))
+    assert decision.denial is not None
+    assert decision.denial.reason is Reason.TOO_MANY_UNKNOWN
+    assert decision.events == ()

@@ -28,10 +28,15 @@ async def started(stage: Stage) -> Any:
     return engine
 
 
-def order_of(posted: Posted) -> Order:
+def ticket_of(posted: Posted) -> Ticket:
     assert isinstance(posted, Ticket), posted
-    assert posted.decision.order is not None, posted.decision.denial
-    return posted.decision.order
+    return posted
+
+
+def order_of(posted: Posted) -> Order:
+    decision = ticket_of(posted).decision
+    assert decision.order is not None, decision.denial
+    return decision.order
 
 
 def test_a_hundred_orders_cost_one_question_for_their_keys_and_one_commit() -> None:
@@ -49,7 +54,7 @@ def test_a_hundred_orders_cost_one_question_for_their_keys_and_one_commit() -> N
         stage.broker.delay_s = 30.0  # no answer of the broker shares the commits that are counted
         commits = stage.disk.appends
         posted = await BulkSubmitter(engine).offer([a_quiet_intent(number) for number in range(100)])
-        await posted[-1].durable
+        await ticket_of(posted[-1]).durable
         assert asked == [100]
         assert len({order_of(one).order_id for one in posted}) == 100
         assert stage.disk.appends - commits <= 3, "100 orders must not cost a commit each"
@@ -64,7 +69,7 @@ def test_the_same_intent_twice_in_one_batch_and_again_after_a_restart_is_one_ord
         engine = await started(stage)
         first, twin = await BulkSubmitter(engine).offer([an_intent(1), an_intent(1)])
         assert order_of(first).order_id == order_of(twin).order_id
-        assert (first.decision.existing, twin.decision.existing) == (False, True)
+        assert (ticket_of(first).decision.existing, ticket_of(twin).decision.existing) == (False, True)
         await until(lambda: not engine.desk.book.open)
         await engine.stop()
         stage.broker = stage.new_broker()
@@ -72,7 +77,7 @@ def test_the_same_intent_twice_in_one_batch_and_again_after_a_restart_is_one_ord
         engine.desk.book.recent.clear()
         (again,) = await BulkSubmitter(engine).offer([an_intent(1)])
         assert order_of(again).order_id == order_of(first).order_id
-        assert again.decision.existing
+        assert ticket_of(again).decision.existing
         assert not stage.broker.sends
         await engine.stop()
 

@@ -17,6 +17,7 @@ from jumun.store.chain import OUTBOX_STRIDE
 from jumun.store.memory import MemoryJournal
 from jumun.store.memory_disk import MemoryDisk
 from jumun.testing.virtual_loop import run_virtual
+from tests.unit.services.stage import until
 
 START_NS = 1_748_217_600_000_000_000
 MINE, OTHER = "SIM-001", "SIM-002"
@@ -35,8 +36,7 @@ class Source:
     async def start(self) -> "Source":
         await self.journal.start()
         await self.grow(1)
-        while self.feed.oldest is None:
-            await asyncio.sleep(0)
+        await until(lambda: self.feed.oldest is not None)
         return self
 
     async def grow(self, count: int, *, batch: int = 7) -> None:
@@ -136,7 +136,8 @@ def test_readers_of_any_pace_beside_a_growing_journal_miss_nothing_and_hear_noth
         stop_at = 400
 
         async def reader(pause_s: float) -> list[tuple[int, str]]:
-            told, got = source.follow(after), []
+            told = source.follow(after)
+            got: list[tuple[int, str]] = []
             while source.written[-1][0] // STRIDE < stop_at or len(got) < len(source.expected(after)):
                 news = await anext(told)
                 got += [(number, message.event_id) for number, message in news.messages]
@@ -331,8 +332,8 @@ def test_where_others_deleted_before_the_first_claim_nothing_older_is_promised()
         await source.journal.outbox_done("bus", deleted_up_to)
         source.feed = EventFeed(source.journal, subscribers_max=3)
         await source.grow(1)
-        while source.feed.oldest is None:
-            await asyncio.sleep(0)
+        await until(lambda: source.feed.oldest is not None)
+        assert source.feed.oldest is not None
         assert source.feed.oldest >= deleted_up_to
         assert await source.journal.outbox_cursor(SINK) == source.feed.oldest
         with pytest.raises(EventsGone):

@@ -15,9 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jumun.bus.memory import MemoryBus
-from jumun.model.commands import BookOpening
 from jumun.model.errors import BadInput, ConfigError, OrderDenied
-from jumun.model.fills import LedgerKind
 from jumun.model.ids import AccountId, UserId
 from jumun.model.money import BadNumber, Currency
 from jumun.model.orders import OrderStatus, OrderType, Side
@@ -34,7 +32,7 @@ from jumun.services.position_manager import PositionManager
 from jumun.services.trackers import PositionTracker
 from jumun.store.memory import MemoryJournal
 from jumun.testing.builders import a_position
-from tests.unit.services.stage import ACCOUNT, CASH, START_NS, USER, Stage, an_intent, on_stage, until
+from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, until
 
 DAY = "2025-05-26"
 RATE = FxRate(currency=Currency.USD, base=Currency.KRW, rate=D("1380"), ts_ns=START_NS, source="a test")
@@ -354,16 +352,18 @@ def test_a_halted_desk_refuses_to_close_and_says_why() -> None:
 def test_the_summary_has_totals_only_where_a_rate_leads_to_one_currency() -> None:
     async def play(stage: Stage) -> None:
         engine, manager = await holding(stage)
-        summary = await manager.get_portfolio_summary()  # won and dollars, and no rate
+        summary = await manager.get_portfolio_summary()  # shares in won, cash in won and dollars, no rate
         assert summary["total_positions"] == 1
-        assert summary["total_pnl"] is None
+        assert summary["currency"] == "KRW"
+        assert summary["equity"] is None
         assert "no rate" in str(summary["reason"])
+        won_alone = summary["total_pnl"]
         summary = await manager.get_portfolio_summary(ACCOUNT, base=Currency.KRW, rates=[RATE])
         held = await manager.get_position("005930")
         assert held is not None
         assert held.unrealised is not None
         cash = engine.desk.book.cash
-        assert summary["total_pnl"] == held.realised_net + held.unrealised
+        assert summary["total_pnl"] == won_alone == held.realised_net + held.unrealised
         worth = cash[ACCOUNT, "KRW"] + 1_380 * cash[ACCOUNT, "USD"] + held.quantity * (held.mark or 0)
         assert summary["equity"] == worth
         assert summary["rates"] == (RATE,)
@@ -409,11 +409,15 @@ def test_risk_without_enough_history_is_none_with_a_reason_and_never_zero() -> N
         missing = told["missing"]
         assert isinstance(missing, dict)
         assert "005930 has 30 daily closes" in missing["value_at_risk_95_parametric"]
+        dollars = a_position(account_id=ACCOUNT, symbol="AAPL", currency=Currency.USD, qty=D(1))
+        engine.desk.book.positions[ACCOUNT, "AAPL"] = dollars
         told = await short.calculate_risk_metrics()
         missing = told["missing"]
         assert isinstance(missing, dict)
         assert "no rate" in missing["volatility"]
-        await engine.stop()
+        summary = await short.get_portfolio_summary()
+        assert (summary["total_pnl"], summary["currency"]) == (None, None)
+        await engine.abandon()
 
     on_stage(play)
 
@@ -556,7 +560,7 @@ def test_the_example_of_the_specification_builds_its_engine_by_its_own_keywords_
             clock=stage.clock,
             ids=stage.ids,
             prices=stage.broker,
-            openings=[an_opening()],
+            openings=stage.engine()._openings,
         )
         portfolio = PositionManager()
         parts: dict[str, Any] = {
@@ -579,6 +583,9 @@ def test_the_example_of_the_specification_builds_its_engine_by_its_own_keywords_
         await until(lambda: not order_engine.desk.book.open)
         status = await order_engine.get_engine_status()
         assert status["active_orders_count"] == 0
+        assert (await PositionManager(order_engine).get_portfolio_summary(AccountId("other")))[
+            "total_pnl"
+        ] == 0
         position = await portfolio.get_position("005930")
         assert position is not None
         assert position.quantity == 10
@@ -593,10 +600,3 @@ def test_the_example_of_the_specification_builds_its_engine_by_its_own_keywords_
         await order_engine.stop()
 
     on_stage(play)
-
-
-def an_opening() -> BookOpening:
-    """What the exchange holds for the account, in won alone."""
-    paper = Booked(account_id=ACCOUNT, document="opening", trade_date=DAY, settlement_date=DAY)
-    rows = cash_moved(paper, Currency.KRW, CASH["KRW"], LedgerKind.OPENING)
-    return BookOpening(account_id=ACCOUNT, rows=rows, document="opening")

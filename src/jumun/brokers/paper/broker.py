@@ -19,6 +19,7 @@ from jumun.brokers.paper.parse import (
     trade_bust,
 )
 from jumun.brokers.paper.wire import (
+    Answer,
     Cancel,
     Executed,
     Hello,
@@ -183,10 +184,7 @@ class PaperBroker:
             return Accepted(ref=ref_of(told.order), raw=as_text(told))
         if isinstance(told, Refused):
             return Rejected(code=told.code, text=told.text, raw=as_text(told))
-        return Unknown(
-            text=f"an answer of kind {type(told).__name__} to an order, or about another one",
-            raw=as_text(told),
-        )
+        return _strange(told, "an order")
 
     async def cancel(self, request: CancelRequest) -> CancelOutcome:
         """Ask to cancel; harmless twice."""
@@ -209,10 +207,7 @@ class PaperBroker:
             return CancelAccepted(raw=as_text(told), report=report)
         if isinstance(told, Refused):
             return CancelRefused(code=told.code, text=told.text, raw=as_text(told))
-        return Unknown(
-            text=f"an answer of kind {type(told).__name__} to a cancel, or about another order",
-            raw=as_text(told),
-        )
+        return _strange(told, "a cancel")
 
     async def modify(self, request: ModifyRequest, permit: SendPermit) -> ModifyOutcome:
         """Ask once to change a working order; see ports.Broker.modify."""
@@ -233,10 +228,7 @@ class PaperBroker:
             return ModifyAccepted(ref=ref_of(told.order), raw=as_text(told))
         if isinstance(told, Refused):
             return ModifyRefused(code=told.code, text=told.text, raw=as_text(told))
-        return Unknown(
-            text=f"an answer of kind {type(told).__name__} to a modify, or about another order",
-            raw=as_text(told),
-        )
+        return _strange(told, "a modify")
 
     async def ping(self) -> None:
         """Answers and notices share one connection, in order: an answer proves that both arrive."""
@@ -306,3 +298,9 @@ class PaperBroker:
             self._quotes[printed.symbol] = quote
             for listener in self._price_listeners:
                 listener(quote)
+
+
+def _strange(told: Answer, to: str) -> Unknown:
+    """An answer of another kind, or about another order: what became of the request is not known (F-17)."""
+    text = f"an answer of kind {type(told).__name__} to {to} that is not about it; ask the broker"
+    return Unknown(text=text, raw=as_text(told))

@@ -253,8 +253,8 @@ class FaultyLink:
         if command.start and self._strikes("history_page_lost"):
             raise AnswerLost(f"the page at {command.start} was lost")
         if self._strikes("history_empty"):
-            page = await self._on_its_way(command)
-            return msgspec.structs.replace(page, orders=()) if isinstance(page, HistoryPage) else page
+            told = await self._on_its_way(command)
+            return msgspec.structs.replace(told, orders=()) if isinstance(told, HistoryPage) else told
         if not self.plan.history_lag and not self.plan.history_stale:
             return await self._on_its_way(command)
         key = (command.account_id, command.trade_date)

@@ -10,7 +10,7 @@ from jumun.doors.grpc.desk_books import BookCalls, part_of, reason_text, text_of
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.doors.grpc.status import refuse
 from jumun.model.errors import BadInput, BrokerUnavailable, OmsError
-from jumun.model.ids import AccountId
+from jumun.model.ids import AccountId, UserId
 from jumun.model.instruments import Venue
 from jumun.model.orders import Order, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
@@ -83,11 +83,9 @@ class DeskService(BookCalls):
             if request.account_id:
                 account_id = gate.intake.account(request.account_id).account_id
             by = name(request.by, "by") if request.by else OPERATOR
-            symbols = [name(request.symbol, "symbol")] if request.symbol else self._open_symbols(account_id)
-            asked = 0
-            for symbol in symbols:
-                cancelling = gate.engine.cancel_all_orders_for_symbol(symbol, account_id=account_id, by=by)
-                asked += await gate.whole(cancelling)
+            symbol = name(request.symbol, "symbol") if request.symbol else None
+            cancelling = gate.engine.cancel_all(UserId(by), symbol=symbol, account_id=account_id)
+            asked = await gate.whole(cancelling)
             return pb.CancelAllReply(asked=asked)
         except OmsError as error:
             return await refuse(context, error)
@@ -197,10 +195,6 @@ class DeskService(BookCalls):
             session=optional_choice(TradingSession, request.session, "session"),
             good_till=request.good_till,
         )
-
-    def _open_symbols(self, account_id: AccountId | None) -> list[str]:
-        orders = self._gate.engine.desk.book.open.values()
-        return list(dict.fromkeys(order.symbol for order in orders if account_id in (None, order.account_id)))
 
     def _status(self) -> pb.StatusReply:
         gate, engine = self._gate, self._gate.engine

@@ -61,6 +61,8 @@ _CODES: Final = {
         Reason.AMBIGUOUS,
         Reason.BREAK,
         Reason.CLOCK_JUMPED,
+        Reason.CRASH_LOOP,
+        Reason.STALE_DECISION,
         Reason.OPERATOR,
     ),
     grpc.StatusCode.NOT_FOUND: (Reason.UNKNOWN_ORDER, Reason.UNKNOWN_BREAK),

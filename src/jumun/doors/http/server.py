@@ -51,10 +51,11 @@ class _Hurried(H11Protocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._wait()
-        if len(self.connections) >= HTTP_CONNECTIONS_MAX:
-            silent = [other for other in self.connections if isinstance(other, _Hurried) and other.is_silent]
-            if oldest := min(silent, key=lambda other: other._since, default=None):
-                oldest.transport.abort()
+        open_now = [other for other in self.connections if not other.transport.is_closing()]
+        too_many = len(open_now) - HTTP_CONNECTIONS_MAX + 1  # a request at the limit is refused
+        silent = [other for other in open_now if isinstance(other, _Hurried) and other.is_silent]
+        for oldest in sorted(silent, key=lambda other: other._since)[: max(too_many, 0)]:
+            oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._patience is not None:

@@ -1,0 +1,175 @@
+"""The portfolio, breaks and entries on a screen: names of any script align, and no figure is cut."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from jumun.doors.cli import breaks, holdings, printing, signals
+from jumun.doors.grpc.gen import desk_pb2
+from jumun.model.instruments import Instrument, Market, Product, Venue
+from jumun.model.money import Currency
+from jumun.services.signal_files import Line, Sent
+
+FIGURES: dict[str, Any] = {
+    "positions": 2,
+    "market_value": "123456789.4",
+    "cash": "9876543210",
+    "equity": "10000000000",
+    "unrealised": "-1234567",
+    "realised_gross": "12460",
+    "costs": "1147",
+    "realised_net": "11313",
+    "total_pnl": None,
+    "long": "123456789",
+    "short": "0",
+    "gross": "123456789",
+    "net": "123456789",
+    "leverage": "0.0123",
+    "hhi": "0.5051",
+    "largest_symbol": "005930",
+    "largest_share": "0.55",
+}
+NAMES = {"005930": "삼성전자", "035420": "NAVER", "247540": "에코프로비엠", "0197X0": "가나다 ETF"}
+SUMMARY: dict[str, Any] = {
+    "by_currency": {"KRW": FIGURES},
+    "by_strategy": {"모멘텀": {"KRW": FIGURES}, "value": {"KRW": FIGURES}, "": {"KRW": FIGURES}},
+    "by_symbol": {f"계좌/{symbol}": "1E+4" for symbol in NAMES} | {"A-1/GONE": None},
+    "reason": "",
+}
+RISK: dict[str, Any] = {
+    "value_at_risk_95": "12345.6",
+    "value_at_risk_95_parametric": None,
+    "volatility_annual": None,
+    "max_drawdown": "0.1234",
+    "current_drawdown": "0",
+    "currency": "KRW",
+    "missing": {"value_at_risk_95_parametric": "no history", "volatility_annual": "no history"},
+}
+SUMS = {"bought": "1", "sold": "2", "realised_gross": "3", "total_costs": "4", "realised_net": "-1"}
+DAY = {"trade_date": "2026-11-20", "total_fills": 3, "by_currency": {"KRW": SUMS}}
+
+
+@pytest.fixture
+def screen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal of the given width."""
+    shown = io.StringIO()
+    console = Console(file=shown, width=request.param, force_terminal=True, no_color=True, highlight=False)
+    monkeypatch.setattr(printing, "out", lambda: console)
+    return shown
+
+
+def instruments() -> dict[str, Instrument]:
+    return {
+        symbol: Instrument(
+            symbol=symbol,
+            market=Market.KOSPI,
+            product=Product.SHARE,
+            currency=Currency.KRW,
+            venue=Venue.KRX,
+            name=name,
+        )
+        for symbol, name in NAMES.items()
+    }
+
+
+def lines_of(shown: io.StringIO) -> list[str]:
+    return [
+        line.rstrip() for line in shown.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    ]
+
+
+@pytest.mark.parametrize("screen", [60, 80, 160], indirect=True)
+def test_korean_names_take_two_cells_and_the_amounts_behind_them_still_align(screen: io.StringIO) -> None:
+    holdings.show(printing.out(), SUMMARY, RISK, [DAY], instruments())
+    shown = lines_of(screen)
+    rows = [line for line in shown if line.strip().startswith("계좌")]
+    assert len(rows) == len(NAMES)
+    assert len({cell_len(row) for row in rows}) == 1, "\n".join(rows)
+    assert len({cell_len(row.partition("10,000")[0]) for row in rows}) == 1
+    strategies = [line for line in shown if line.split()[:1] in (["모멘텀"], ["value"], ["(entries)"])]
+    assert len({cell_len(line) for line in strategies}) == 1
+
+
+@pytest.mark.parametrize("screen", [40, 60, 80, 160], indirect=True)
+def test_no_figure_of_the_portfolio_is_cut_however_narrow_the_screen(screen: io.StringIO) -> None:
+    holdings.show(printing.out(), SUMMARY, RISK, [DAY], instruments())
+    text = "\n".join(lines_of(screen))
+    for figure in ("9,876,543,210", "10,000,000,000", "-1,234,567", "12,346", "12.34 %", "55.00 %", "0.505"):
+        assert figure in text, text
+    assert "…" not in text
+    assert text.count("no history") == 1, "a reason is told once"
+
+
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_a_result_that_is_not_known_is_a_question_mark(screen: io.StringIO) -> None:
+    holdings.show(printing.out(), SUMMARY, RISK, [], instruments())
+    gone = next(line for line in lines_of(screen) if "GONE" in line)
+    assert gone.split()[-1] == "?"
+
+
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_an_empty_portfolio_says_so(screen: io.StringIO) -> None:
+    empty = {"by_currency": {}, "by_strategy": {}, "by_symbol": {}, "reason": ""}
+    holdings.show(printing.out(), empty, RISK, [], {})
+    assert lines_of(screen) == ["Nothing is held and there is no cash."]
+
+
+@pytest.mark.parametrize("screen", [60, 80, 160], indirect=True)
+def test_a_break_shows_its_age_its_owner_and_grouped_figures(screen: io.StringIO) -> None:
+    reply = desk_pb2.BreaksReply(
+        breaks=[
+            desk_pb2.BreakRow(
+                break_id="B7",
+                account_id="A-1",
+                subject="CASH:KRW",
+                ours="94668113",
+                theirs="99665013.5",
+                difference="4996900.5",
+                age_s="7380",
+                owner="홍길동",
+                text="결제원에 확인 중",
+            ),
+            desk_pb2.BreakRow(
+                break_id="B8",
+                account_id="A-1",
+                subject="SPMO",
+                ours="7",
+                theirs="5",
+                difference="-2",
+                age_s="5",
+                text="what the desk found",
+            ),
+        ]
+    )
+    breaks._tell(reply, as_json=False)
+    shown = "\n".join(lines_of(screen))
+    for word in ("94,668,113", "99,665,013.5", "4,996,900.5", "2 h 3 min", "홍길동", "nobody", "-2"):
+        assert word in shown, shown
+    assert "B7: 결제원에 확인 중" in shown
+    assert "what the desk found" not in shown, "the table says it already"
+
+
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_what_became_of_a_file_of_signals_is_said_line_by_line(screen: io.StringIO) -> None:
+    lines = [
+        Line(line=1, signal="BUY 1 005930", sent=Sent(order_id="a", status="NEW")),
+        Line(line=2, signal="BUY 1 005930", sent=Sent(order_id="a", status="NEW", existing=True)),
+        Line(line=3, signal="", sent=Sent(reason="BAD_SIGNAL", text="no")),
+        Line(line=4, signal="SELL 2 000660", sent=Sent(order_id="b", reason="SHARES", text="none are free")),
+    ]
+    signals._tell("a.jsonl", lines)
+    assert lines_of(screen) == [
+        "a.jsonl: 1 orders made, 1 there before, 2 refused.",
+        "  line 3: BAD_SIGNAL: no",
+        "  line 4: SELL 2 000660: SHARES: none are free",
+    ]
+
+
+def test_a_signal_that_came_before_with_other_content_counts_as_refused() -> None:
+    reply = desk_pb2.OrderReply(status="NEW", mismatch=True, order_id="a")
+    assert signals._sent(reply).reason == "KEY_CONFLICT", (
+        "a signal with other content did not do what it says"
+    )
