@@ -26,6 +26,7 @@ from jumun.store.sqlite import SqliteJournal
 from jumun.system import SystemClock, SystemIds
 
 STEP_S = 0.02  # between two prices; a market moves more slowly
+PATIENCE_S = 30
 
 
 class SimulatedMarket:
@@ -56,7 +57,7 @@ class SimulatedMarket:
             openings=app.openings_of(settings, self.clock.now_ns()),
         )
         self.commission_calculator = CommissionCalculator(
-            {"brokerage_rate": "0.000140527"},  # a fraction of value; what is left out comes from KIS's tables
+            {"brokerage_rate": "0.000140527"},  # of the value; what is left out comes from KIS's tables
             self.market.master.get,
             trade_date_of=self._trade_date,
         )
@@ -86,8 +87,8 @@ class SimulatedMarket:
 
     async def settled(self, engine: OrderEngine) -> Self:
         """Wait until no order is on its way to the market or back; a resting one is at rest."""
-        async with asyncio.timeout(30):
-            while not (engine.desk.is_quiet and not engine.desk.book.waiting):
-                await asyncio.sleep(STEP_S)
-            await asyncio.sleep(5 * STEP_S)  # what the market says of it
-        return self
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await asyncio.sleep(5 * STEP_S)  # what the market says of it
+                if engine.desk.is_quiet and not engine.desk.book.waiting:
+                    return self

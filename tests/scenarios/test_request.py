@@ -318,12 +318,12 @@ def test_f18_too_many_unknown_orders_stop_new_ones_until_some_are_known() -> Non
         waiting = stage.limits.max_concurrent_orders
         assert stage.engine.desk.sending <= waiting
         await until(lambda: len(stage.book.unknown) == stage.limits.unknown_max, 30.0)
-        refused = await stage.engine.submit(an_intent(70, symbol="000660"))
+        refused = await stage.engine.submit(an_intent(20, symbol="000660"))
         assert refused.denial is not None
         assert refused.denial.reason is Reason.TOO_MANY_UNKNOWN
         stage.calm()
         await until(lambda: not stage.book.unknown)
-        taken = await stage.engine.submit(an_intent(70, symbol="000660"))
+        taken = await stage.engine.submit(an_intent(20, symbol="000660"))
         assert taken.denial is None
 
     on_stage(play)

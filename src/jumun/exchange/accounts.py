@@ -6,9 +6,10 @@ costs of that, as KIS does for orders without a price at the upper limit (krx_ma
 
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, Self
 
 from jumun.exchange.records import AccountBalance, OrderRecord
+from jumun.exchange.snapshot import AccountState
 from jumun.model.instruments import Instrument
 from jumun.model.money import EXACT
 from jumun.model.orders import Side
@@ -147,6 +148,26 @@ class Account:
             self.holdings[symbol] = shares
         else:
             self.holdings.pop(symbol, None)
+
+    def dump(self) -> AccountState:
+        """Return everything, for a snapshot."""
+        return AccountState(
+            account_id=self.account_id,
+            cash=dict(self.cash),
+            holdings=dict(self.holdings),
+            cash_held=dict(self._cash_held.by_key),
+            shares_held=dict(self._shares_held.by_key),
+        )
+
+    @classmethod
+    def load(cls, state: AccountState) -> Self:
+        """Return the account of a snapshot."""
+        account = cls(state.account_id, state.cash, state.holdings)
+        for key, (currency, amount) in state.cash_held.items():
+            account.hold_cash(key, currency, amount)
+        for key, (symbol, qty) in state.shares_held.items():
+            account.hold_shares(key, symbol, qty)
+        return account
 
     def balance(self) -> AccountBalance:
         """Return cash and holdings, in a fixed order."""

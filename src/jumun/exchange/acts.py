@@ -155,6 +155,7 @@ class Acts(Pit):
         self.orders[key] = after
         account.book(bust.currency.value, bust.cash_change, bust.symbol, bust.qty_change)
         self._hold_rest(self.master.get(after.symbol), account, after)
+        self._bust_count += 1
         self.busts.append(bust)
         self._events.append(TradeBusted(bust=bust))
         self._publish()
@@ -184,7 +185,7 @@ class Acts(Pit):
         is_buy = execution.side is Side.BUY
         qty_gone = before.qty_filled - after.qty_filled
         return Bust(
-            identity=f"bust-{len(self.busts) + 1:06d}",
+            identity=f"bust-{self._bust_count + 1:06d}",
             execution_id=execution.execution_id,
             account_id=execution.account_id,
             trade_date=execution.trade_date,

@@ -26,6 +26,7 @@ from jumun.exchange.records import (
     OrderRecord,
     Printed,
 )
+from jumun.exchange.snapshot import LineState, MarketState
 from jumun.exchange.world import World
 from jumun.model.errors import BadInput
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
@@ -63,6 +64,7 @@ class Floor:
         self._worst: dict[str, Decimal | None] = {}  # of open orders
         self._numbers: dict[str, int] = {}  # by trade date: numbers restart every day (I-64)
         self._execution_count = 0
+        self._bust_count = 0
         self._by_day: dict[tuple[str, str], list[str]] = {}
         self._fills_of: dict[str, list[Execution]] = {}
         self._timers: list[tuple[int, int, str, str]] = []  # when, rank, what, of whom
@@ -156,7 +158,7 @@ class Floor:
             "busts": self.busts,
             "accounts": [(a.balance(), a.held()) for a in self._accounts.values()],
             "numbers": self._numbers,
-            "execution_count": self._execution_count,
+            "counts": [self._execution_count, self._bust_count],
             "bases": [[*key, price] for key, price in self._bases.items()],
             "closes": [self._regular, self._closes],
             "halts": [self._halts, self._venue_stops, self._cancels_ignored],
@@ -164,6 +166,86 @@ class Floor:
             "lines": [(line, *self._books[name].dump()) for name, line in self._lines.items()],
         }
         return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()
+
+    # ---- memory -----------------------------------------------------------------------------------------
+
+    def forget_before(self, trade_date: str) -> int:
+        """Drop ended orders of earlier days with all that happened to them; return how many orders went.
+
+        Accounts, prices and what is still open stay; the numbers of those days are never used again.
+        """
+        old = [o.key for o in self.orders.values() if o.trade_date < trade_date and not o.is_open]
+        gone = set(old)
+        for key in old:
+            del self.orders[key]
+            self._fills_of.pop(key, None)
+        self.executions = [e for e in self.executions if _key_of(e) not in gone]
+        self.busts = [bust for bust in self.busts if _key_of(bust) not in gone]
+        self.modifies = [modify for modify in self.modifies if modify.key not in gone]
+        horizon_ns = min((o.ts_accepted_ns for o in self.orders.values()), default=self.now_ns)
+        self.arrivals = [
+            a for a in self.arrivals if (a.trade_date >= trade_date if a.number else a.ts_ns >= horizon_ns)
+        ]
+        self._by_day = {
+            day: kept
+            for day, keys in self._by_day.items()
+            if (kept := [key for key in keys if key not in gone])
+        }
+        self._numbers = {day: n for day, n in self._numbers.items() if day >= trade_date}
+        self._bases = {of: price for of, price in self._bases.items() if of[1] >= trade_date}
+        return len(old)
+
+    def dump(self) -> MarketState:
+        """Return everything there is, for a snapshot; not to be changed."""
+        return MarketState(
+            now_ns=self.now_ns,
+            orders=list(self.orders.values()),
+            executions=self.executions,
+            arrivals=self.arrivals,
+            modifies=self.modifies,
+            busts=self.busts,
+            accounts=[account.dump() for account in self._accounts.values()],
+            lines=[
+                LineState(line=line, sequence=sequence, entries=entries)
+                for name, line in self._lines.items()
+                for sequence, entries in (self._books[name].dump(),)
+            ],
+            worst=self._worst,
+            numbers=self._numbers,
+            execution_count=self._execution_count,
+            bust_count=self._bust_count,
+            timers=sorted(self._timers),
+            bases=[(*of, price) for of, price in self._bases.items()],
+            regular=self._regular,
+            closes=self._closes,
+            halts=self._halts,
+            venue_stops={venue.value: ends for venue, ends in self._venue_stops.items()},
+            cancels_ignored=self._cancels_ignored,
+        )
+
+    def load(self, state: MarketState) -> None:
+        """Become the market of a snapshot; only for a market in which nothing has happened yet."""
+        assert not self.orders, "a snapshot is loaded into a fresh market"
+        assert not self._accounts, "a snapshot is loaded into a fresh market"
+        self.now_ns = state.now_ns
+        self.executions, self.arrivals = list(state.executions), list(state.arrivals)
+        self.modifies, self.busts = list(state.modifies), list(state.busts)
+        self._accounts = {known.account_id: Account.load(known) for known in state.accounts}
+        for known in state.lines:
+            self._lines[known.line.name] = known.line
+            self._books[known.line.name] = OrderBook.load(known.sequence, known.entries)
+        for order in state.orders:
+            self.orders[order.key] = order
+            self._by_day.setdefault((order.account_id, order.trade_date), []).append(order.key)
+        for execution in state.executions:
+            self._fills_of.setdefault(_key_of(execution), []).append(execution)
+        self._worst, self._numbers = dict(state.worst), dict(state.numbers)
+        self._execution_count, self._bust_count = state.execution_count, state.bust_count
+        self._timers = list(state.timers)  # sorted, which is a heap
+        self._bases = {(symbol, day): price for symbol, day, price in state.bases}
+        self._regular, self._closes = dict(state.regular), dict(state.closes)
+        self._halts, self._cancels_ignored = dict(state.halts), state.cancels_ignored
+        self._venue_stops = {Venue(name): ends for name, ends in state.venue_stops.items()}
 
     # ---- the venue's clock ----------------------------------------------------------------------------
 
@@ -363,6 +445,10 @@ class Floor:
         if events:
             for listener in tuple(self._listeners):
                 listener(events)
+
+
+def _key_of(event: Execution | Bust) -> str:
+    return f"{event.trade_date}/{event.branch}/{event.number}"
 
 
 # Of two things at one instant: an auction clears before the orders in it expire.

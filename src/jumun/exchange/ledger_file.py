@@ -2,25 +2,31 @@
 
 A line is `<chain> <entry>\n`, where chain = SHA-256(chain before, entry). Lines are written and synced before
 the answers they belong to go out, so a torn last line was never acknowledged and is cut off at the start. A
-start carries out the calls again and compares what came of them with what was written down.
+start carries out the calls again and compares what came of them with what was written down. A long ledger is
+then compacted: one record holds all that the market remembers, so that the next start need not begin at the
+beginning.
 """
 
 import fcntl
 import hashlib
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
 from jumun.exchange.market import Market
-from jumun.exchange.protocol import Answer, Change, Done, Entry, Genesis, SetBase
+from jumun.exchange.protocol import Answer, Change, Done, Entry, Genesis, SetBase, Snapshot, Step
 from jumun.exchange.records import MarketEvent
+from jumun.exchange.scripted import IgnoreCancels, Offer
 from jumun.exchange.service import answer
 from jumun.exchange.world import World
 from jumun.model.errors import ConfigError, OmsError, StoreLocked, StoreUnavailable, TornJournal
 
+COMPACT_AFTER: Final = 20_000  # records since the last snapshot: about five seconds of a start
 FIRST_CHAIN: Final = "0" * 64
+SILENT: Final = (SetBase, IgnoreCancels, Offer, Step)  # a step in an auction is interest, not a trade
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 _DECODER: Final = msgspec.json.Decoder(Entry)
 
@@ -37,11 +43,21 @@ class LedgerFile:
         self._pending: list[bytes] = []
         self._size = 0  # bytes that are whole and synced
         self._failed = False
+        self._compacted = 0  # records that a start reads without carrying out anything
 
     @classmethod
-    def open(cls, path: Path, world: World) -> tuple[Self, Market]:
+    def open(
+        cls,
+        path: Path,
+        world: World,
+        *,
+        compact_after: int = COMPACT_AFTER,
+        keep_days: int | None = None,
+    ) -> tuple[Self, Market]:
         """Open or create the ledger and return it with the market it rebuilds.
 
+        More than `compact_after` records since the last snapshot are replaced by a new one; ended orders from
+        more than `keep_days` before the market's newest day are forgotten then (None: none ever).
         Raises StoreLocked when another process has it, TornJournal when a complete line was altered or does
         not lead to what it says, ConfigError when it belongs to another world, StoreUnavailable otherwise.
         """
@@ -56,12 +72,16 @@ class LedgerFile:
             if fresh:
                 _sync_folder(path.parent)
             market = ledger._rebuild(world)
+            if ledger.count - ledger._compacted > compact_after:
+                market = ledger.compact(market, keep_days)
         except OmsError:
             ledger.close()
             raise
         return ledger, market
 
-    def record(self, command: Genesis | Change, ts_ns: int, events: tuple[MarketEvent, ...]) -> None:
+    def record(
+        self, command: Genesis | Snapshot | Change, ts_ns: int, events: tuple[MarketEvent, ...]
+    ) -> None:
         """Collect one entry; it is durable after the next `write`."""
         entry = Entry(number=self.count, ts_ns=ts_ns, command=command, events=events)
         body = _ENCODER.encode(entry)
@@ -109,6 +129,52 @@ class LedgerFile:
         if data and not self._failed:
             self.write(data)
 
+    def compact(self, market: Market, keep_days: int | None = None) -> Market:
+        """Replace the file by a snapshot of `market`, and return the market to go on with.
+
+        Everything collected must have been written. The new file is written, synced and read back before it
+        takes the old one's name: a kill at any point leaves one whole ledger. Raises StoreUnavailable.
+        """
+        assert not self._pending, "a ledger is compacted between two writes"
+        if keep_days is not None:
+            market.forget_before(_days_before(market.now_ns, keep_days))
+        digest = market.digest()
+        aside = self.path.with_name(self.path.name + ".compacting")
+        try:
+            descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"exchange ledger {aside} cannot be made: {error.strerror}") from error
+        fresh = type(self)(aside, descriptor)
+        try:
+            fresh._lock()
+            fresh.record(Genesis(world=market.world), 0, ())
+            state = Snapshot(
+                state=market.dump(), digest=digest, chain_before=self.chain, records_before=self.count
+            )
+            fresh.record(state, market.now_ns, ())
+            fresh.sync()
+            reread = type(self)(aside, descriptor)._rebuild(market.world)
+            if reread.digest() != digest:
+                raise TornJournal(f"exchange ledger {aside} does not read back as it was written", record=1)
+            self._become(fresh)
+        except OmsError:
+            fresh.close()
+            raise
+        return reread
+
+    def _become(self, fresh: Self) -> None:
+        try:
+            os.rename(fresh.path, self.path)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"exchange ledger {self.path} cannot be replaced: {error.strerror}"
+            ) from error
+        os.close(self._descriptor)  # its lock goes with it; the new file's is held already
+        self._descriptor, self._size = fresh._descriptor, fresh._size
+        self.chain, self.count = fresh.chain, fresh.count
+        self._compacted = fresh.count
+
     def close(self) -> None:
         """Release the file. What was collected and not written is lost: it was never acknowledged."""
         if self._descriptor >= 0:
@@ -116,12 +182,14 @@ class LedgerFile:
             self._descriptor = -1
 
     def _lock(self) -> None:
+        in_use = f"exchange ledger {self.path} is in use by another exchange; stop it or name another file"
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held, named = os.fstat(self._descriptor).st_ino, os.stat(self.path).st_ino
         except OSError as error:
-            raise StoreLocked(
-                f"exchange ledger {self.path} is in use by another exchange; stop it or name another file"
-            ) from error
+            raise StoreLocked(in_use) from error
+        if held != named:  # another exchange has put a compacted file in its place since we opened it
+            raise StoreLocked(in_use)
 
     def _rebuild(self, world: World) -> Market:
         lines = self._complete_lines()
@@ -139,8 +207,22 @@ class LedgerFile:
             )
         market = Market(world)
         for line in lines[1:]:
-            _carry_out(market, self._read(line), self.path)
+            entry = self._read(line)
+            if isinstance(entry.command, Snapshot):
+                self._go_on_from(market, entry.command)
+            else:
+                _carry_out(market, entry, self.path)
         return market
+
+    def _go_on_from(self, market: Market, snapshot: Snapshot) -> None:
+        market.load(snapshot.state)
+        self._compacted = self.count
+        if market.digest() != snapshot.digest:
+            raise TornJournal(
+                f"exchange ledger {self.path} record {self.count - 1} is a snapshot of another market than it "
+                "says; it was made by another version: name a new file",
+                record=self.count - 1,
+            )
 
     def _complete_lines(self) -> list[bytes]:
         data = self.path.read_bytes()
@@ -185,14 +267,15 @@ def perform(
     finally:
         stop()
     events = tuple(heard)
-    # A base price makes no event and still changes what happens next.
-    if ledger is not None and (events or (isinstance(command, SetBase) and isinstance(told, Done))):
+    # These make no event and still change what happens next.
+    silent = isinstance(command, SILENT) and isinstance(told, Done)
+    if ledger is not None and (events or silent):
         ledger.record(command, ts_ns, events)
     return told, events
 
 
 def _carry_out(market: Market, entry: Entry, path: Path) -> None:
-    assert not isinstance(entry.command, Genesis), "only the first record is a genesis"
+    assert not isinstance(entry.command, Genesis | Snapshot), "a genesis or snapshot in the middle"
     _, events = perform(market, None, entry.command, entry.ts_ns)
     if events != entry.events:
         raise TornJournal(
@@ -200,6 +283,10 @@ def _carry_out(market: Market, entry: Entry, path: Path) -> None:
             "another version of the market: name a new file",
             record=entry.number,
         )
+
+
+def _days_before(now_ns: int, days: int) -> str:
+    return (datetime.fromtimestamp(now_ns // 1_000_000_000, tz=UTC).date() - timedelta(days=days)).isoformat()
 
 
 def _next_chain(before: str, body: bytes) -> str:

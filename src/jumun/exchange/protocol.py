@@ -21,6 +21,7 @@ from jumun.exchange.records import (
     OrderRecord,
 )
 from jumun.exchange.scripted import Act
+from jumun.exchange.snapshot import MarketState
 from jumun.exchange.world import World
 from jumun.model.instruments import Venue
 from jumun.model.orders import TradingSession
@@ -136,6 +137,15 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag
     """The ledger's first record: the world everything after it happened in."""
 
     world: World
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="snapshot"):
+    """The second record of a compacted ledger: where it goes on from, and the end of the chain it replaces."""
+
+    state: MarketState
+    digest: str
+    chain_before: str
+    records_before: int
 
 
 Change = Submit | Cancel | Modify | Step | SetBase | OpenAccount | Advance | Act
@@ -264,5 +274,5 @@ class Entry(msgspec.Struct, frozen=True):
 
     number: int
     ts_ns: int
-    command: Genesis | Change
+    command: Genesis | Snapshot | Change
     events: tuple[MarketEvent, ...]

@@ -10,7 +10,7 @@ in the space kept aside for that (emergency.py). Where nobody can say what the s
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import structlog
@@ -40,9 +40,11 @@ from jumun.rules.draft import Decision
 from jumun.rules.entries import entry_of
 from jumun.rules.policy import Facts, Policy
 from jumun.services import emergency
+from jumun.services.batch import Batch, Effect, Ticket, Waiting
 from jumun.services.deadlines import Deadlines
 from jumun.services.nearby import Nearby
 from jumun.services.order_queue import OrderQueue
+from jumun.services.pauses import Pauses
 from jumun.services.steady_clock import SteadyClock
 
 CLOCK_BACK_MAX_NS: Final = 1_000_000_000  # a larger step back stops new orders until time catches up (F-90)
@@ -57,38 +59,7 @@ log = structlog.get_logger()
 _image_encoder = msgspec.json.Encoder(order="deterministic")
 _image_decoder = msgspec.json.Decoder(BookImage)
 
-Effect = SendIntended | CancelIntended | ModifyIntended
-
-
-class Ticket(NamedTuple):
-    """A decision, and the moment it is durable. What it says must not be told to anyone before.
-
-    The decision that became durable is the one that the future holds: after a refused batch it may be
-    another one, an order that was there already for instance.
-    """
-
-    decision: Decision
-    durable: "asyncio.Future[Decision]"
-
-
-class Waiting(NamedTuple):
-    """A command whose decision is not durable yet, and who waits for it."""
-
-    command: Command
-    decision: Decision
-    durable: "asyncio.Future[Decision]"
-
-
-class Batch:
-    """What the next transaction will hold, and what waits for it."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.answers: list[Waiting] = []
-        self.effects: list[Effect] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.entries or self.answers)
+__all__ = ["PENDING_MAX", "SNAPSHOT_EVERY", "Batch", "Desk", "Effect", "Ticket"]
 
 
 class Desk:
@@ -131,8 +102,7 @@ class Desk:
         self.durable_seq = 0  # the newest record that survives a power loss
         self.stored_seq = 0  # … and is in the journal's own tables, not in the space kept aside
         self._accepting = False
-        self._stale_before_ns = 0  # what was decided before the newest pause is not sent after it
-        self._paused_ns: int | None = None  # monotonic, when we woke from a pause and have not caught up yet
+        self._pauses = Pauses(clock)
         self._nearby = Nearby(journal)
         self._sound = asyncio.Event()  # the book is what the records say, and nothing is decided again
         self._sound.set()
@@ -218,8 +188,7 @@ class Desk:
             return
         if self.halt_first is not None:
             self.post(self.halt_first)
-        if isinstance(self.clock, SteadyClock):
-            self.clock.watch()
+        self._pauses.watch()
         self.accepting = True
         self._pump()
         self._wake.set()
@@ -227,7 +196,7 @@ class Desk:
     @property
     def accepting(self) -> bool:
         """Whether new orders are taken: only after recovery, and not while we catch up after a pause."""
-        return self._accepting and self._paused_ns is None and not self._reading
+        return self._accepting and not self._pauses.is_behind and not self._reading
 
     @accepting.setter
     def accepting(self, accepting: bool) -> None:
@@ -238,7 +207,7 @@ class Desk:
 
         Whoever checked long ago, or in a life that has failed since, does not send (I-65, F-73, F-74).
         """
-        self._notice_pause()
+        self._pauses.notice(self.on_ask)
         heard = not self.catching_up and not self.deaf
         return self.failure is None and self.accepting and heard and self.book.halt is None
 
@@ -250,27 +219,9 @@ class Desk:
 
     def study_done(self, began_ns: int) -> None:
         """A complete study that began at `began_ns` (monotonic) is in the books: a pause is over (F-74)."""
-        if self._paused_ns is None or began_ns < self._paused_ns or not self._sound.is_set():
-            return
-        self._paused_ns = None
-        log.info("pause_over", next_step="new orders are taken again")
-        self._pump()
-        self._wake.set()
-
-    def _notice_pause(self) -> None:
-        """Whoever slept must look at the broker before anything new leaves (F-73, F-74, I-27)."""
-        if not isinstance(self.clock, SteadyClock):
-            return
-        pause_ns = self.clock.pause_ns()
-        if pause_ns:
-            self._paused_ns = self.clock.monotonic_ns()
-            self._stale_before_ns = self.clock.now_ns()
-            log.error(
-                "process_paused",
-                seconds=round(pause_ns / 1_000_000_000, 1),
-                next_step="nothing; no new order leaves before the broker was asked",
-            )
-            self.on_ask()
+        if self._sound.is_set() and self._pauses.ends_with(began_ns):
+            self._pump()
+            self._wake.set()
 
     @property
     def backlog(self) -> int:
@@ -293,7 +244,7 @@ class Desk:
 
     def tick(self) -> "Ticket | None":
         """Decide what is due by now; None when nothing is."""
-        self._notice_pause()
+        self._pauses.notice(self.on_ask)
         if isinstance(self.clock, SteadyClock):
             self.clock.follow()
         if self.failure is not None or not self._sound.is_set():
@@ -314,7 +265,7 @@ class Desk:
             raise StoreUnavailable("the books are being read again; try again in a moment")
         if self.emergency is not None and emergency.must_wait(command):
             raise emergency.refusal(command, self.emergency)
-        self._notice_pause()
+        self._pauses.notice(self.on_ask)
         if not isinstance(command, SubmitOrder):
             return
         if not self.accepting:
@@ -395,19 +346,11 @@ class Desk:
             order_id = self.queue.take(self._obstacle)
             if order_id is None:
                 return
-            if self._is_stale(self.book.open[order_id]):
+            if self._pauses.is_stale(self.book.open[order_id]):
                 stale = CancelOrder(order_id=order_id, by=UserId("the desk"), reason=Reason.STALE_DECISION)
                 self._decide(stale)
             else:
                 self._decide(SendNext(order_id=order_id))
-
-    def _is_stale(self, order: Order) -> bool:
-        """Decided before a pause and not sent by then: no burst of old decisions after we wake (F-73).
-
-        Its strategy may decide again. Orders that are meant to wait go on: GTC, GTD, and a stop.
-        """
-        waits = order.is_carried or order.triggered_ns is not None
-        return order.created_ns < self._stale_before_ns and not waits
 
     def _obstacle(self, order_id: OrderId) -> "Shape | PositionKey | None":
         """What stops an order now: its symbol has an unknown one, or a look-alike is in flight (F-03).
@@ -467,8 +410,7 @@ class Desk:
         for effect in batch.effects:
             self.on_effect(effect)
         for waiting in batch.answers:
-            if not waiting.durable.done():  # a caller that left does not stop its order
-                waiting.durable.set_result(waiting.decision)
+            waiting.tell()
         self.on_commit(batch.entries)
 
     async def _append(self, entries: list[Entry]) -> None:
@@ -570,11 +512,11 @@ class Desk:
             command = await self._nearby.bring(item.command, self.book)
             self._post(command, item.durable)
         except OmsError as error:
-            _give_up(item, error)
+            item.give_up(error)
 
     def _refuse(self, item: Waiting, error: BatchRefused) -> None:
         """Alone, and refused again: an order's caller is told. Anything else is a defect, and stops us."""
-        _give_up(item, error)
+        item.give_up(error)
         if not isinstance(item.command, SubmitOrder):
             raise StoreUnavailable(
                 f"{type(item.command).__name__} contradicts what is stored: {error}"
@@ -585,7 +527,7 @@ class Desk:
         self.failure = error
         self.accepting = False
         for item in [*waiting, *self._batch.answers]:
-            _give_up(item, StoreUnavailable(str(error)))
+            item.give_up(StoreUnavailable(str(error)))
         self._batch = Batch()
         self._idle.set()
         self._sound.set()
@@ -614,12 +556,6 @@ class Desk:
             await self._journal.save_snapshot(Snapshot(seq=seq, body=body))
         except OmsError as error:
             log.warning("snapshot_not_kept", error=str(error), next_step="look at the disk")
-
-
-def _give_up(item: Waiting, error: OmsError) -> None:
-    if not item.durable.done():
-        item.durable.set_exception(error)
-        item.durable.exception()  # whoever does not wait for it must not be warned about it later
 
 
 def _nobody(_: object) -> None:

@@ -81,6 +81,8 @@ class Dispatcher:
         if task.cancelled():
             return
         error = task.exception()
+        if error is not None:
+            self._desk.accepting = False  # at once: other sends look at it in their last step
         if error is not None and self.crash is not None and not self.crash.done():
             self.crash.set_exception(error)
 

@@ -345,7 +345,7 @@ def _worth(
 ) -> _Worth:
     positions = tuple(held)
     kinds = {position.currency for position in positions} or set(cash)
-    into = base or (min(kinds) if len(kinds) == 1 else None)
+    into = base or (min(kinds) if len(kinds) == 1 else None) or next((rate.base for rate in rates), None)
     in_one = {} if into is None else factors(into, rates)
     return _Worth(into, in_one, figures(positions, {}, in_one), figures(positions, cash, in_one))
 

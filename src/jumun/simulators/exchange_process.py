@@ -57,13 +57,15 @@ _ENCODER: Final = msgspec.json.Encoder()
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `pace` is generated prints a second over all symbols; 0 leaves prices to control calls.
 
-    `accounts` are opened when they do not exist yet.
+    `accounts` are opened when they do not exist yet. `keep_days`: how long ended orders are remembered, counted
+    when a long ledger is compacted at the start; None: for ever.
     """
 
     world: World
     pace: float = 0.0
     seed: int = 1
     accounts: tuple[OpenAccount, ...] = ()
+    keep_days: int | None = 30
 
 
 class _Client:
@@ -293,7 +295,7 @@ async def run_exchange(
     if ledger_path is None:
         ledger, market = None, Market(config.world)
     else:
-        ledger, market = LedgerFile.open(ledger_path, config.world)
+        ledger, market = LedgerFile.open(ledger_path, config.world, keep_days=config.keep_days)
     server = ExchangeServer(market, ledger, now_ns)
     try:
         for account in config.accounts:

@@ -91,10 +91,12 @@ _MODIFY: Final = {
     RESTING: "a resting order is modified here, without a request",
     MODIFY_UNKNOWN: "the next modify waits until the one before is settled",
 }
-_NOTICE: Final = {
-    _REJECTED: _NEVER_THERE,
-    STOP_HELD: _NOT_THERE,
-    RESTING: "its number of the day has ended before it rests, and was heard",
+_NOTICE: Final = {_REJECTED: _NEVER_THERE, STOP_HELD: _NOT_THERE}
+_AT_ONCE: Final = "the exchange tells the stream that it ended before any answer can say so"
+_AT_STRIKE: Final = _NOTICE | {
+    _FILLED: _AT_ONCE,
+    _CANCELLED: _AT_ONCE,
+    RESTING: "its number of the day has ended before it rests, and was announced",
 }
 _EARLY: Final = {
     _NEW: _NO_NUMBER,
@@ -122,8 +124,10 @@ def unreachable(fault: str, state: str) -> str:
         return _CANCEL.get(state, "")
     if request == "modify":
         return _MODIFY.get(state, "")
-    if fault in NOTICE_FAULTS:
+    if fault in ("notice_late", "notice_doubled"):
         return _NOTICE.get(state, "")
+    if fault in NOTICE_FAULTS:
+        return _AT_STRIKE.get(state, "")
     if fault in ORDER_FAULTS:
         return _LAG.get(state, "")
     return ""

@@ -208,6 +208,8 @@ class _Day:
     def _why_open(self, order: Order, is_over: bool) -> str:
         if Flag.DISPUTED in order.flags:
             return "the broker lists an order that may be it or somebody else's"
+        if not order.attempt_open and order.is_carried:
+            return "its attempt never arrived, and it goes out again when the next session opens"
         if is_over or order.absent_ns is None:
             return ""
         if self.scenario.unknown_order_policy == "hold":

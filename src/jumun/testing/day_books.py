@@ -146,8 +146,8 @@ class BookChecks:
                 for kind, amount in execution.costs.items():
                     costs[kind] = costs.get(kind, ZERO) + amount
             that("I-30", _same(costs, ours.costs), "{} costs {} here, {} there", key, ours.costs, costs)
-            if ours.resting or ours.attempt_open:
-                continue  # its day is over there, and it lives on here
+            if ours.resting or ours.attempt_open or ours.trade_date != theirs.trade_date:
+                continue  # its day is over there, and it lived on here
             if not theirs.is_open:
                 end = ENDS[theirs.state]
                 that("I-38", ours.status is end, "{}: {} here, {} there", key, ours.status, theirs.state)

@@ -80,7 +80,7 @@ class MarketChecks:
                 case ModifyNotDone(arrival=arrival):
                     self._checks.step(f"modify refused {arrival.key} {arrival.refused}")
                     self._checks.reach(f"the exchange refused a modify: {arrival.refused}")
-                    wrong = arrival.refused in OUR_FAULT
+                    wrong = arrival.refused in OUR_FAULT and not self._crossed(arrival.key)
                     self._checks.that("I-57", not wrong, "a modify was refused: {}", event.text)
                 case Executed(execution=execution):
                     key = f"{execution.trade_date}/{execution.branch}/{execution.number}"
@@ -143,6 +143,13 @@ class MarketChecks:
         that("I-21", bool(same), "{} has new terms {}; on disk: {}", order_id, order, asked)
         smaller = order.qty_left <= before.qty_left
         that("I-03", smaller, "{} grew from {} to {} by a modify", order_id, before.qty_left, order.qty_left)
+
+    def _crossed(self, key: str) -> bool:
+        """Whether shares were filled that the newest modify of this number did not know of."""
+        theirs = self._market.orders[key]
+        asked = self._records.modify_intended.get(theirs.tag.split("/")[0], ())
+        newest = next((request for request in reversed(asked) if _key(request.ref) == key), None)
+        return newest is not None and newest.qty_left_before != theirs.qty_left
 
     def _within_authority(self, order: OrderRecord) -> None:
         """All numbers of an order together never execute more than was asked for at first (I-03)."""

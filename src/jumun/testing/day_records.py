@@ -41,7 +41,7 @@ from jumun.model.events import (
 )
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.journal import GENESIS, Record, chain_hash, decode_record
-from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, Side
+from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import ModifyRequest, SubmitRequest
 from jumun.rules.book import Book
@@ -287,6 +287,8 @@ class RecordChecks:
         self._checks.that("I-07", not arrived, "{} was called not received but is {}", tag, arrived)
 
     def _lived_long_enough(self, after: Order, least_ns: int) -> None:
+        if after.tif is TimeInForce.GTD or after.stop_price is not None:
+            return  # these end with their session
         age = self._elapsed_ns() - self.created_ns[after.order_id]
         enough = age >= least_ns or not self.ages_hold
         self._checks.that("I-62", enough, "{} timed out at the age of {} ns", after.order_id, age)

@@ -42,6 +42,8 @@ CRASH_POINTS: Final = (
     *("commit begun", "commit written", "fill", "query begun", "query answered"),
 )
 
+MODIFY_POINTS: Final = ("modify begun", "modify written", "modify answered", "query begun", "fill")
+
 
 def _krx(symbol: str, market: Market = Market.KOSPI, product: Product = Product.SHARE) -> Instrument:
     return Instrument(
@@ -96,6 +98,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     sync_ms_max: int = 0
     append_fails: float = 0.0  # F-81, F-82: per commit
     crashes: tuple[tuple[int, str], ...] = ()  # (second of the day, crash point), in order
+    later_crashes: tuple[tuple[int, str], ...] = ()  # the same, at points that came later
     crash_in_recovery: float = 0.0  # chance to die at once when the next crash finds a recovery
     clock_step_s: tuple[int, ...] = ()  # F-90
     task_raises: float = 0.0  # F-75: per notice
@@ -233,6 +236,11 @@ CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
 
 LATER_CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
     "reset_early": lambda r: {"reset_early": _rate(r, 0.01, 0.08)},
+    "modify_crash": lambda r: {
+        "later_crashes": tuple(
+            sorted((r.randint(5, STORM_S), r.choice(MODIFY_POINTS)) for _ in range(r.randint(2, 6)))
+        )
+    },
     "slow_reply": lambda r: {"reply_late": _rate(r, 0.02, 0.1), "reply_late_ms_max": r.randint(500, 7_000)},
 }
 ALL_CLASSES: Final = {**CLASSES, **LATER_CLASSES}

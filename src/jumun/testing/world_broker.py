@@ -186,10 +186,10 @@ class WatchedBroker:
         """
         if notice.execution_id is None or notice.execution_id in self._questions.heard:
             return None
+        self._questions.heard.add(notice.execution_id)
         order = self._order_of(notice)
         if order is None:
-            return None
-        self._questions.heard.add(notice.execution_id)
+            return None  # it waits until its number is known
         tally = order.tally(notice.ref)
         return (notice, order.qty_filled) if tally.qty == tally.qty_noticed else None
 

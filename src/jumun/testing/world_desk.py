@@ -140,6 +140,7 @@ class Machine:
         self._plan = scenario.plan
         self._random = Random(f"machine {scenario.seed}")
         self._ids = SeededIds(Random(f"ids {scenario.seed}"))
+        self._planned = sorted((*scenario.crashes, *scenario.later_crashes))
         self._crashes = 0
         self._commits = 0
         self._compare_now = False
@@ -360,7 +361,7 @@ class Machine:
 
     def _is_due(self, point: str, recovering: bool) -> bool:
         """Whether the next crash that was drawn is for here and now."""
-        crashes = self.scenario.crashes
+        crashes = self._planned
         if self._crashes >= len(crashes):
             return False
         at_s, where = crashes[self._crashes]

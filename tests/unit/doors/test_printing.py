@@ -248,6 +248,9 @@ def one_of_each() -> list[events.AnyOrderEvent]:
         events.FillReversed(
             **of,
             account_id=order.account_id,
+            strategy_id="momentum",
+            side=order.side,
+            currency=order.currency,
             identity="b1",
             ref=ref,
             qty=Decimal(1),

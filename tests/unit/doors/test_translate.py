@@ -8,12 +8,17 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jumun.doors.grpc import translate
 from jumun.doors.grpc.gen import order_pb2 as pb
-from jumun.model.errors import BadInput
-from jumun.model.orders import OrderStatus, OrderType, Side, TimeInForce
+from jumun.exchange.sample_world import INSTRUMENTS
+from jumun.model.errors import BadInput, StoreUnavailable
+from jumun.model.instruments import Venue
+from jumun.model.orders import OrderStatus, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
+from jumun.rules.draft import Decision
+from jumun.rules.policy import Denial
 from jumun.testing.builders import a_ref, an_order
 
 UUID = str(uuid4())
@@ -167,3 +172,82 @@ def test_the_answer_carries_the_clients_uuid_else_our_id_and_exact_texts() -> No
     assert (told.filled_quantity, told.costs_text) == (3, "129")
     assert told.broker_order_no == order.refs[0].number
     assert translate.response_of(an_order(client_order_id="mine")).order_id == an_order().order_id
+
+
+def test_a_named_order_type_wins_and_a_stop_price_goes_with_stops_alone() -> None:
+    assert translate.asked_of(a_request(order_type_text="loc")).order_type is OrderType.LOC
+    closing = translate.asked_of(a_request(order_type_text="MOC"))
+    assert (closing.order_type, closing.price) == (OrderType.MOC, None)
+    stop = translate.asked_of(a_request(order_type_text="STOP_LIMIT", stop_price_text="69000"))
+    assert (stop.order_type, stop.stop_price, stop.price) == (OrderType.STOP_LIMIT, 69_000, 70_000)
+    assert refused(order_type_text="STOP") is Reason.BAD_INPUT
+    assert refused(order_type_text="LIMIT", stop_price_text="69000") is Reason.BAD_INPUT
+    assert refused(order_type_text="PEGGED") is Reason.BAD_INPUT
+
+
+def test_session_and_last_day_are_read_or_refused() -> None:
+    asked = translate.asked_of(a_request(session="close_after", time_in_force="GTD", good_till="2026-12-01"))
+    assert (asked.session, asked.good_till) == (TradingSession.CLOSE_AFTER, "2026-12-01")
+    assert refused(session="NIGHT") is Reason.BAD_INPUT
+
+
+def test_a_venue_is_the_listing_one_or_nxt_where_the_issue_trades_there() -> None:
+    listed = INSTRUMENTS[0]
+    both = replace(listed, nxt=True)
+    assert translate.venue_of(a_request(), listed) is None
+    assert translate.venue_of(a_request(venue="krx", currency="krw"), listed) is None
+    assert translate.venue_of(a_request(venue="NXT"), both) is Venue.NXT
+    for venue, instrument in (("NXT", listed), ("US", both), ("MOON", both)):
+        with pytest.raises(BadInput):
+            translate.venue_of(a_request(venue=venue), instrument)
+    with pytest.raises(BadInput) as wrong:
+        translate.venue_of(a_request(currency="USD"), listed)
+    assert wrong.value.reason is Reason.CURRENCY_MISMATCH
+
+
+@pytest.mark.req("I-15", "F-82")
+def test_when_nobody_knows_whether_an_order_was_written_the_answer_is_never_rejected() -> None:
+    told = translate.doubt_of(a_request(), StoreUnavailable("the disk failed"))
+    assert told.status == pb.PENDING
+    assert told.message.startswith("UNKNOWN: the disk failed; send it again with the same id")
+    assert (told.canonical_status, told.reason_code) == ("ERROR", "STORE_UNAVAILABLE")
+
+
+def test_an_outcome_of_a_batch_says_the_same_as_the_answer_of_a_stream() -> None:
+    denial = Denial(Reason.CASH, "too little")
+    request = a_request()
+    for decision in (
+        Decision(order=an_order(client_order_id=UUID)),
+        Decision(order=an_order(), existing=True, mismatch=True),
+        Decision(order=an_order(status=OrderStatus.REJECTED, reason=Reason.CASH), denial=denial),
+        Decision(order=an_order(), existing=True, denial=Denial(Reason.KEY_CONFLICT, "other content")),
+        Decision(denial=Denial(Reason.QUEUE_FULL, "full")),
+        Decision(order=an_order(status=OrderStatus.ERROR, reason=Reason.NO_REPLY)),
+    ):
+        answer, outcome = translate.made_of(request, decision), translate.outcome_of(request, decision)
+        for field in outcome.DESCRIPTOR.fields:
+            assert getattr(outcome, field.name) == getattr(answer, field.name), (decision, field.name)
+
+
+@pytest.mark.parametrize("number", ["0", "5", "12.50", "1E+3", "1E-7", "123456789.00000001"])
+def test_a_number_is_told_in_plain_digits(number: str) -> None:
+    told = translate.response_of(an_order(qty=Decimal(number))).quantity_text
+    assert "E" not in told
+    assert Decimal(told) == Decimal(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (UUID, True),
+        (UUID.upper(), True),
+        ("{" + UUID[1:-1] + "}", False),
+        (UUID.replace("-", ""), False),
+        (UUID + "\n", False),
+        (UUID[:-1] + "g", False),
+        (UUID[:-1] + "\u0663", False),
+        ("", False),
+    ],
+)
+def test_only_the_usual_spelling_is_a_uuid(text: str, is_one: bool) -> None:
+    assert translate.is_uuid(text) is is_one

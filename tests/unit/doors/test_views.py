@@ -35,7 +35,7 @@ FIGURES: dict[str, Any] = {
 NAMES = {"005930": "삼성전자", "035420": "NAVER", "247540": "에코프로비엠", "0197X0": "가나다 ETF"}
 SUMMARY: dict[str, Any] = {
     "by_currency": {"KRW": FIGURES},
-    "by_strategy": {"모멘텀": {"KRW": FIGURES}, "value": {"KRW": FIGURES}, "": {"KRW": FIGURES}},
+    "by_strategy": {"모멘텀": {"KRW": FIGURES}, "carry": {"KRW": FIGURES}, "": {"KRW": FIGURES}},
     "by_symbol": {f"계좌/{symbol}": "1E+4" for symbol in NAMES} | {"A-1/GONE": None},
     "reason": "",
 }
@@ -89,7 +89,7 @@ def test_korean_names_take_two_cells_and_the_amounts_behind_them_still_align(scr
     assert len(rows) == len(NAMES)
     assert len({cell_len(row) for row in rows}) == 1, "\n".join(rows)
     assert len({cell_len(row.partition("10,000")[0]) for row in rows}) == 1
-    strategies = [line for line in shown if line.split()[:1] in (["모멘텀"], ["value"], ["(entries)"])]
+    strategies = [line for line in shown if line.split()[:1] in (["모멘텀"], ["carry"], ["(entries)"])]
     assert len({cell_len(line) for line in strategies}) == 1
 
 

@@ -171,3 +171,20 @@ def test_no_split_makes_or_loses_a_won(qty: int, basis: int, new: int, old: int,
     assert after.cost_basis == basis - (cash or 0) + (after.realised_gross - 17)
     assert abs(Fraction(after.cost_basis) - basis * Fraction(whole) / exact) <= Fraction(1, 20_000)
     balances(rows)
+
+
+@pytest.mark.req("I-29")
+def test_a_bonus_share_that_leaves_only_a_fraction_pays_it_in_cash_and_books_no_empty_paper() -> None:
+    held = a_position(qty=D(1), cost_basis=D(90))
+    rows = split(PAPER, held, 3, 2, cash_for_fraction=D(40))
+    after = apply_rows(held, rows)
+    assert (after.qty, after.cost_basis, after.realised_gross) == (1, 60, 10)
+    worthless = a_position(qty=D(1), cost_basis=D(0))
+    with pytest.raises(BadInput, match="changes nothing"):
+        split(PAPER, worthless, 3, 2, cash_for_fraction=D(0))
+
+
+def test_a_fractional_instrument_keeps_the_parts_its_step_allows() -> None:
+    held = a_position(qty=D("0.5"), cost_basis=D(100), currency=Currency.USD)
+    after = apply_rows(held, split(PAPER, held, 3, 1, step=D("0.000001")))
+    assert (after.qty, after.cost_basis) == (D("1.5"), 100)

@@ -142,3 +142,13 @@ def test_the_days_results_sum_to_the_books_result_however_few_days_are_kept(
     if kept == 400:
         total = held.realised_net + shares[4] * prices[4] - held.cost_basis
         assert sum(result for _, result in results_by_day(days)) == total
+
+
+def test_a_row_of_a_day_that_is_no_longer_kept_apart_still_counts() -> None:
+    ledger = DailyLedger(2)
+    for day in DATES[:3]:
+        ledger.add(deposit(day, 100))
+    ledger.add(deposit(DATES[0], 50))  # a correction of a day that has been melted
+    days = ledger.days([ACCOUNT], Currency.KRW, {})
+    assert not isinstance(days, str)
+    assert [(day.date, day.equity, day.flow) for day in days] == [(DATES[1], 250, 250), (DATES[2], 350, 100)]

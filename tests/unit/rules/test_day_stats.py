@@ -1,7 +1,7 @@
 """A day's figures are what a person with a pencil would add up."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from jumun.model.days import DayStats
 from jumun.model.events import (
+    CancelRequested,
     FillBooked,
     FillReversed,
+    ForeignOrderAdopted,
     OrderAlarmed,
     OrderCancelled,
     OrderCreated,
@@ -22,12 +24,12 @@ from jumun.model.events import (
 )
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
-from jumun.model.orders import Alarm, Order, Side
+from jumun.model.orders import Alarm, Order, OrderStatus, Side
 from jumun.model.reasons import Reason
-from jumun.rules.day_stats import DAYS_MAX, count, day_of, keep_newest, newest_session
+from jumun.rules.day_stats import DAYS_MAX, count, counts, day_of, keep_newest, newest_session
 from jumun.rules.ledger import apply_rows, rows_of_fill
 from jumun.rules.order_machine import evolve
-from jumun.rules.trading_days import NO_OVERRIDES
+from jumun.rules.trading_days import NO_OVERRIDES, DayOverride, NoCalendar, Overrides
 from jumun.testing.builders import ACCOUNT, START_NS, a_fill, a_position, a_ref, an_order
 
 SECOND = 1_000_000_000
@@ -222,3 +224,35 @@ def test_the_newest_session_lasts_until_the_next_one_begins_and_not_to_midnight(
     assert newest_session([Venue.US], at("2025-05-26T23:00:00+09:00"), NO_OVERRIDES) == "2025-05-23"
     # New York trades while Seoul sleeps: the same date goes on.
     assert newest_session(both, at("2025-05-28T02:00:00+09:00"), NO_OVERRIDES) == "2025-05-27"
+
+
+def test_a_day_beyond_the_calendar_is_refused() -> None:
+    with pytest.raises(NoCalendar):
+        newest_session([Venue.US], 0, NO_OVERRIDES)
+    closed = Overrides(
+        days=tuple(
+            DayOverride(venue=Venue.KRX, day=date(2025, 5, 1) + timedelta(days=back), closed=True)
+            for back in range(40)
+        )
+    )
+    with pytest.raises(NoCalendar, match="had no session"):
+        newest_session([Venue.KRX], START_NS + 13 * 86_400 * SECOND, closed)
+
+
+@pytest.mark.req("I-25", "I-42")
+def test_money_always_counts_and_anything_else_only_while_its_order_is_open() -> None:
+    order = an_order(trade_date=DAY)
+    closed = replace(order, status=OrderStatus.CANCELLED)
+    flagged = OrderAlarmed(order_id=order.order_id, alarm=Alarm.FILL_DELAY, text="")
+    cancelled = OrderCancelled(order_id=order.order_id, reason=Reason.EXPIRED, text="", evidence="")
+    requested = CancelRequested(order_id=order.order_id, reason=Reason.OPERATOR, by="a test")
+    adopted = ForeignOrderAdopted(order_id=order.order_id, order=order, raw="")
+    assert counts(booked(order, 1, 1, 70_000), None, None)
+    assert counts(adopted, None, order)
+    assert counts(flagged, order, order)
+    assert counts(cancelled, order, closed)
+    assert not counts(flagged, closed, closed)
+    assert not counts(flagged, None, None)
+    assert not counts(requested, order, order)
+    stats = count(count(empty(), adopted, None, order), requested, order, order)
+    assert (stats.orders_adopted, stats.orders_created, stats.orders_cancelled) == (1, 0, 0)

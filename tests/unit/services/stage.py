@@ -122,6 +122,8 @@ class Stage:
             unknown_order_policy="resend_once",
             visible_after_ns=traits.visible_after_ns,
             settles_after_ns=traits.settles_after_ns,
+            modifies=traits.modifies,
+            session_kinds=traits.sessions,
         )
 
     def engine(self, **named: Any) -> OrderEngine:

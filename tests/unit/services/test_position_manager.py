@@ -13,17 +13,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jumun.bus.memory import MemoryBus
 from jumun.model.errors import BadInput, ConfigError, OrderDenied
-from jumun.model.ids import AccountId, UserId
+from jumun.model.ids import AccountId, IdempotencyKey, UserId
 from jumun.model.money import BadNumber, Currency
-from jumun.model.orders import OrderStatus, OrderType, Side
+from jumun.model.orders import Order, OrderStatus, OrderType, Side
 from jumun.model.reasons import Reason
 from jumun.ports.outside import DailyClose
 from jumun.rules.commission import CommissionCalculator
 from jumun.rules.corporate import Booked, cash_moved, dividend
 from jumun.rules.portfolio import FxRate
+from jumun.services import closing
 from jumun.services.execution_manager import ExecutionManager
 from jumun.services.facade import Surroundings, surroundings
 from jumun.services.order_engine import OrderEngine
@@ -341,6 +343,62 @@ def test_a_halted_desk_refuses_to_close_and_says_why() -> None:
         assert decision.denial is not None
         assert decision.denial.reason is Reason.HALTED
         await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21")
+def test_a_position_that_changes_while_the_store_is_asked_is_looked_at_again() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        find, changes = engine.lookup.find, 1
+        place = (ACCOUNT, "005930")
+
+        async def find_slowly(key: IdempotencyKey) -> Order | None:
+            nonlocal changes
+            if changes:
+                changes -= 1
+                held = engine.desk.book.positions[place]
+                engine.desk.book.positions[place] = replace(held, qty=D(8), cost_basis=held.cost_basis - 1)
+            return await find(key)
+
+        engine.lookup.find = find_slowly  # type: ignore[method-assign]
+        decision = await manager.close_position("005930")
+        assert decision.order is not None
+        assert decision.order.qty == 8
+        await engine.abandon()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21")
+def test_orders_that_keep_ending_without_closing_stop_and_call_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(closing, "TRIES_MAX", 1)
+
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        stage.broker.not_sent = 99
+        await manager.close_position("005930")
+        await until(lambda: not engine.desk.book.open)
+        with pytest.raises(OrderDenied, match="ended without closing"):
+            await manager.close_position("005930")
+        await engine.stop()
+
+    on_stage(play)
+
+
+def test_a_short_position_is_closed_by_buying_back() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await holding(stage)
+        held = engine.desk.book.positions[ACCOUNT, "005930"]
+        short = replace(held, qty=D(-3), cost_basis=D(-180_000))
+        engine.desk.book.positions[ACCOUNT, "005930"] = short
+        decision = await manager.close_position("005930", ACCOUNT)
+        assert decision.order is not None
+        assert (decision.order.side, decision.order.qty) == (Side.BUY, 3)
+        await engine.abandon()
 
     on_stage(play)
 

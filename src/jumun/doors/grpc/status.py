@@ -63,6 +63,7 @@ _CODES: Final = {
         Reason.CLOCK_JUMPED,
         Reason.CRASH_LOOP,
         Reason.STALE_DECISION,
+        Reason.TOO_MANY_UNKNOWN,
         Reason.OPERATOR,
     ),
     grpc.StatusCode.NOT_FOUND: (Reason.UNKNOWN_ORDER, Reason.UNKNOWN_BREAK),
