@@ -158,7 +158,7 @@ def ready_desk() -> Any:
     async def no_keys(keys: object) -> dict[str, object]:
         return {}
 
-    def post(command: object) -> Ticket:
+    async def offer(command: object) -> Ticket:
         durable = asyncio.get_running_loop().create_future()
         durable.set_result(decision)
         return Ticket(decision, durable)
@@ -166,7 +166,7 @@ def ready_desk() -> Any:
     book = SimpleNamespace(order_by_key=lambda key: None)
     policy = SimpleNamespace(instruments=InstrumentMaster(()))
     return SimpleNamespace(
-        desk=SimpleNamespace(book=book, post=post, policy=policy),
+        desk=SimpleNamespace(book=book, offer=offer, policy=policy, stored_seq=0),
         journal=SimpleNamespace(orders_by_keys=no_keys),
         clock=SystemClock(),
         listeners=[],

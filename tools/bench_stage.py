@@ -159,6 +159,9 @@ class InstantBroker:
         now_ns = self._clock.now_ns()
         return Balance(account_id=account_id, asked_ns=now_ns, holdings=held, cash={"KRW": self.cash})
 
+    async def ping(self) -> None:
+        """It is always there."""
+
     async def reports(self) -> AsyncIterator[BrokerReport]:
         """Whatever `submit` told."""
         while True:
@@ -247,7 +250,12 @@ async def drive(stage: Stage, first: int, count: int, in_flight: int) -> Run:
     engine.desk.on_commit = on_commit
     seq = engine.desk.book.seq
     began = time.perf_counter()
-    await asyncio.gather(*(trader() for _ in range(in_flight)))
+    assert engine.stopped is not None, "start the engine first"
+    work = asyncio.gather(*(trader() for _ in range(in_flight)))
+    await asyncio.wait([work, engine.stopped], return_when=asyncio.FIRST_COMPLETED)
+    if engine.stopped.done():
+        engine.stopped.result()  # raises what ended the engine: nobody would answer the rest
+    await work
     seconds = time.perf_counter() - began
     engine.desk.on_commit = heard
     return Run(seconds, waits, commits, engine.desk.book.seq - seq)

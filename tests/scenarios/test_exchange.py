@@ -17,8 +17,9 @@ from jumun.exchange.world import PLANS
 from jumun.model.events import OrderCancelled as CancelProven
 from jumun.model.instruments import UnknownSymbol
 from jumun.model.money import Currency
-from jumun.model.orders import Flag, Order, OrderStatus, OrderType, TimeInForce
+from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, TimeInForce
 from jumun.model.reasons import Reason
+from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from tests.scenarios.stage import (
     ACCOUNT,
     CASH,
@@ -33,7 +34,6 @@ from tests.scenarios.stage import (
 )
 
 MONDAY = date(2025, 5, 26)
-CANCELS_BEFORE_ALARM = 5
 
 
 async def denial_of(stage: Stage, **changes: object) -> Reason | None:
@@ -180,8 +180,8 @@ def test_f50_an_order_that_cannot_be_cancelled_is_shown_to_a_person_and_keeps_it
         order_id = await stage.rest(9)
         stage.market.ignore_cancels(50)
         await stage.engine.cancel(order_id, USER)
-        await until(lambda: Flag.DISPUTED in stage.order(order_id).flags, 60.0)
-        assert len(stage.link.cancels()) <= CANCELS_BEFORE_ALARM + 1
+        await until(lambda: Alarm.CANCEL_STUCK in stage.order(order_id).alarms, 60.0)
+        assert len(stage.link.cancels()) == CANCELS_BEFORE_ALARM
         assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 10 * 57_800
         stage.market.ignore_cancels(0)
         await stage.ended(order_id, 30.0)

@@ -2,9 +2,11 @@
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from jumun.model.commands import RecordMarks
 from jumun.model.errors import OrderDenied, StoreUnavailable
 from jumun.model.events import FillBooked
 from jumun.model.ids import OrderId
@@ -311,7 +313,7 @@ def test_f75_a_task_that_raises_stops_new_orders_also_those_on_their_way_and_is_
 
         if name == "commits":
             engine.desk.on_commit = defect
-            engine.desk.post(_a_mark())
+            engine.desk.post(RecordMarks(marks={"005930": LOW}, source="a test"))
         elif name == "reports":
             engine.hear = defect  # type: ignore[method-assign, assignment]
             pass  # the notice of the order in flight is the one that meets the defect
@@ -336,12 +338,6 @@ def test_f75_a_task_that_raises_stops_new_orders_also_those_on_their_way_and_is_
         await engine.stop()
 
     on_stage(play)
-
-
-def _a_mark() -> object:
-    from jumun.model.commands import RecordMarks
-
-    return RecordMarks(marks={"005930": LOW}, source="a test")
 
 
 @pytest.mark.req("F-76", "I-21", "I-23", "I-07")
@@ -374,8 +370,8 @@ def test_f76_a_send_that_is_cancelled_before_its_answer_is_written_is_settled_at
 
 
 @pytest.mark.req("F-77", "I-50")
-def test_f77_a_service_that_ran_out_of_memory_stays_halted_until_a_person_resumes(tmp_path: object) -> None:
-    starts = Starts(tmp_path / "store.db")  # type: ignore[operator]
+def test_f77_a_service_that_ran_out_of_memory_stays_halted_until_a_person_resumes(tmp_path: Path) -> None:
+    starts = Starts(tmp_path / "store.db")
     assert starts.note(START_NS) is None
     starts.ended(out_of_memory=True)
     why = starts.note(START_NS + 3_600 * S)
@@ -387,9 +383,9 @@ def test_f77_a_service_that_ran_out_of_memory_stays_halted_until_a_person_resume
 
 @pytest.mark.req("F-80", "I-50")
 def test_f80_only_starts_that_never_ended_in_order_and_lie_close_together_make_a_crash_loop(
-    tmp_path: object,
+    tmp_path: Path,
 ) -> None:
-    starts = Starts(tmp_path / "store.db")  # type: ignore[operator]
+    starts = Starts(tmp_path / "store.db")
     for number in range(STARTS_MAX - 1):
         assert starts.note(START_NS + number * S) is None
     assert starts.note(START_NS + 9 * S) is not None
@@ -425,3 +421,31 @@ def test_f79_a_stop_lets_requests_in_flight_end_and_sends_nothing_that_had_not_l
         await again.stop()
 
     on_stage(play, max_concurrent_orders=2)
+
+
+@pytest.mark.req("F-75", "I-65", "I-45")
+def test_f75_a_request_that_raises_stops_the_other_requests_before_they_write() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.broker.delay_s = 1.0
+        submit, calls = stage.broker.submit, 0
+
+        async def defect(*arguments: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise ZeroDivisionError("a defect in a send")
+            return await submit(*arguments)  # type: ignore[arg-type]
+
+        stage.broker.submit = defect  # type: ignore[method-assign, assignment]
+        await asyncio.gather(*(engine.submit(an_intent(number)) for number in (1, 2)))
+        assert engine.stopped is not None
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(engine.stopped, 60)
+        assert engine.desk.may_write() is False
+        await until(lambda: stage.broker.in_flight == 0)
+        assert stage.market.arrivals == []
+        await engine.stop()
+
+    on_stage(play)

@@ -459,7 +459,7 @@ def test_a_key_that_is_taken_in_the_store_gives_its_caller_the_order_that_has_it
         engine.desk.book._recent_max = 0
         engine.desk.book.recent.clear()
         engine.desk.book.keys.clear()
-        engine.lookup.find = _knows_nothing  # type: ignore[method-assign, assignment]
+        engine.lookup.find = _knows_nothing  # type: ignore[method-assign]
         stage.disk.appends = 0
         others = [an_intent(number, price=LOW) for number in range(1, 6)]
         answers = await asyncio.gather(

@@ -82,6 +82,28 @@ def test_f19_f33_after_a_dropped_line_the_broker_is_asked_before_any_new_order_l
     on_stage(play)
 
 
+@pytest.mark.req("F-19", "I-38", "I-19")
+def test_f19_a_question_that_was_asked_before_the_gap_does_not_count() -> None:
+    async def play(stage: Stage) -> None:
+        resting = await stage.rest(9)
+        stage.link.on_answer = slow_history
+        asked = len(stage.link.written)
+        stage.engine.reconciler.ask()
+        await until(lambda: len(stage.link.written) > asked)
+        rounds = stage.engine.reconciler.rounds
+        stage.line.cut()
+        stage.trade("005930", 57_700, 4)
+        stage.line.mend()
+        await asyncio.sleep(0.1)
+        assert stage.engine.reconciler.rounds == rounds, "the older question is still out"
+        fresh = await stage.buy(1, symbol="000660")
+        await until(lambda: stage.arrived(fresh))
+        assert stage.engine.reconciler.rounds >= rounds + 2
+        assert stage.order(resting).qty_filled == 4
+
+    on_stage(play)
+
+
 @pytest.mark.req("F-19", "I-47", "I-60")
 def test_f19_a_gap_that_cannot_be_caught_up_is_an_alert_and_refuses_new_orders_but_no_cancel() -> None:
     async def play(stage: Stage) -> None:

@@ -64,7 +64,7 @@ class Acts(Pit):
             else:
                 halt_end = self.now_ns + CIRCUIT_HALT_NS
                 self._venue_stops[place] = (halt_end, halt_end + CIRCUIT_AUCTION_NS)
-                for line in list(self._lines.values()):
+                for _, line in sorted(self._lines.items()):
                     if line.venue is place:
                         self._set_auction(line, *self._venue_stops[place])
             until_ns = self._venue_stops[place][1]

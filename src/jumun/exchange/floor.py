@@ -163,7 +163,7 @@ class Floor:
             "closes": [self._regular, self._closes],
             "halts": [self._halts, self._venue_stops, self._cancels_ignored],
             "timers": sorted(self._timers),
-            "lines": [(line, *self._books[name].dump()) for name, line in self._lines.items()],
+            "lines": self._line_states(),
         }
         return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()
 
@@ -205,11 +205,7 @@ class Floor:
             modifies=self.modifies,
             busts=self.busts,
             accounts=[account.dump() for account in self._accounts.values()],
-            lines=[
-                LineState(line=line, sequence=sequence, entries=entries)
-                for name, line in self._lines.items()
-                for sequence, entries in (self._books[name].dump(),)
-            ],
+            lines=self._line_states(),
             worst=self._worst,
             numbers=self._numbers,
             execution_count=self._execution_count,
@@ -222,6 +218,16 @@ class Floor:
             venue_stops={venue.value: ends for venue, ends in self._venue_stops.items()},
             cancels_ignored=self._cancels_ignored,
         )
+
+    def _line_states(self) -> list[LineState]:
+        """Return every line in which something is; who only looked at one has changed nothing."""
+        states: list[LineState] = []
+        for name, line in sorted(self._lines.items()):
+            sequence, entries = self._books[name].dump()
+            blank = Line(name=name, symbol=line.symbol, venue=line.venue, session=line.session)
+            if sequence or entries or line != blank:
+                states.append(LineState(line=line, sequence=sequence, entries=entries))
+        return states
 
     def load(self, state: MarketState) -> None:
         """Become the market of a snapshot; only for a market in which nothing has happened yet."""
@@ -322,7 +328,7 @@ class Floor:
         return self._line(self.master.get(record.symbol), record.venue, record.session)
 
     def _lines_of(self, symbol: str) -> list[Line]:
-        return [line for line in self._lines.values() if line.symbol == symbol]
+        return [line for _, line in sorted(self._lines.items()) if line.symbol == symbol]
 
     def _account(self, account_id: str) -> Account:
         account = self._accounts.get(account_id)

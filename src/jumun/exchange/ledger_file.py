@@ -219,8 +219,8 @@ class LedgerFile:
         self._compacted = self.count
         if market.digest() != snapshot.digest:
             raise TornJournal(
-                f"exchange ledger {self.path} record {self.count - 1} is a snapshot of another market than it "
-                "says; it was made by another version: name a new file",
+                f"exchange ledger {self.path} record {self.count - 1} is a snapshot of another market than "
+                "it says; it was made by another version: name a new file",
                 record=self.count - 1,
             )
 

@@ -140,7 +140,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", tag="snapshot"):
-    """The second record of a compacted ledger: where it goes on from, and the end of the chain it replaces."""
+    """The second record of a compacted ledger: where it goes on from, and what it replaces."""
 
     state: MarketState
     digest: str

@@ -97,6 +97,7 @@ class Alarm(StrEnum):
     FRAGMENTED = "FRAGMENTED"  # more fills than max_fills_per_order (S000-85)
     SMALL_FILL = "SMALL_FILL"  # a fill below min_fill_size that leaves shares open (S000-100)
     PARTIAL_FILL = "PARTIAL_FILL"  # a part fill while enable_partial_fills is off: the rest is cancelled
+    CANCEL_STUCK = "CANCEL_STUCK"  # asked to cancel again and again, and it can still execute (F-50)
     COST_DIFFERS = "COST_DIFFERS"  # the broker's cost is not our estimate (I-37, F-63)
 
 

@@ -2,14 +2,16 @@
 
 from jumun.model.commands import CancelOrder, ConcludeCancel, SettleOrder
 from jumun.model.events import CancelAnswered, CancelIntended, CancelRequested, OrderCancelled
-from jumun.model.orders import Order, OrderStatus
+from jumun.model.orders import Alarm, Order, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelAccepted, CancelRefused, CancelRequest, NotSent
 from jumun.rules.book import is_idle
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import hear_order
 from jumun.rules.policy import SECOND_NS, Denial
+from jumun.rules.watch import raise_alarm
 
+CANCELS_BEFORE_ALARM = 5  # half a minute, with the pauses of `cancel_retry_s`: weather is over by then
 WORKING = (OrderStatus.SENT, OrderStatus.ACCEPTED, OrderStatus.PART_FILLED)
 
 
@@ -110,4 +112,12 @@ def decide_cancel_conclusion(command: ConcludeCancel, draft: Draft) -> Decision:
         hear_order(outcome.report, draft, evidence="cancel reply")
     if isinstance(outcome, CancelRefused):
         draft.ask = True
+    _watch_cancels(draft.order(order.order_id) or order, draft)
     return draft.decision(order.order_id)
+
+
+def _watch_cancels(order: Order, draft: Draft) -> None:
+    """Show an order to a person that goes on living, however often it was asked to end (F-50, I-59)."""
+    if order.is_executable and order.cancel_attempts >= CANCELS_BEFORE_ALARM:
+        text = f"asked to cancel {order.cancel_attempts} times and it can still execute: call the broker"
+        raise_alarm(order, Alarm.CANCEL_STUCK, text, draft)

@@ -29,7 +29,7 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
                 unmapped.append(report)
             continue
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
-        _contradiction(order, report, history, draft)
+        _contradiction(order, report, command, draft)
     _settle_modifies(command, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
@@ -137,18 +137,21 @@ def _day_is_over(order: Order, history: OrderHistory, draft: Draft) -> bool:
     return plan is not None and history.asked_ns >= plan.last_ns + draft.policy.settles_after_ns
 
 
-def _contradiction(order: Order, report: OrderReport, history: OrderHistory, draft: Draft) -> None:
-    """A cancel was confirmed, yet the broker still works the order (F-50): a person must know."""
-    if report.ref != order.newest_ref:
+def _contradiction(order: Order, report: OrderReport, command: StudyHistory, draft: Draft) -> None:
+    """The list says less than we know for certain: a person must see it (F-38, F-50); nothing is undone.
+
+    An answer out of some cache says the same for a moment, so only what is older than the broker may be
+    behind itself counts (F-44, I-19).
+    """
+    if command.history.asked_ns - order.updated_ns < command.visible_after_ns:
         return
+    if report.qty_filled < order.tally(report.ref).qty:
+        text = f"the broker lists {report.qty_filled:f} shares filled under {report.ref.number}, our books more"
+        flag(order, Flag.DISPUTED, text, draft)
     ended = order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
-    if ended and report.state is BrokerState.WORKING and history.asked_ns > order.updated_ns:
-        flag(
-            order,
-            Flag.DISPUTED,
-            f"it ended as {order.status} but the broker still lists it as working",
-            draft,
-        )
+    if ended and report.state is BrokerState.WORKING and report.ref == order.newest_ref:
+        text = f"it ended as {order.status} but the broker still lists it as working"
+        flag(order, Flag.DISPUTED, text, draft)
 
 
 def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:

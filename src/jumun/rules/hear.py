@@ -225,6 +225,11 @@ def _book(order: Order, booking: Booking, ref: BrokerRef, ts_event_ns: int, raw:
         order_id=order.order_id, fill=fill, ledger=rows, notice_qty=booking.notice_qty, raw=raw
     )
     after = draft.add(event, rows)
+    authorised = order.qty if order.qty_authorised is None else order.qty_authorised
+    if after.qty_filled > authorised:
+        # The shares are ours, whoever erred, and nobody knows how many more will come (F-62).
+        problem = f"{order.order_id} asked for {authorised:f} shares and {after.qty_filled:f} have filled"
+        stop(problem, draft)
     if problem:
         flag(after, Flag.DISPUTED, problem, draft)
     return watch_fill(after, booking.qty, booking.price, draft)

@@ -72,15 +72,15 @@ def _by_time(order: Order, limits: Limits) -> list[tuple[Alarm, int, str]]:
         text = f"no acceptance within {limits.ack_alert_s} s of the send"
         found.append((Alarm.ACK_DELAY, since_ns + limits.ack_alert_s * SECOND_NS, text))
     waits_by_nature = order.is_carried or order.order_type in AUCTION
-    if order.status is OrderStatus.ACCEPTED and not order.qty_filled and not waits_by_nature:
-        if Alarm.FILL_DELAY not in order.alarms:
-            text = f"no fill within {limits.fill_alert_s} s of the send"
-            found.append((Alarm.FILL_DELAY, since_ns + limits.fill_alert_s * SECOND_NS, text))
-    if order.status is OrderStatus.PART_FILLED and order.first_fill_ns is not None:
-        if Alarm.PARTIAL_TIMEOUT not in order.alarms:
-            text = f"part filled for longer than {limits.max_partial_fill_time_s} s"
-            at_ns = order.first_fill_ns + limits.max_partial_fill_time_s * SECOND_NS
-            found.append((Alarm.PARTIAL_TIMEOUT, at_ns, text))
+    unfilled = order.status is OrderStatus.ACCEPTED and not order.qty_filled and not waits_by_nature
+    if unfilled and Alarm.FILL_DELAY not in order.alarms:
+        text = f"no fill within {limits.fill_alert_s} s of the send"
+        found.append((Alarm.FILL_DELAY, since_ns + limits.fill_alert_s * SECOND_NS, text))
+    began_ns = order.first_fill_ns if order.status is OrderStatus.PART_FILLED else None
+    if began_ns is not None and Alarm.PARTIAL_TIMEOUT not in order.alarms:
+        text = f"part filled for longer than {limits.max_partial_fill_time_s} s"
+        at_ns = began_ns + limits.max_partial_fill_time_s * SECOND_NS
+        found.append((Alarm.PARTIAL_TIMEOUT, at_ns, text))
     return found
 
 

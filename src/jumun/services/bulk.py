@@ -108,7 +108,7 @@ class BulkSubmitter:
             elif isinstance(key, OmsError):
                 posted.append(key)
             else:
-                posted.append(self._post_one(offer, key, stored.get(key), failure))
+                posted.append(await self._post_one(offer, key, stored.get(key), failure))
             if place % POSTED_AT_ONCE == POSTED_AT_ONCE - 1:
                 await asyncio.sleep(0)  # reports and cancels must not wait for a thousand orders
         return posted
@@ -119,7 +119,7 @@ class BulkSubmitter:
             found |= await self._engine.journal.orders_by_keys(keys[start : start + ASKED_AT_ONCE])
         return found
 
-    def _post_one(
+    async def _post_one(
         self,
         intent: ApprovedOrderIntent,
         key: IdempotencyKey,
@@ -132,7 +132,7 @@ class BulkSubmitter:
         if failure is not None and desk.book.order_by_key(key) is None:
             return failure  # nobody knows whether this key made an order before
         try:
-            return desk.post(SubmitOrder(intent=intent, existing=existing))
+            return await desk.offer(SubmitOrder(intent=intent, existing=existing))
         except OmsError as error:
             return error
 

@@ -1,4 +1,4 @@
-"""EMS-01: carries intended sends, modifies and cancels to the broker and brings their outcomes back as commands.
+"""EMS-01: carries intended sends, modifies and cancels out and brings their outcomes back as commands.
 
 Whatever happens to a send, exactly one outcome comes back: an exception of the broker link is an unknown
 outcome, because nobody can say that nothing left (I-07, I-15).

@@ -9,7 +9,7 @@ A message's number is that of the outbox: it grows from message to message, with
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -54,12 +54,14 @@ class EventFeed:
         self,
         journal: Journal,
         *,
+        stored_seq: Callable[[], int],
         subscribers_max: int,
         records_kept: int = RECORDS_KEPT,
         memory_max: int = MEMORY_MAX,
         keep_step: int = KEEP_STEP,
     ) -> None:
         self._journal = journal
+        self._stored_seq = stored_seq  # the newest record that the store itself holds
         self._subscribers_max = subscribers_max
         self._records_kept = records_kept
         self._memory_max = memory_max
@@ -69,7 +71,6 @@ class EventFeed:
         self.oldest: int | None = None  # asking after this number or a greater one leaves nothing out
         self._numbers: list[int] = []
         self._messages: list[Message] = []
-        self._dropped = 0  # the newest message that memory had to let go; the store has it
         self._floor = 0  # memory holds every message after this number
         self._news = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -165,14 +166,14 @@ class EventFeed:
         """Return the next messages after `seq`, some of them, and how far that is."""
         if seq >= self._floor:
             return self._from_memory(seq)
-        floor, dropped = self._floor, self._dropped
+        floor, stored = self._floor, self._stored_seq()
         rows = await self._journal.outbox_after(seq, READ_MAX)
         assert self.oldest is not None, "a subscription begins when it is known"
         if seq < self.oldest:  # looked at after reading: what was deleted meanwhile was not read
             raise self._gone(f"this subscriber is at {seq}, and what follows is not kept any more")
         if rows:
             return rows, rows[-1][0]
-        if seq < dropped:
+        if floor // STRIDE > stored:  # what follows is durable, but beside the store (F-81)
             raise StoreUnavailable(
                 f"the events after {seq} cannot be read from the store now; subscribe again later after {seq}"
             )
@@ -199,7 +200,7 @@ class EventFeed:
         if len(self._numbers) <= 2 * self._memory_max:
             return
         drop = len(self._numbers) - self._memory_max
-        self._floor = self._dropped = self._numbers[drop - 1]
+        self._floor = self._numbers[drop - 1]
         del self._numbers[:drop]
         del self._messages[:drop]
 

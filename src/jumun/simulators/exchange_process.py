@@ -57,8 +57,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `pace` is generated prints a second over all symbols; 0 leaves prices to control calls.
 
-    `accounts` are opened when they do not exist yet. `keep_days`: how long ended orders are remembered, counted
-    when a long ledger is compacted at the start; None: for ever.
+    `accounts` are opened when they do not exist yet. `keep_days`: how long ended orders are remembered when a
+    long ledger is compacted at the start; None: for ever.
     """
 
     world: World

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from jumun.doors.grpc.order_service import in_time
+from jumun.doors.grpc.gen import order_pb2 as pb
+from jumun.doors.grpc.order_service import OrderService, in_time
 from jumun.doors.grpc.streams import Pipeline
-from jumun.model.errors import OrderDenied
+from jumun.model.errors import OmsError, OrderDenied, StoreUnavailable
 from jumun.model.reasons import Reason
+from jumun.rules.draft import Decision
+from jumun.services.desk import Ticket
+from jumun.testing.builders import an_order
 from jumun.testing.virtual_loop import run_virtual
 
 
@@ -124,5 +128,36 @@ def test_a_deadline_that_passes_says_how_to_ask_again_and_the_order_goes_on(left
 def test_an_answer_in_time_is_the_answer(left_s: float | None) -> None:
     async def play() -> None:
         assert await in_time(context(left_s), asyncio.sleep(1, "made")) == "made"
+
+    run_virtual(play(), 0)
+
+
+def a_service() -> OrderService:
+    engine = SimpleNamespace(journal=None, listeners=[], desk=SimpleNamespace(stored_seq=0))
+    gate: Any = SimpleNamespace(engine=engine, on_close=[])
+    return OrderService(gate)
+
+
+@pytest.mark.req("I-15", "F-82")
+@pytest.mark.parametrize(
+    ("error", "status", "word"),
+    [
+        (StoreUnavailable("the disk failed"), pb.PENDING, "UNKNOWN"),
+        (OrderDenied("the queue is full", reason=Reason.QUEUE_FULL), pb.REJECTED, "QUEUE_FULL"),
+    ],
+)
+def test_an_order_that_may_have_been_written_is_in_doubt_and_one_that_was_not_is_refused(
+    error: OmsError, status: int, word: str
+) -> None:
+    async def play() -> None:
+        durable: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        durable.set_exception(error)
+        posted = Ticket(Decision(order=an_order()), durable)
+        service, request = a_service(), pb.OrderRequest(id="mine")
+        for told in (await service._answer(request, posted), await service._outcome(request, posted)):
+            assert (told.request_id, told.status) == ("mine", status)
+            assert told.message.startswith(f"{word}: ")
+        refused = await service._answer(request, StoreUnavailable("nothing is taken now"))
+        assert refused.status == pb.REJECTED, "refused before it was decided: nothing was made"
 
     run_virtual(play(), 0)

@@ -159,16 +159,16 @@ def test_a_defect_reaches_those_who_wait_and_the_next_offer_is_taken() -> None:
     async def play(stage: Stage) -> None:
         engine = await started(stage)
         submitter = BulkSubmitter(engine)
-        good = engine.desk.post
+        good = engine.desk.offer
 
-        def broken(command: object) -> Ticket:
+        async def broken(command: object) -> Ticket:
             raise ZeroDivisionError("a defect")
 
-        engine.desk.post = broken
+        engine.desk.offer = broken
         offered, behind = submitter.offer([a_quiet_intent(1)]), submitter.offer([a_quiet_intent(2)])
         told = await asyncio.gather(offered, behind, return_exceptions=True)
         assert [type(one) for one in told] == [ZeroDivisionError, ZeroDivisionError]
-        engine.desk.post = good
+        engine.desk.offer = good
         order_of((await submitter.offer([a_quiet_intent(3)]))[0])
         await engine.stop()
 

@@ -29,7 +29,8 @@ class Source:
     def __init__(self, disk: MemoryDisk | None = None, **bounds: Any) -> None:
         self.journal = MemoryJournal(disk)
         self.disk = self.journal.disk
-        self.bounds = {"subscribers_max": 3, **bounds}
+        self.in_store = 1 << 40  # the newest record that the store itself holds
+        self.bounds = {"subscribers_max": 3, "stored_seq": lambda: self.in_store, **bounds}
         self.feed = EventFeed(self.journal, **self.bounds)
         self.random = Random(1)
 
@@ -263,6 +264,27 @@ def test_a_reader_so_slow_that_its_place_is_deleted_is_told_so_and_not_led_over_
     played(play)
 
 
+@pytest.mark.req("F-81")
+def test_what_is_durable_only_beside_a_full_store_is_not_skipped_by_those_who_must_read_the_store() -> None:
+    async def play() -> None:
+        source = await Source().start()
+        await source.grow(20)
+        live, after = source.follow(), source.feed.newest
+        await anext(live)
+        source.in_store = len(source.disk.records)  # from here on records go to the reserve
+        entries = [source.entry(seq) for seq in range(source.in_store + 1, source.in_store + 30)]
+        source.feed.hear(entries)
+        expected = source.expected(after)
+        assert await heard(live, len(expected)) == expected, "who listens hears it from memory"
+        await live.aclose()
+        late = source.follow(after - 5 * STRIDE)
+        with pytest.raises(OmsError, match="cannot be read from the store") as refused:
+            await heard(late, 10_000)
+        assert refused.value.reason is Reason.STORE_UNAVAILABLE
+
+    played(play)
+
+
 def test_a_number_that_is_ahead_of_this_store_is_refused() -> None:
     async def play() -> None:
         source = await Source().start()
@@ -324,13 +346,15 @@ def test_after_a_restart_a_subscriber_goes_on_where_it_was_although_the_bus_has_
 def test_where_others_deleted_before_the_first_claim_nothing_older_is_promised() -> None:
     async def play() -> None:
         source = Source()
-        source.feed = EventFeed(MemoryJournal(), subscribers_max=1)  # hears into the void
+        source.feed = EventFeed(
+            MemoryJournal(), stored_seq=lambda: 0, subscribers_max=1
+        )  # hears into the void
         source.feed.oldest = 0
         await source.journal.start()
         await source.grow(30)
         deleted_up_to = source.written[10][0]
         await source.journal.outbox_done("bus", deleted_up_to)
-        source.feed = EventFeed(source.journal, subscribers_max=3)
+        source.feed = EventFeed(source.journal, **source.bounds)
         await source.grow(1)
         await until(lambda: source.feed.oldest is not None)
         assert source.feed.oldest is not None

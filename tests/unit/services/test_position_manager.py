@@ -1,38 +1,28 @@
 """What is held, what it is worth, what it may lose, and closing it once."""
 
 import asyncio
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal as D
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from jumun.bus.memory import MemoryBus
-from jumun.model.errors import BadInput, ConfigError, OrderDenied
-from jumun.model.ids import AccountId, IdempotencyKey, UserId
+from jumun.model.errors import BadInput, OrderDenied
+from jumun.model.ids import AccountId
 from jumun.model.money import BadNumber, Currency
-from jumun.model.orders import Order, OrderStatus, OrderType, Side
-from jumun.model.reasons import Reason
+from jumun.model.orders import Side
 from jumun.ports.outside import DailyClose
-from jumun.rules.commission import CommissionCalculator
 from jumun.rules.corporate import Booked, cash_moved, dividend
 from jumun.rules.portfolio import FxRate
-from jumun.services import closing
 from jumun.services.execution_manager import ExecutionManager
-from jumun.services.facade import Surroundings, surroundings
 from jumun.services.order_engine import OrderEngine
-from jumun.services.order_queue import OrderQueue
 from jumun.services.position_manager import PositionManager
 from jumun.services.trackers import PositionTracker
-from jumun.store.memory import MemoryJournal
 from jumun.testing.builders import a_position
 from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, until
 
@@ -234,175 +224,6 @@ def test_a_tracker_takes_fills_in_place_with_the_names_of_the_specification() ->
     assert tracker.position == after
 
 
-# ---- closing --------------------------------------------------------------------------------------
-
-
-@pytest.mark.req("S000-21", "I-08")
-def test_twenty_requests_to_close_a_position_are_one_order_that_sells_it_all() -> None:
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        sends = len(stage.broker.sends)
-        users = [USER, UserId("operator")]
-        decisions = await asyncio.gather(
-            *(manager.close_position("005930", by=users[number % 2]) for number in range(20))
-        )
-        orders = {decision.order.order_id: decision.order for decision in decisions if decision.order}
-        assert len(orders) == 1
-        assert sum(not decision.existing for decision in decisions) == 1
-        (order,) = orders.values()
-        assert (order.side, order.order_type, order.qty) == (Side.SELL, OrderType.MARKET, 10)
-        assert order.strategy_id == "test"  # the strategy whose shares they are: its sub-ledger closes too
-        await until(lambda: not engine.desk.book.open)
-        assert len(stage.broker.sends) == sends + 1
-        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 0
-        assert engine.desk.book.strategies[ACCOUNT, "test", "005930"].qty == 0
-        nothing = await manager.close_position("005930")
-        assert nothing.order is None
-        assert nothing.denial is not None
-        assert nothing.denial.reason is Reason.SHARES
-        assert (await manager.close_position("005930", ACCOUNT)).order is None
-        await engine.stop()
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-21", "F-02", "I-15")
-def test_a_closing_order_of_unknown_outcome_is_returned_and_never_doubled() -> None:
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        sends = len(stage.broker.sends)
-        stage.broker.lose_reply = 1
-        first = await manager.close_position("005930")
-        await asyncio.sleep(0.5)
-        second = await manager.close_position("005930")
-        assert first.order is not None
-        assert second.order is None or second.order.order_id == first.order.order_id
-        await until(lambda: not engine.desk.book.open)
-        assert len(stage.broker.sends) == sends + 1
-        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 0
-        assert "005930" not in {s for s, qty in stage.market.balance_of(ACCOUNT).holdings.items() if qty}
-        await engine.stop()
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-21")
-def test_after_a_closing_order_was_cancelled_the_same_position_can_be_closed_again_also_after_a_restart() -> (
-    None
-):
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        stage.broker.not_sent = 99  # nothing leaves: the closing order ends as NOT_SENT
-        first = await manager.close_position("005930")
-        await until(lambda: not engine.desk.book.open)
-        assert first.order is not None
-        assert (await engine.find(first.order.order_id)).status is OrderStatus.CANCELLED
-        stage.broker.not_sent = 0
-        await engine.stop()
-
-        stage.broker = stage.new_broker()
-        again = stage.engine()
-        later = PositionManager(again)
-        await again.start()
-        again.desk.book.recent.clear()  # the ended one is only in the store
-        again.desk.book.keys.clear()
-        second = await later.close_position("005930")
-        assert second.order is not None
-        assert second.order.order_id != first.order.order_id
-        await until(lambda: not again.desk.book.open)
-        assert again.desk.book.positions[ACCOUNT, "005930"].qty == 0
-        await again.stop()
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-21", "I-34")
-def test_shares_in_other_open_sells_are_not_sold_again() -> None:
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        far = D(75_000)
-        resting = await engine.submit(an_intent(1, side=Side.SELL, qty=D(4), price=far))
-        assert resting.denial is None
-        decision = await manager.close_position("005930")
-        assert decision.order is not None
-        assert decision.order.qty == 6
-        await until(lambda: engine.desk.book.positions[ACCOUNT, "005930"].qty == 4)
-        with pytest.raises(OrderDenied, match="are in open orders"):
-            await manager.close_position("005930")
-        await engine.stop()
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-21", "I-53")
-def test_a_halted_desk_refuses_to_close_and_says_why() -> None:
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        await engine.halt("a test")
-        decision = await manager.close_position("005930")
-        assert decision.denial is not None
-        assert decision.denial.reason is Reason.HALTED
-        await engine.stop()
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-21")
-def test_a_position_that_changes_while_the_store_is_asked_is_looked_at_again() -> None:
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        find, changes = engine.lookup.find, 1
-        place = (ACCOUNT, "005930")
-
-        async def find_slowly(key: IdempotencyKey) -> Order | None:
-            nonlocal changes
-            if changes:
-                changes -= 1
-                held = engine.desk.book.positions[place]
-                engine.desk.book.positions[place] = replace(held, qty=D(8), cost_basis=held.cost_basis - 1)
-            return await find(key)
-
-        engine.lookup.find = find_slowly  # type: ignore[method-assign]
-        decision = await manager.close_position("005930")
-        assert decision.order is not None
-        assert decision.order.qty == 8
-        await engine.abandon()
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-21")
-def test_orders_that_keep_ending_without_closing_stop_and_call_a_person(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(closing, "TRIES_MAX", 1)
-
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        stage.broker.not_sent = 99
-        await manager.close_position("005930")
-        await until(lambda: not engine.desk.book.open)
-        with pytest.raises(OrderDenied, match="ended without closing"):
-            await manager.close_position("005930")
-        await engine.stop()
-
-    on_stage(play)
-
-
-def test_a_short_position_is_closed_by_buying_back() -> None:
-    async def play(stage: Stage) -> None:
-        engine, manager = await holding(stage)
-        held = engine.desk.book.positions[ACCOUNT, "005930"]
-        short = replace(held, qty=D(-3), cost_basis=D(-180_000))
-        engine.desk.book.positions[ACCOUNT, "005930"] = short
-        decision = await manager.close_position("005930", ACCOUNT)
-        assert decision.order is not None
-        assert (decision.order.side, decision.order.qty) == (Side.BUY, 3)
-        await engine.abandon()
-
-    on_stage(play)
-
-
 # ---- worth and risk -------------------------------------------------------------------------------
 
 
@@ -535,9 +356,6 @@ def test_a_days_result_is_equitys_gain_without_deposits_and_with_dividends() -> 
     on_stage(play)
 
 
-# ---- specification 000's way to build it ----------------------------------------------------------
-
-
 def test_a_manager_belongs_to_one_desk_and_brings_no_positions_of_its_own() -> None:
     async def play(stage: Stage) -> None:
         engine = stage.engine()
@@ -549,112 +367,5 @@ def test_a_manager_belongs_to_one_desk_and_brings_no_positions_of_its_own() -> N
         await own.update_position("A", OldFill("f", "o", "A", "BUY", 1, 1.0, 0.0))
         with pytest.raises(BadInput, match="positions of its own"):
             own.attach(engine)
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-102")
-def test_every_part_of_a_desk_comes_from_its_own_keyword_or_from_the_surroundings() -> None:
-    async def play(stage: Stage) -> None:
-        engine = stage.engine()
-        desk = engine.desk
-        parts = {
-            "journal": engine.journal,
-            "policy": desk.policy,
-            "clock": engine.clock,
-            "ids": stage.ids,
-            "prices": stage.broker,
-        }
-        whole = surroundings(None, **parts)  # type: ignore[arg-type]
-        assert surroundings(whole) == whole
-        other = SimpleNamespace()
-        assert surroundings(whole, clock=other).clock is other
-        for name in parts:
-            lacking = {key: part for key, part in parts.items() if key != name}
-            with pytest.raises(ConfigError, match=name):
-                surroundings(None, **lacking)  # type: ignore[arg-type]
-        assert isinstance(whole, Surroundings)
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-102", "S000-45")
-def test_the_commission_calculator_that_is_given_decides_what_orders_cost() -> None:
-    async def play(stage: Stage) -> None:
-        engine = stage.engine()
-        master = engine.desk.policy.instruments
-        calculator = CommissionCalculator(
-            {"brokerage_rate": "0.01"}, master.get, trade_date_of=lambda _: date(2025, 5, 26)
-        )
-        whole = surroundings(
-            None,
-            journal=engine.journal,
-            policy=engine.desk.policy,
-            clock=engine.clock,
-            ids=stage.ids,
-            prices=stage.broker,
-            calculator=calculator,
-        )
-        policy = whole.policy
-        plan = policy.cost_plans[policy.accounts[ACCOUNT].cost_plans["KRX"]]
-        assert plan.share_rate == D("0.01")
-        assert policy.cost_plans[policy.accounts[ACCOUNT].cost_plans["US"]].currency is Currency.USD
-
-    on_stage(play)
-
-
-@pytest.mark.req("S000-102", "S000-103", "S000-104", "S000-106", "S000-107", "S000-108", "S000-109")
-def test_the_example_of_the_specification_builds_its_engine_by_its_own_keywords_and_asks_it() -> None:
-    keywords = {"position_manager", "commission_calculator", "redis_manager"}
-    missing = keywords - set(inspect.signature(OrderEngine).parameters)
-    if missing:
-        pytest.skip(f"OrderEngine does not take {sorted(missing)} yet")
-
-    async def play(stage: Stage) -> None:
-        desk = stage.engine().desk
-        state = Surroundings(
-            journal=MemoryJournal(stage.disk),
-            policy=desk.policy,
-            clock=stage.clock,
-            ids=stage.ids,
-            prices=stage.broker,
-            openings=stage.engine()._openings,
-        )
-        portfolio = PositionManager()
-        parts: dict[str, Any] = {
-            "broker_client": stage.broker,
-            "order_queue": OrderQueue(),
-            "position_manager": portfolio,
-            "commission_calculator": CommissionCalculator(
-                {"brokerage_rate": "0.01"},
-                desk.policy.instruments.get,
-                trade_date_of=lambda _: date(2025, 5, 26),
-            ),
-            "event_bus": MemoryBus(),
-            "redis_manager": state,
-        }
-        order_engine = OrderEngine(**parts)
-        executions = ExecutionManager(order_engine)
-        await order_engine.start()
-        decision = await order_engine.submit(an_intent(9))
-        assert decision.order is not None
-        await until(lambda: not order_engine.desk.book.open)
-        status = await order_engine.get_engine_status()
-        assert status["active_orders_count"] == 0
-        assert (await PositionManager(order_engine).get_portfolio_summary(AccountId("other")))[
-            "total_pnl"
-        ] == 0
-        position = await portfolio.get_position("005930")
-        assert position is not None
-        assert position.quantity == 10
-        assert f"{position.unrealized_pnl:,.0f}"
-        assert position.costs >= position.cost_basis // 100  # one per cent, as the calculator says
-        summary = await portfolio.get_portfolio_summary()
-        assert summary["total_positions"] == 1
-        assert f"{summary['total_pnl']:,.0f}"
-        execution = await executions.get_execution_status(decision.order.order_id)
-        assert f"{execution['fill_ratio']:.1%}" == "100.0%"
-        assert (await executions.get_daily_execution_stats())["total_fills"] == 1
-        await order_engine.stop()
 
     on_stage(play)

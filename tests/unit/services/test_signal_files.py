@@ -83,7 +83,7 @@ def test_a_price_in_a_file_keeps_its_digits(tmp_path: Path) -> None:
         "[]",
         "7",
         '{"symbol": NaN}',
-        '{"symbol": "A", "symbol": "B"}',
+        json.dumps(SIGNAL).replace('"quantity": 10', '"quantity": 10, "quantity": 1000'),
         "[" * 20_000,
         jsonl({**SIGNAL, "sied": "BUY"}).strip(),
         jsonl({**SIGNAL, "side": "HOLD"}).strip(),

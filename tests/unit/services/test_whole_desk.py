@@ -220,7 +220,7 @@ def test_a_crash_while_a_modify_is_in_flight_is_settled_by_the_list() -> None:
         order = await resting(engine)
         sends = len(stage.broker.sends)
         await engine.modify(order.order_id, USER, price=D(51_000))
-        await until(lambda: len([o for o in stage.market.orders.values()]) == 2)
+        await until(lambda: len(stage.market.orders) == 2)
         await engine.abandon()
         await engine.journal.close()
         stage.broker = stage.new_broker()

@@ -25,7 +25,10 @@ class EventStream:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self.feed = EventFeed(gate.engine.journal, subscribers_max=SUBSCRIBERS_MAX)
+        engine = gate.engine
+        self.feed = EventFeed(
+            engine.journal, stored_seq=lambda: engine.desk.stored_seq, subscribers_max=SUBSCRIBERS_MAX
+        )
         gate.engine.listeners.append(self.feed.hear)
         gate.on_close.append(lambda: self.feed.close(f"{STOPPING}; subscribe again after the last seq"))
 
