@@ -91,8 +91,8 @@ soak: setup      ## the long runs: many seeds and many kills
 mutants: setup   ## known bugs, put in one by one; each must be caught
 	@$(BIN)/python tools/mutants.py $(ARGS)
 
-bench: setup     ## measure and append a dated row under bench/
-	@$(BIN)/python tools/bench.py $(ARGS)
+bench: setup     ## measure and append dated tables under bench/: the path, a long run, the door, a neighbour
+	@$(BIN)/python -m tools.bench $(ARGS)
 
 # --- what is generated ------------------------------------------------------------------------------
 

@@ -177,8 +177,8 @@ async def durable_desk(folder: Path) -> Any:
     """The real engine on a real store. Nothing is sent: no slot for a send is ever free."""
     import gc
 
-    from bench_stage import CASH, opening
-    from bench_stage import policy as bench_policy
+    from tools.bench_stage import CASH, opening
+    from tools.bench_stage import policy as bench_policy
 
     from jumun.brokers.paper import LocalLink, PaperBroker, paper_traits
     from jumun.exchange.market import Market

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+ROOT: Final = Path(__file__).resolve().parents[1]
 POINTS: Final = (10_000, 100_000, 1_000_000)
 WINDOW: Final = 5_000  # orders before each point
 STEP: Final = 5_000
@@ -36,8 +37,8 @@ def start(path: Path) -> dict[str, Any]:
 
 
 def _self(*arguments: str) -> str:
-    command = [sys.executable, str(Path(__file__).resolve()), *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=True)
+    command = [sys.executable, "-m", "tools.bench_long", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=True)
     return done.stdout.strip()
 
 
@@ -50,9 +51,8 @@ def rss_mib() -> float:
 
 
 async def _run(path: Path, orders: int) -> None:
-    from bench_stage import drive, open_stage
-
     from jumun.system import tune_collector
+    from tools.bench_stage import drive, open_stage
 
     stage = await open_stage(path, instant=True)
     tune_collector()
@@ -69,7 +69,7 @@ async def _run(path: Path, orders: int) -> None:
                 "p50_ms": statistics.median(found.waits) * 1e3,
                 "p99_ms": sorted(found.waits)[int(STEP * 0.99)] * 1e3,
                 "rss_mib": rss_mib(),
-                "store_mib": path.stat().st_size / 2**20,
+                "store_mib": os.stat(path).st_size / 2**20,
                 "seconds": time.perf_counter() - began,
             }
             print(json.dumps(row), flush=True)
@@ -78,9 +78,8 @@ async def _run(path: Path, orders: int) -> None:
 
 
 async def _start(path: Path) -> dict[str, Any]:
-    from bench_stage import ACCOUNT, SYMBOL, open_stage
-
     from jumun.store.sqlite.reader import open_reader
+    from tools.bench_stage import ACCOUNT, SYMBOL, open_stage
 
     with open_reader(path) as reader:  # what the broker holds: not part of the start
         held = {position.symbol: position.qty for position in reader.positions(ACCOUNT)}

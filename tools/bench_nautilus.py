@@ -8,6 +8,7 @@ position of one account. The environment lives in .bench/ and is made anew where
 
 import argparse
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -72,16 +73,16 @@ def inside(orders: int) -> dict[str, Any]:
     import time
     from decimal import Decimal
 
-    import nautilus_trader
-    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
-    from nautilus_trader.config import LoggingConfig, RiskEngineConfig, StrategyConfig
-    from nautilus_trader.model.currencies import KRW
-    from nautilus_trader.model.data import QuoteTick
-    from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
-    from nautilus_trader.model.identifiers import InstrumentId, Symbol, TraderId, Venue
-    from nautilus_trader.model.instruments import Equity
-    from nautilus_trader.model.objects import Money, Price, Quantity
-    from nautilus_trader.trading.strategy import Strategy
+    import nautilus_trader  # type: ignore[import-not-found]
+    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig  # type: ignore[import-not-found]
+    from nautilus_trader.config import LoggingConfig, RiskEngineConfig, StrategyConfig  # type: ignore[import-not-found]
+    from nautilus_trader.model.currencies import KRW  # type: ignore[import-not-found]
+    from nautilus_trader.model.data import QuoteTick  # type: ignore[import-not-found]
+    from nautilus_trader.model.enums import AccountType, OmsType, OrderSide  # type: ignore[import-not-found]
+    from nautilus_trader.model.identifiers import InstrumentId, Symbol, TraderId, Venue  # type: ignore[import-not-found]
+    from nautilus_trader.model.instruments import Equity  # type: ignore[import-not-found]
+    from nautilus_trader.model.objects import Money, Price, Quantity  # type: ignore[import-not-found]
+    from nautilus_trader.trading.strategy import Strategy  # type: ignore[import-not-found]
 
     venue = Venue("KRX")
     issue = Equity(
@@ -97,7 +98,7 @@ def inside(orders: int) -> dict[str, Any]:
         taker_fee=Decimal("0.00014"),
     )
 
-    class Stream(Strategy):
+    class Stream(Strategy):  # type: ignore[misc]
         """Sends one order a quote; counts what filled."""
 
         def __init__(self) -> None:
@@ -146,6 +147,7 @@ def inside(orders: int) -> dict[str, Any]:
     position = engine.portfolio.net_position(issue.id)
     figures = {
         "version": nautilus_trader.__version__,
+        "python": platform.python_version(),
         "orders": stream.sent,
         "filled": stream.filled,
         "position": str(position),

@@ -252,7 +252,8 @@ async def drive(stage: Stage, first: int, count: int, in_flight: int) -> Run:
     began = time.perf_counter()
     assert engine.stopped is not None, "start the engine first"
     work = asyncio.gather(*(trader() for _ in range(in_flight)))
-    await asyncio.wait([work, engine.stopped], return_when=asyncio.FIRST_COMPLETED)
+    waiting: list[asyncio.Future[Any]] = [work, engine.stopped]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if engine.stopped.done():
         engine.stopped.result()  # raises what ended the engine: nobody would answer the rest
     await work

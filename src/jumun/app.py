@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jumun.exchange.world import World
     from jumun.ports.broker import Broker, BrokerTraits
     from jumun.ports.journal import Journal
-    from jumun.ports.outside import Clock, Prices
+    from jumun.ports.outside import Clock, PriceFeed, Prices
     from jumun.services.order_engine import OrderEngine
     from jumun.store.sqlite import Migration, Reader
 
@@ -173,9 +173,12 @@ def build_engine(
     prices: "Prices",
     clock: "Clock",
     journal: "Journal | None" = None,
+    *,
+    price_feed: "PriceFeed | None" = None,
 ) -> "OrderEngine":
     """Return an engine that is not started, on the store of the settings unless a journal is given.
 
+    Held stops hear every price of `price_feed`; without one only those of `market_data_received`.
     `clock` is the one that the broker's adapter has: waiting times and proofs of absence are counted on it.
     """
     from jumun.bus.memory import MemoryBus
@@ -206,6 +209,7 @@ def build_engine(
         ),
         event_bus=bus,
         openings=openings_of(settings, clock.now_ns()),
+        price_feed=price_feed,
     )
     SignalIntake(engine, bus).listen()
     engine.executions = ExecutionManager(engine)  # type: ignore[attr-defined]

@@ -191,7 +191,7 @@ class Daemon:
         # One clock for both: no step of the wall clock makes an order look absent.
         clock = SteadyClock(SystemClock())
         broker = SimBroker(link, paper_traits(), clock, app.exchange_accounts(settings))
-        return app.build_engine(settings, broker, broker, clock), broker
+        return app.build_engine(settings, broker, broker, clock, price_feed=broker), broker
 
     async def _start(self, engine: OrderEngine) -> bool:
         """Start the engine; False when a stop was asked for first: the broker may keep it waiting."""

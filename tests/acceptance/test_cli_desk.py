@@ -77,7 +77,11 @@ def test_a_position_is_closed_by_one_order_however_often_it_is_asked_for(service
     assert held["qty"] == "0"
 
 
-def test_a_stop_waits_at_the_desk_until_its_price_and_is_shown_waiting(service: Rig) -> None:
+def test_a_stop_waits_at_the_desk_until_the_market_trades_at_its_price(rig: Rig) -> None:
+    rig.settings |= {"OMS_EXCHANGE": "", "OMS_SIM_PACE": "500"}
+    rig.start_service()
+    wait_ready(rig)
+    service = rig
     service.jumun("buy", "005930", "10", "--price", "70000", "--id", "in")
     wait_status(service, "in", "FILLED")
     done = service.jumun("sell", "005930", "5", "--stop-price", "45000", "--tif", "DAY", "--id", "stop")
@@ -85,6 +89,13 @@ def test_a_stop_waits_at_the_desk_until_its_price_and_is_shown_waiting(service: 
     order = wait_order(service, "stop", "status", "NEW")
     assert (order["order_type"], order["stop_price"]) == ("STOP", "45000")
     assert "stop held" in service.jumun("orders").stdout
+
+    service.jumun("sell", "005930", "5", "--stop-price", "75000", "--tif", "DAY", "--id", "near")
+    # The market trades below 75,000, so the next price is through that stop, and none reaches the other.
+    told_of = wait_status(service, "near", "FILLED")
+    events = [chapter["what"] for chapter in told_of["story"]]
+    assert events.index("stop_triggered") < events.index("send_intended")
+    assert wait_order(service, "stop", "status", "NEW")["order_type"] == "STOP"
 
 
 @pytest.mark.req("F-54", "I-46")

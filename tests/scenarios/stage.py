@@ -28,7 +28,7 @@ from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.orders import Order, OrderStatus, OrderType, Side, TimeInForce
+from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.positions import Account
 from jumun.model.reports import Balance, BrokerReport, BrokerState, CancelOutcome, CancelRequest, OrderHistory
 from jumun.model.signals import ApprovedOrderIntent
@@ -361,7 +361,8 @@ class Stage:
             most = order.attempt if order.is_carried else 1  # a multi-day order goes out again each day
             assert len(taken) <= most, f"I-07: {order.order_id} was taken {len(taken)} times"
             assert len(sent) <= order.attempt, f"I-21: {order.order_id} arrived oftener than it was intended"
-            assert order.qty == order.qty_filled + order.qty_left, f"I-02: {order}"
+            over = Flag.OVERFILL in order.flags
+            assert over or order.qty == order.qty_filled + order.qty_left, f"I-02: {order}"
         fold = Book()
         async for record in self.engine.journal.tail(0):
             fold.apply(record)

@@ -1,4 +1,4 @@
-"""Faults of the process (trading_controls.md 8.5), in virtual time. Real ones: tests/acceptance/test_faults.py."""
+"""Faults of the process (trading_controls.md 8.5) in virtual time; real ones: acceptance/test_faults.py."""
 
 import asyncio
 from decimal import Decimal
@@ -321,13 +321,13 @@ def test_f75_a_task_that_raises_stops_new_orders_also_those_on_their_way_and_is_
             stage.broker.history = defect  # type: ignore[method-assign, assignment]
             engine.reconciler.ask()
         elif name == "time":
-            engine.desk.tick = defect  # type: ignore[method-assign, assignment]
+            engine.desk.tick = defect  # type: ignore[method-assign]
         elif name == "outbox":
             engine.journal.outbox_after = defect  # type: ignore[method-assign, assignment]
             engine.publisher._bus = object()  # type: ignore[assignment]
             engine.publisher.wake()
         else:
-            engine.verifier._round = defect  # type: ignore[method-assign, union-attr, assignment]
+            engine.verifier._round = defect  # type: ignore[method-assign, union-attr]
         assert engine.stopped is not None
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(engine.stopped, 40_000)

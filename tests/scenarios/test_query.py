@@ -272,10 +272,8 @@ def test_f44_a_list_that_goes_on_contradicting_us_becomes_a_persons_business() -
         await stage.engine.cancel(order_id, USER)
         await stage.ended(order_id, 5.0)
         stage.broker.on_history = each(as_before)
-        await stage.studies(2)
-        order = stage.order(order_id)
-        assert order.status is OrderStatus.CANCELLED
-        assert Flag.DISPUTED in order.flags
+        await until(lambda: Flag.DISPUTED in stage.order(order_id).flags)
+        assert stage.order(order_id).status is OrderStatus.CANCELLED
         stage.broker.on_history = lambda told: told
 
     on_stage(play)

@@ -1,4 +1,4 @@
-"""Faults of time and calendar (trading_controls.md 8.7): durations are monotonic, sessions are the venue's."""
+"""Faults of time and calendar (trading_controls.md 8.7): monotonic durations, the venue's own sessions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,8 +16,9 @@ from jumun.model.orders import OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.rules.policy import Policy
 from jumun.rules.trading_days import NO_OVERRIDES
+from jumun.services.order_engine import OrderEngine
 from jumun.services.steady_clock import SteadyClock
-from jumun.testing.virtual_loop import VirtualClock, run_virtual
+from jumun.testing.virtual_loop import VirtualClock, VirtualLoop, run_virtual
 from tests.unit.services.stage import ACCOUNT, CASH, Stage, an_intent, on_stage, until
 
 S = 1_000_000_000
@@ -126,14 +127,15 @@ def test_f92_the_same_number_on_two_days_is_two_orders_and_midnight_in_seoul_end
         assert first.order is not None
         first_id = first.order.order_id
         await until(lambda: engine.desk.book.open[first_id].status is OrderStatus.ACCEPTED)
-        await asyncio.sleep(3 * 3_600)  # 15:00 UTC passes: in Seoul it is tomorrow
+        await until(lambda: stage.clock.now_ns() > _ns("2025-05-27T15:01:00"), 300)  # in Seoul it is tomorrow
         assert engine.desk.book.open[first_id].trade_date == "2025-05-27"
         assert engine.desk.book.open[first_id].is_executable
-        await until(lambda: first_id not in engine.desk.book.open, 12 * 3_600)
-        await until(lambda: stage.clock.now_ns() > _ns("2025-05-28T14:00:00"), 24 * 3_600)
+        engine = await sleep_until(stage, engine, "2025-05-27T21:00:00")
+        await until(lambda: first_id not in engine.desk.book.open)
+        engine = await sleep_until(stage, engine, "2025-05-28T14:00:00")
         stage.trade_at("AAPL")
         second = await engine.submit(
-            an_intent(86_400, symbol="AAPL", price=low, time_in_force=TimeInForce.DAY)
+            an_intent(86_400_000, symbol="AAPL", price=low, time_in_force=TimeInForce.DAY)
         )
         assert second.order is not None
         second_id = second.order.order_id
@@ -146,7 +148,7 @@ def test_f92_the_same_number_on_two_days_is_two_orders_and_midnight_in_seoul_end
         assert engine.desk.book.order_by_ref(ACCOUNT, old.refs[0]) in (None, old)
         await engine.stop()
 
-    at("2025-05-27T14:00:00", play)
+    at("2025-05-27T14:58:00", play)
 
 
 @pytest.mark.req("F-93", "I-53")
@@ -164,6 +166,18 @@ def test_f93_on_a_day_without_a_session_nothing_is_sent_and_the_caller_hears_why
         await engine.stop()
 
     at(f"{day}T01:00:00", play)
+
+
+async def sleep_until(stage: RealDays, engine: OrderEngine, moment: str) -> OrderEngine:
+    """Stop the engine, let the market's time pass, and start another engine."""
+    await engine.stop()
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.elapsed_ns += _ns(moment) - stage.clock.now_ns()
+    stage.broker = stage.new_broker()
+    again = stage.engine()
+    await again.start()
+    return again
 
 
 def _ns(moment: str) -> int:

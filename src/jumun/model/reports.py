@@ -90,10 +90,14 @@ class NotSent(msgspec.Struct, frozen=True, kw_only=True, tag="not_sent"):
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
-    """Anything else: a timeout, a reset after sending, a 5xx, an unreadable reply (F-02 to F-08)."""
+    """Anything else: a timeout, a reset after sending, a 5xx, an unreadable reply (F-02 to F-08).
+
+    `crossed`: an answer came, and it was about another order. Whose answers are whose nobody knows (F-17).
+    """
 
     text: str
     raw: str = ""
+    crossed: bool = False
 
 
 SubmitOutcome = Accepted | Rejected | NotSent | Unknown

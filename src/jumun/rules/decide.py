@@ -43,7 +43,7 @@ from jumun.model.events import (
     TradingResumed,
 )
 from jumun.model.reasons import Reason
-from jumun.model.reports import FillNotice, OrderReport, StreamGap, TradeBust, UnreadableNotice
+from jumun.model.reports import FillNotice, OrderReport, StreamGap, TradeBust, Unknown, UnreadableNotice
 from jumun.rules.book import Book
 from jumun.rules.decide_breaks import (
     decide_assignment,
@@ -62,7 +62,7 @@ from jumun.rules.decide_modify import adopt_successor, decide_modify, decide_mod
 from jumun.rules.decide_submit import decide_conclusion, decide_send, decide_submit
 from jumun.rules.decide_time import decide_tick
 from jumun.rules.draft import Decision, Draft
-from jumun.rules.hear import hear_bust, hear_fill, hear_order
+from jumun.rules.hear import hear_bust, hear_fill, hear_order, stop
 from jumun.rules.order_machine import can
 from jumun.rules.policy import Denial, Facts, Policy
 
@@ -75,6 +75,7 @@ def decide(book: Book, command: Command, facts: Facts, policy: Policy) -> Decisi
     Changes nothing; asks nobody; the same values give the same answer.
     """
     draft = Draft(book, policy, facts)
+    _watch_answers(command, draft)
     decision = _dispatch(command, draft)
     before = len(draft.events)
     intend_cancels(draft)
@@ -82,6 +83,14 @@ def decide(book: Book, command: Command, facts: Facts, policy: Policy) -> Decisi
         return decision
     order = None if decision.order is None else draft.order(decision.order.order_id)
     return replace(decision, events=tuple(draft.events), order=order)
+
+
+def _watch_answers(command: Command, draft: Draft) -> None:
+    """Answers that are mixed up stop new orders: nobody knows what else they mix up (F-17)."""
+    if not isinstance(command, ConcludeSubmit | ConcludeModify | ConcludeCancel):
+        return
+    if isinstance(command.outcome, Unknown) and command.outcome.crossed:
+        stop(f"the broker answered {command.order_id} with another order's answer", draft)
 
 
 def _dispatch(command: Command, draft: Draft) -> Decision:

@@ -146,7 +146,9 @@ def _contradiction(order: Order, report: OrderReport, command: StudyHistory, dra
     if command.history.asked_ns - order.updated_ns < command.visible_after_ns:
         return
     if report.qty_filled < order.tally(report.ref).qty:
-        text = f"the broker lists {report.qty_filled:f} shares filled under {report.ref.number}, our books more"
+        text = (
+            f"the broker lists {report.qty_filled:f} shares filled under {report.ref.number}, our books more"
+        )
         flag(order, Flag.DISPUTED, text, draft)
     ended = order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
     if ended and report.state is BrokerState.WORKING and report.ref == order.newest_ref:

@@ -110,6 +110,7 @@ def _realised(row: LedgerRow, position: Position) -> Decimal:
 def apply_rows(position: Position, rows: Iterable[LedgerRow]) -> Position:
     """Return the position after ledger rows of its symbol."""
     qty, basis, realised, costs = position.qty, position.cost_basis, position.realised_gross, position.costs
+    mark = position.mark
     for row in rows:
         amount = row.amount
         if row.debit is LedgerAccount.SECURITIES:
@@ -117,13 +118,24 @@ def apply_rows(position: Position, rows: Iterable[LedgerRow]) -> Position:
         if row.credit is LedgerAccount.SECURITIES:
             basis -= amount
         qty += row.qty
+        if row.kind is LedgerKind.SPLIT and row.qty:
+            mark = None  # it was the price of the old shares: no figure is better than a wrong one
         if row.kind is LedgerKind.REALISED:
             realised += amount if row.debit is LedgerAccount.SECURITIES else -amount
         elif row.kind is LedgerKind.DIVIDEND:
             realised += amount if row.credit is LedgerAccount.INCOME else -amount
         elif row.kind in (LedgerKind.FEE, LedgerKind.TAX):
             costs += -amount if row.debit is LedgerAccount.CASH else amount
-    return replace(position, qty=qty, cost_basis=basis, realised_gross=realised, costs=costs)
+    mark_ts_ns = position.mark_ts_ns if mark is not None else None
+    return replace(
+        position,
+        qty=qty,
+        cost_basis=basis,
+        realised_gross=realised,
+        costs=costs,
+        mark=mark,
+        mark_ts_ns=mark_ts_ns,
+    )
 
 
 def cash_change(rows: Iterable[LedgerRow]) -> Decimal:

@@ -41,16 +41,20 @@ from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
 from jumun.ports.outside import Bus, Clock, IdSource, PriceFeed, Prices, Quote
+from jumun.rules.commission import CommissionCalculator
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
 from jumun.rules.policy import Policy
 from jumun.rules.signals import intent_of, market_data_from, signal_from
 from jumun.services.desk import SNAPSHOT_EVERY, Desk
 from jumun.services.dispatcher import SUBMIT_TIMEOUT_S, Dispatcher
+from jumun.services.execution_manager import ExecutionManager
+from jumun.services.facade import Surroundings, surroundings
 from jumun.services.key_lookup import KeyLookup
 from jumun.services.liveness import Liveness
 from jumun.services.order_queue import OrderQueue
 from jumun.services.parking import Parked, Parking
+from jumun.services.position_manager import PositionManager
 from jumun.services.publisher import Publisher
 from jumun.services.reconciler import BACKOFF_S, Reconciler
 from jumun.services.verifier import Verifier
@@ -70,19 +74,37 @@ class OrderEngine:
         self,
         *,
         broker_client: Broker,
-        journal: Journal,
-        policy: Policy,
-        clock: Clock,
-        ids: IdSource,
-        prices: Prices,
         order_queue: OrderQueue | None = None,
+        position_manager: PositionManager | None = None,
+        commission_calculator: CommissionCalculator | None = None,
         event_bus: Bus | None = None,
+        redis_manager: Surroundings | None = None,
+        journal: Journal | None = None,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        prices: Prices | None = None,
         openings: Sequence[BookOpening] = (),
         submit_timeout_s: float = SUBMIT_TIMEOUT_S,
         snapshot_every: int = SNAPSHOT_EVERY,
         verify_behind: bool = True,
         price_feed: PriceFeed | None = None,
     ) -> None:
+        """Take specification 000's keywords (S000-102), or the parts one by one; see services/facade.py.
+
+        Raises ConfigError naming a part that nobody gave.
+        """
+        parts = surroundings(
+            redis_manager,
+            journal=journal,
+            policy=policy,
+            clock=clock,
+            ids=ids,
+            prices=prices,
+            openings=openings,
+            calculator=commission_calculator,
+        )
+        journal, policy, clock = parts.journal, parts.policy, parts.clock
         limits = policy.limits
         if order_queue is None:  # not `or`: a queue that is empty, as a new one is, counts as false
             order_queue = OrderQueue(
@@ -97,8 +119,8 @@ class OrderEngine:
             policy=policy,
             queue=self.queue,
             clock=clock,
-            ids=ids,
-            prices=prices,
+            ids=parts.ids,
+            prices=parts.prices,
             snapshot_every=snapshot_every,
         )
         self.dispatcher = Dispatcher(self.desk, broker_client, self._bring_back, submit_timeout_s)
@@ -108,12 +130,15 @@ class OrderEngine:
         self.verifier = Verifier(self.desk, journal) if verify_behind else None
         # They hear what is durable, after each commit.
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []
-        self._openings = tuple(openings)
+        self._openings = tuple(parts.openings)
         self._price_feed = price_feed
         self.parking = Parking()
         self.lookup = KeyLookup(journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.stopped: asyncio.Future[None] | None = None
+        self.portfolio = PositionManager() if position_manager is None else position_manager
+        self.portfolio.attach(self)
+        self.executions = ExecutionManager(self)
 
     # ---- life ---------------------------------------------------------------------------------
 

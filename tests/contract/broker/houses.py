@@ -22,7 +22,7 @@ from jumun.exchange.service import answer
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reports import Accepted, BrokerReport, CancelRequest, ModifyRequest, SubmitRequest
 from jumun.simulators.exchange_process import ExchangeServer
 
@@ -249,6 +249,7 @@ def a_request(
     price: Decimal | None = PRICE,
     attempt: int = 1,
     reference: str | None = None,
+    session: TradingSession = TradingSession.REGULAR,
 ) -> SubmitRequest:
     """A request with everything a test does not care about."""
     return SubmitRequest(
@@ -265,6 +266,7 @@ def a_request(
         price=price if order_type is OrderType.LIMIT else None,
         trade_date=TODAY,
         reference=reference,
+        session=session,
     )
 
 

@@ -30,4 +30,4 @@ def test_the_printed_table_shows_every_status_and_the_late_fill() -> None:
         "ERROR",
     ]
     assert all(f"| {status} |" in page for status in OrderStatus)
-    assert "| CANCELLED | CANCELLED | OrderSent, FillBooked |" in page
+    assert "| CANCELLED | CANCELLED | OrderSent, OrderModified, FillBooked |" in page

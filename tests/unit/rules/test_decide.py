@@ -29,7 +29,7 @@ from jumun.model.events import (
 from jumun.model.ids import UserId
 from jumun.model.orders import Flag, OrderStatus
 from jumun.model.reasons import Reason
-from jumun.model.reports import Accepted, Balance, Holding, StreamGap, UnreadableNotice
+from jumun.model.reports import Accepted, Balance, Holding, StreamGap, Unknown, UnreadableNotice
 from jumun.rules.draft import Draft
 from tests.unit.rules.desk_values import (
     ACCOUNT,
@@ -272,3 +272,25 @@ def test_there_is_a_decision_for_every_command() -> None:
         "BookEntry", "AssignBreak", "SettleBreak",
     }  # fmt: skip
     assert {kind.__name__ for kind in get_args(Command)} == handled
+
+
+@pytest.mark.req("F-17", "I-11", "I-45")
+@pytest.mark.parametrize("what", ["order", "cancel", "modify"])
+def test_an_answer_about_another_order_stops_new_ones(what: str) -> None:
+    bench = Bench()
+    crossed = Unknown(text="it names another order", crossed=True)
+    if what == "order":
+        order = bench.sent()
+        bench.conclude(order, crossed)
+        assert bench.order(order).is_unknown
+    else:
+        order = bench.working()
+        if what == "cancel":
+            bench.cancel(order)
+            bench.conclude_cancel(order, crossed)
+        else:
+            bench.modify(order, qty=5)
+            bench.conclude_modify(order, crossed)
+        assert not bench.order(order).status.is_final
+    assert bench.book.halt is not None
+    assert order.order_id in bench.book.halt.text

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from jumun.model.commands import BeginRecovery, CancelOrder, HaltTrading
 from jumun.model.events import CancelAnswered, CancelIntended
-from jumun.model.orders import OrderStatus
+from jumun.model.orders import Alarm, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import (
     Accepted,
@@ -19,6 +19,7 @@ from jumun.model.reports import (
     Rejected,
     Unknown,
 )
+from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from tests.unit.rules.desk_values import (
     ACCOUNT,
     SECOND,
@@ -203,6 +204,22 @@ def test_an_unanswered_cancel_is_repeated_after_1_2_4_8_and_then_each_15_seconds
         bench.now_ns = due
         assert [name for name in names(bench.tick(order)) if name != "OrderAlarmed"] == ["CancelIntended"]
     assert waits == [1, 2, 4, 8, 15, 15, 15]
+
+
+@pytest.mark.req("F-50", "I-59", "I-20")
+def test_an_order_that_outlives_its_cancels_is_shown_to_a_person_once() -> None:
+    bench = Bench()
+    order = bench.working()
+    bench.cancel(order)
+    for count in range(1, CANCELS_BEFORE_ALARM + 3):
+        bench.conclude_cancel(order, CancelAccepted(raw="taken"))
+        assert (Alarm.CANCEL_STUCK in bench.order(order).alarms) is (count >= CANCELS_BEFORE_ALARM)
+        due = bench.order(order).cancel_retry_ns
+        assert due is not None
+        bench.now_ns = due
+        bench.tick(order)
+    assert not bench.order(order).status.is_final
+    assert bench.order(order).alarms.count(Alarm.CANCEL_STUCK) == 1
 
 
 @pytest.mark.req("S002-43", "S002-42", "I-17")

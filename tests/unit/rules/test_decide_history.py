@@ -14,8 +14,10 @@ from tests.unit.rules.desk_values import (
     ACCOUNT,
     HYNIX,
     SAMSUNG,
+    SECOND,
     SHARED,
     TODAY,
+    VISIBLE_NS,
     Bench,
     a_policy,
     a_ref,
@@ -337,11 +339,28 @@ def test_a_broker_that_still_works_what_it_cancelled_is_shown_to_a_person() -> N
     order = bench.working()
     bench.hear(a_report(order, state=BrokerState.CANCELLED))
     bench.study(a_report(order))
-    assert bench.order(order).flags == (), "asked before the end was written: it may just be old"
+    bench.wait(VISIBLE_NS // SECOND - 1)
+    bench.study(a_report(order))
+    assert bench.order(order).flags == (), "the answer may be as old as the broker is behind itself"
     bench.wait(1)
     bench.study(a_report(order))
     assert bench.order(order).flags == (Flag.DISPUTED,)
     assert bench.order(order).status is S.CANCELLED
+    assert bench.study(a_report(order)).events == ()
+
+
+@pytest.mark.req("F-38", "I-06", "I-19", "I-43")
+def test_a_list_that_shows_fewer_shares_than_we_have_booked_is_shown_once_it_cannot_be_old() -> None:
+    bench = Bench()
+    order = bench.working()
+    bench.fill(order, 4)
+    bench.wait(VISIBLE_NS // SECOND - 1)
+    bench.study(a_report(order))
+    assert bench.order(order).flags == ()
+    bench.wait(1)
+    bench.study(a_report(order))
+    assert (bench.order(order).flags, bench.order(order).qty_filled) == ((Flag.DISPUTED,), 4)
+    bench.wait(VISIBLE_NS // SECOND)
     assert bench.study(a_report(order)).events == ()
 
 

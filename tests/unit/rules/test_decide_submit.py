@@ -1,4 +1,4 @@
-"""OMS-01 and EMS-01: one intent, one order, at most one send that could have left."""
+"""OMS-01, EMS-01 and EMS-02: one intent, one order, at most one send that could have left."""
 
 from decimal import Decimal
 from typing import Any
@@ -142,7 +142,7 @@ def test_a_full_queue_takes_no_more_and_an_order_in_flight_makes_room() -> None:
     assert bench.submit(an_intent(3)).status is S.NEW
 
 
-@pytest.mark.req("S002-12", "C-33")
+@pytest.mark.req("S002-12", "C-33", "S000-117")
 def test_an_intent_that_risk_refuses_becomes_no_order_but_is_written_down() -> None:
     no = Denial(Reason.RISK_DENIED, "the day's loss is spent; wait for tomorrow")
     bench = Bench(

@@ -145,10 +145,11 @@ def test_a_fill_after_the_end_is_booked_and_flagged_and_the_status_stays(state: 
 def test_shares_beyond_the_order_are_booked_and_flagged() -> None:
     bench = Bench()
     order = bench.working()
-    assert bench.fill(order, 12).flags == (Flag.OVERFILL,)
+    assert bench.fill(order, 12).flags == (Flag.OVERFILL, Flag.DISPUTED)
+    assert bench.book.halt is not None, "nobody knows how many more will come"
     more = bench.fill(order, 1, 2)
     assert (more.status, more.qty_filled, more.qty_left) == (S.FILLED, 13, 0)
-    assert set(more.flags) == {Flag.OVERFILL, Flag.LATE_FILL}
+    assert set(more.flags) == {Flag.OVERFILL, Flag.DISPUTED, Flag.LATE_FILL}
     assert bench.book.positions[ACCOUNT, SAMSUNG].qty == 13
 
 

@@ -1,4 +1,4 @@
-"""The order state machine, cell by cell: what may follow what, and that nothing else can."""
+"""OMS-03: the order state machine, cell by cell: what may follow what, and that nothing else can."""
 
 from decimal import Decimal
 from typing import Any, get_args

@@ -303,4 +303,4 @@ class PaperBroker:
 def _strange(told: Answer, to: str) -> Unknown:
     """An answer of another kind, or about another order: what became of the request is not known (F-17)."""
     text = f"an answer of kind {type(told).__name__} to {to} that is not about it; ask the broker"
-    return Unknown(text=text, raw=as_text(told))
+    return Unknown(text=text, raw=as_text(told), crossed=True)
