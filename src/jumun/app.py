@@ -182,21 +182,17 @@ def build_engine(
     `clock` is the one that the broker's adapter has: waiting times and proofs of absence are counted on it.
     """
     from jumun.bus.memory import MemoryBus
-    from jumun.services.execution_manager import ExecutionManager
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
-    from jumun.services.position_manager import PositionManager
-    from jumun.services.signal_intake import SignalIntake
     from jumun.store.reserve import RESERVE_BYTES
     from jumun.store.sqlite import SqliteJournal
     from jumun.system import SystemIds
 
     limits, bus = limits_of(settings), MemoryBus(clock)
-    engine = OrderEngine(
+    return OrderEngine(
         broker_client=broker,
-        journal=journal or SqliteJournal(
-            settings.oms_store_path, label="`jumun serve`", reserve_bytes=RESERVE_BYTES
-        ),
+        journal=journal
+        or SqliteJournal(settings.oms_store_path, label="`jumun serve`", reserve_bytes=RESERVE_BYTES),
         policy=policy_of(settings, broker.traits),
         clock=clock,
         ids=SystemIds(),
@@ -211,10 +207,6 @@ def build_engine(
         openings=openings_of(settings, clock.now_ns()),
         price_feed=price_feed,
     )
-    SignalIntake(engine, bus).listen()
-    engine.executions = ExecutionManager(engine)  # type: ignore[attr-defined]
-    engine.portfolio = PositionManager(engine)  # type: ignore[attr-defined]
-    return engine
 
 
 def serve(settings: Settings) -> int:

@@ -25,9 +25,9 @@ def told(rig: Rig, *arguments: str, code: int = 0) -> Any:
 
 def wait_order(rig: Rig, name: str, field: str, value: object) -> dict[str, Any]:
     """Wait until a field of an order has a value."""
-    deadline = time.monotonic() + READY_S
+    deadline, order = time.monotonic() + READY_S, dict[str, Any]()
     while time.monotonic() < deadline:
-        order: dict[str, Any] = told(rig, "trace", name)["order"]
+        order = told(rig, "trace", name)["order"]
         if order[field] == value:
             return order
         time.sleep(0.1)

@@ -57,6 +57,7 @@ from jumun.services.parking import Parked, Parking
 from jumun.services.position_manager import PositionManager
 from jumun.services.publisher import Publisher
 from jumun.services.reconciler import BACKOFF_S, Reconciler
+from jumun.services.signal_intake import listening
 from jumun.services.verifier import Verifier
 
 BACKLOG_MAX: Final = 5_000  # records that may wait for the disk before the stream is read on
@@ -139,6 +140,7 @@ class OrderEngine:
         self.portfolio = PositionManager() if position_manager is None else position_manager
         self.portfolio.attach(self)
         self.executions = ExecutionManager(self)
+        self.signals = listening(self, event_bus)  # None: this bus carries nothing to us (S000-4)
 
     # ---- life ---------------------------------------------------------------------------------
 

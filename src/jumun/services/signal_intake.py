@@ -6,7 +6,7 @@ Nothing is swallowed: what is refused is logged and published as `signal_refused
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import structlog
 
@@ -19,7 +19,9 @@ from jumun.ports.outside import Subscriber
 from jumun.rules.draft import Decision
 from jumun.rules.signals import intent_of, signal_from
 from jumun.services.intake import Intake
-from jumun.services.order_engine import OrderEngine
+
+if TYPE_CHECKING:
+    from jumun.services.order_engine import OrderEngine
 
 SIGNAL: Final = "trading_signal"
 MARKET_DATA: Final = "market_data_received"
@@ -29,6 +31,7 @@ SHOWN_MAX: Final = 500  # characters of a refused event in the report: enough to
 log = structlog.get_logger()
 
 
+@runtime_checkable
 class EventBus(Protocol):
     """A bus that also carries events of others, by name."""
 
@@ -41,10 +44,19 @@ class EventBus(Protocol):
         ...
 
 
+def listening(engine: "OrderEngine", bus: object) -> "SignalIntake | None":
+    """Return an intake that listens on the bus, or None where the bus carries no events of others."""
+    if not isinstance(bus, EventBus):
+        return None
+    intake = SignalIntake(engine, bus)
+    intake.listen()
+    return intake
+
+
 class SignalIntake:
     """One listener a bus. `taken` and `refused` count signals since the start."""
 
-    def __init__(self, engine: OrderEngine, bus: EventBus) -> None:
+    def __init__(self, engine: "OrderEngine", bus: EventBus) -> None:
         self.taken = 0
         self.refused = 0
         self._engine = engine
@@ -86,6 +98,11 @@ class SignalIntake:
         Raises BadInput for what cannot be read, OrderDenied where no order could be made (halted, queue full,
         …: the same signal may come again), KeyConflict when the same signal came before with other content.
         """
+        if not self._engine.desk.accepting:  # its journal may not even be open
+            raise OrderDenied(
+                "the desk takes no orders at this moment; publish the signal again when it does",
+                reason=Reason.NOT_READY,
+            )
         signal = signal_from(event_data.get("signal"))
         user = event_data.get("user_id", "")
         if not isinstance(user, str):

@@ -101,5 +101,5 @@ def test_a_bus_with_a_clock_stamps_what_it_receives() -> None:
 async def test_what_is_no_event_is_refused_by_the_bus(event_type: str, event_data: object) -> None:
     bus = MemoryBus()
     with pytest.raises(BadInput):
-        await bus.publish(event_type, event_data)  # type: ignore[arg-type]
+        await bus.publish(event_type, event_data)  # type: ignore[call-overload]
     assert bus.published == 0

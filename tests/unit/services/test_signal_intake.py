@@ -13,7 +13,6 @@ from jumun.model.journal import Message
 from jumun.model.orders import OrderStatus
 from jumun.services.order_engine import OrderEngine
 from jumun.services.order_queue import OrderQueue
-from jumun.services.signal_intake import SignalIntake
 from tests.unit.services.stage import ACCOUNT, START_NS, Stage, on_stage, orders_of, until
 
 NOW = datetime.fromtimestamp(START_NS / 1e9, UTC)
@@ -40,8 +39,8 @@ class Room:
 
     def __init__(self, stage: Stage, engine: OrderEngine, bus: MemoryBus) -> None:
         self.stage, self.engine, self.bus = stage, engine, bus
-        self.intake = SignalIntake(engine, bus)
-        self.intake.listen()
+        assert engine.signals is not None, "this bus carries signals"
+        self.intake = engine.signals
         self.refused: list[dict[str, object]] = []
         bus.subscribe("signal_refused", self._hear)
 
@@ -137,6 +136,22 @@ def test_the_same_signal_with_another_quantity_leaves_the_first_order_and_is_rep
         assert order.qty == 10
 
     in_a_room(play)
+
+
+@pytest.mark.req("F-96")
+def test_a_signal_before_the_desk_is_ready_is_reported_and_not_lost_in_silence() -> None:
+    async def on(stage: Stage) -> None:
+        bus = MemoryBus(stage.clock)
+        engine = stage.engine(event_bus=bus)
+        room = Room(stage, engine, bus)
+        await room.signal()
+        assert [told["reason"] for told in room.refused] == ["NOT_READY"]
+        await engine.start()
+        await room.signal()
+        assert len(orders_of(engine)) == 1, "the same signal, once it can be taken"
+        await engine.stop()
+
+    on_stage(on)
 
 
 def test_a_signal_during_a_halt_is_reported_and_may_come_again() -> None:
