@@ -177,9 +177,6 @@ async def durable_desk(folder: Path) -> Any:
     """The real engine on a real store. Nothing is sent: no slot for a send is ever free."""
     import gc
 
-    from tools.bench_stage import CASH, opening
-    from tools.bench_stage import policy as bench_policy
-
     from jumun.brokers.paper import LocalLink, PaperBroker, paper_traits
     from jumun.exchange.market import Market
     from jumun.exchange.sample_world import sample_world
@@ -187,6 +184,8 @@ async def durable_desk(folder: Path) -> Any:
     from jumun.services.order_queue import OrderQueue
     from jumun.store.sqlite import SqliteJournal
     from jumun.system import SystemClock, SystemIds
+    from tools.bench_stage import CASH, opening
+    from tools.bench_stage import policy as bench_policy
 
     clock = SystemClock()
     market = Market(sample_world())

@@ -25,7 +25,8 @@ def told(rig: Rig, *arguments: str, code: int = 0) -> Any:
 
 def wait_order(rig: Rig, name: str, field: str, value: object) -> dict[str, Any]:
     """Wait until a field of an order has a value."""
-    deadline, order = time.monotonic() + READY_S, dict[str, Any]()
+    deadline = time.monotonic() + READY_S
+    order: dict[str, Any] = {}
     while time.monotonic() < deadline:
         order = told(rig, "trace", name)["order"]
         if order[field] == value:
