@@ -240,11 +240,10 @@ async def serve(kind: str, told: Connection, folder: Path) -> None:
 
 def accounts() -> Any:
     """The one account of the benchmark."""
-    from bench_stage import ACCOUNT
-
     from jumun.model.ids import UserId
     from jumun.model.money import Currency
     from jumun.model.positions import Account
+    from tools.bench_stage import ACCOUNT
 
     account = Account(
         account_id=ACCOUNT,

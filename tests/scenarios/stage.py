@@ -186,7 +186,9 @@ class Stage:
         self.exclusive = exclusive
         self.unknown_order_policy = unknown_order_policy
         self._identity, self._cancel_proves = identity, cancel_proves
-        self._traits = paper_traits(carries_reference=carries_reference)
+        traits = paper_traits(carries_reference=carries_reference)
+        at_nxt = {(Venue.NXT, kind, tif) for venue, kind, tif in traits.kinds if venue is Venue.KRX}
+        self._traits = msgspec.structs.replace(traits, kinds=traits.kinds | at_nxt)
         self.new_line()
         self.print_prices()
 
@@ -244,7 +246,7 @@ class Stage:
             may_buy=True,
             may_sell=True,
             exclusive=self.exclusive,
-            cost_plans={"KRX": KIS_BANKIS.name, "US": KIS_US.name},
+            cost_plans={"KRX": KIS_BANKIS.name, "NXT": KIS_BANKIS.name, "US": KIS_US.name},
         )
         return Policy(
             environment="sim",

@@ -13,9 +13,10 @@ import pytest
 from jumun.brokers.paper import FillIdentity
 from jumun.brokers.paper.link import AnswerLost
 from jumun.brokers.paper.wire import Answer, Command, Modify, OrderCancelled, Submit
+from jumun.exchange.sample_world import INSTRUMENTS
 from jumun.exchange.world import PLANS
 from jumun.model.events import OrderCancelled as CancelProven
-from jumun.model.instruments import UnknownSymbol
+from jumun.model.instruments import UnknownSymbol, Venue
 from jumun.model.money import Currency
 from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, TimeInForce
 from jumun.model.reasons import Reason
@@ -58,6 +59,19 @@ def test_f46_a_cancel_that_crosses_a_fill_ends_where_the_exchange_says(traded: i
         order = await stage.ended(order_id, 40.0)
         assert order.qty_filled == traded
         assert order.status is (OrderStatus.FILLED if traded == 10 else OrderStatus.CANCELLED)
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-46", "I-18", "I-58")
+def test_f46_a_refused_cancel_is_looked_into_at_once() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        with stage.bad(notice_lost=1.0):
+            await stage.engine.cancel(order_id, USER)
+            stage.trade("005930", 57_700, 10)
+            order = await stage.ended(order_id, 3.0)
+        assert (order.status, order.qty_filled) == (OrderStatus.FILLED, 10)
 
     on_stage(play)
 
@@ -108,6 +122,21 @@ def test_f48_a_halt_leaves_resting_orders_working_and_the_venue_refuses_new_ones
     on_stage(play)
 
 
+@pytest.mark.req("F-48", "I-57", "I-47")
+def test_f48_a_circuit_breaker_ends_no_order_of_ours_and_cancels_go_on() -> None:
+    async def play(stage: Stage) -> None:
+        ids = [await stage.rest(n) for n in range(3)]
+        stage.market.break_circuit(Venue.KRX, stage.clock.now_ns())
+        await stage.studies(2)
+        assert [stage.order(order_id).status for order_id in ids] == [OrderStatus.ACCEPTED] * 3
+        assert stage.book.halt is None
+        await stage.engine.cancel(ids[0], USER)
+        assert (await stage.ended(ids[0], 5.0)).status is OrderStatus.CANCELLED
+        assert len(stage.market.arrivals) == 3
+
+    on_stage(play)
+
+
 @pytest.mark.req("F-48", "I-57")
 def test_f48_prices_that_an_auction_only_indicates_trigger_no_stop() -> None:
     async def play(stage: Stage) -> None:
@@ -148,6 +177,28 @@ def test_f49_a_modify_that_crosses_a_fill_never_makes_more_than_was_authorised(
         taken = crossing < 5  # else the exchange had nothing left to take away, and the old terms stand
         assert order.qty_filled == (5 if taken else 10)
         assert len([c for c in stage.link.written if isinstance(c, Modify)]) == 1
+
+    on_stage(play, world={"modify_renumbers": renumbers})
+
+
+@pytest.mark.req("F-49", "I-03", "I-33", "I-58")
+@pytest.mark.parametrize("renumbers", [True, False], ids=["new number", "same number"])
+@pytest.mark.parametrize("asked", [{"qty": 5}, {"price": 57_700}, {"qty": 1, "price": 57_700}])
+def test_f49_a_modify_nobody_answered_that_filled_at_once_leaves_nothing_open(
+    renumbers: bool, asked: dict[str, int]
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        wanted = {name: Decimal(value) for name, value in asked.items()}
+        with stage.bad(reply_lost=1.0, notice_lost=1.0, history_fails=1.0):
+            await stage.engine.modify(order_id, USER, **wanted)
+            await asyncio.sleep(0.5)
+            stage.trade("005930", 57_000, 100)
+            await asyncio.sleep(6)
+        order = await stage.ended(order_id, 30.0)
+        assert (order.status, order.qty_filled) == (OrderStatus.FILLED, asked.get("qty", 10))
+        assert Flag.DISPUTED not in order.flags
+        assert not any(stage.book.cash_reserved.values())
 
     on_stage(play, world={"modify_renumbers": renumbers})
 
@@ -282,6 +333,23 @@ def test_f55_an_order_that_dies_at_the_close_without_a_word_is_found_expired() -
         assert proof.evidence.startswith("history")
 
     on_stage(play, always_open=False, start_ns=ns_of(MONDAY, 15, 15))
+
+
+@pytest.mark.req("F-56", "I-20", "I-49")
+def test_f56_an_order_at_nxt_lives_on_into_the_evening_and_so_does_its_reservation() -> None:
+    async def play(stage: Stage) -> None:
+        there = await stage.rest(9, venue=Venue.NXT)
+        here = await stage.rest(8)
+        await asyncio.sleep(2 * 3_600)  # 17:15: KRX has closed
+        assert stage.order(here).reason is Reason.EXPIRED
+        assert stage.order(there).status is OrderStatus.ACCEPTED
+        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 10 * 57_800
+        await asyncio.sleep(3 * 3_600)
+        assert stage.order(there).reason is Reason.EXPIRED
+        assert not any(stage.book.cash_reserved.values())
+
+    both = tuple(msgspec.structs.replace(i, nxt=i.symbol == "005930") for i in INSTRUMENTS)
+    on_stage(play, always_open=False, start_ns=ns_of(MONDAY, 15, 15), world={"instruments": both})
 
 
 @pytest.mark.req("F-58", "I-57", "I-53")

@@ -297,6 +297,36 @@ def test_f74_a_machine_that_slept_asks_the_broker_before_any_new_order_leaves_an
     on_stage(play)
 
 
+@pytest.mark.req("F-74", "I-39", "I-44")
+def test_f74_a_study_that_began_before_the_sleep_does_not_end_it() -> None:
+    async def play(stage: Stage) -> None:
+        watch_pauses(stage)
+        engine = stage.engine()
+        await engine.start()
+        balance, begun, may_end = stage.broker.balance, asyncio.Event(), asyncio.Event()
+
+        async def held(account_id: object) -> object:
+            begun.set()
+            await may_end.wait()
+            return await balance(account_id)  # type: ignore[arg-type]
+
+        stage.broker.balance = held  # type: ignore[method-assign, assignment]
+        engine.reconciler.ask()
+        await begun.wait()
+        rounds = engine.reconciler.rounds
+        block(600)
+        assert engine.desk.may_write() is False
+        begun.clear()
+        may_end.set()
+        await until(lambda: engine.reconciler.rounds == rounds + 1)
+        assert engine.desk.accepting is False, "what it saw is ten minutes old"
+        await until(lambda: engine.desk.accepting)
+        assert engine.reconciler.rounds == rounds + 2
+        await engine.stop()
+
+    on_stage(play)
+
+
 @pytest.mark.req("F-75", "I-65", "I-45")
 @pytest.mark.parametrize("name", ["commits", "reports", "studies", "time", "outbox", "verifier"])
 def test_f75_a_task_that_raises_stops_new_orders_also_those_on_their_way_and_is_never_lost(name: str) -> None:

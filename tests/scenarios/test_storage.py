@@ -10,10 +10,11 @@ from jumun.model.errors import BatchRefused, StoreBusy, StoreFull, StoreUnavaila
 from jumun.model.events import CancelIntended, TradingHalted
 from jumun.model.ids import OrderId
 from jumun.model.journal import Record, decode_record
-from jumun.model.orders import OrderStatus, TimeInForce
+from jumun.model.orders import OrderStatus, Side, TimeInForce
 from jumun.model.reasons import Reason
-from jumun.model.reports import CancelOutcome, CancelRequest
+from jumun.model.reports import CancelOutcome, CancelRequest, FillNotice
 from jumun.rules.book import Book
+from jumun.services import emergency
 from jumun.services.order_engine import OrderEngine
 from jumun.store.memory import MemoryJournal
 from tests.unit.services.stage import ACCOUNT, USER, LeveredBroker, Stage, an_intent, on_stage, until
@@ -455,8 +456,8 @@ def test_a_key_that_is_taken_in_the_store_gives_its_caller_the_order_that_has_it
         await engine.start()
         first = await engine.submit(an_intent(0))
         assert first.order is not None
-        await until(lambda: not engine.desk.book.open)
-        engine.desk.book._recent_max = 0
+        await until(lambda: not engine.desk.book.open and engine.desk.is_quiet)
+        await engine.desk.snapshot()  # it closed long ago: no fold from here on meets it
         engine.desk.book.recent.clear()
         engine.desk.book.keys.clear()
         engine.lookup.find = _knows_nothing  # type: ignore[method-assign]
@@ -482,6 +483,48 @@ def test_a_key_that_is_taken_in_the_store_gives_its_caller_the_order_that_has_it
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("F-81", "F-47", "I-17", "I-28", "I-24")
+def test_f81_a_late_fill_of_an_order_that_closed_long_ago_is_in_the_reserve_and_then_in_every_row() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        order_id = await resting(engine)
+        ref = engine.desk.book.open[order_id].refs[0]
+        await engine.cancel(order_id, USER)
+        await until(lambda: order_id not in engine.desk.book.open and engine.desk.is_quiet)
+        await engine.desk.snapshot()
+        await fill_the_disk(stage, engine)
+        late = FillNotice(
+            account_id=ACCOUNT,
+            ref=ref,
+            symbol="005930",
+            side=Side.BUY,
+            qty=Decimal(1),
+            price=LOW,
+            ts_event_ns=stage.clock.now_ns(),
+        )
+        await engine.hear(late)
+        await until(lambda: engine.desk.book.position(ACCOUNT, "005930", "KRW").qty == 1)
+        await until(lambda: engine.desk.is_quiet)
+        assert (await engine.find(order_id)).qty_filled == 1
+        again = await next_life(stage, engine)
+        told = await again.journal.order(order_id)
+        assert told is not None
+        assert told.qty_filled == 1, "the row knows it too, not only the position"
+        assert len(await again.journal.fills_of(order_id)) == 1
+        await again.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-82")
+def test_f82_only_an_error_that_wrote_nothing_for_certain_lets_the_chain_go_on_elsewhere() -> None:
+    assert emergency.can_go_on_after(StoreFull(FULL))
+    assert emergency.can_go_on_after(StoreBusy("held"))
+    assert not emergency.can_go_on_after(StoreUnavailable("the disk failed"))
+    assert not emergency.can_go_on_after(TornJournal("altered", record=1))
 
 
 @pytest.mark.req("I-22", "I-28")

@@ -61,9 +61,10 @@ class ConcludeCancel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConcludeModify(msgspec.Struct, frozen=True, kw_only=True):
-    """A modify request came to one of its four ends."""
+    """A modify request came to one of its four ends; `number` says which of the order's it was (F-17)."""
 
     order_id: OrderId
+    number: int
     outcome: ModifyOutcome
 
 

@@ -178,6 +178,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     modify_unknown_ns: int | None = None  # since when the outcome of the modify is unknown
     modify_absent_ns: int | None = None  # our clock before the first complete history without a trace of it
     modify_count: int = 0
+    modify_asked: int = 0  # modifies asked of the broker: an answer names the one that it ends
     loosest_price: Decimal | None = None  # the worst limit ever authorised, once a modify has changed it
     qty_authorised: Decimal | None = None  # the quantity first asked for, once a modify has lowered it
     tallies: tuple[Tally, ...] = ()  # per broker number, from the second number on

@@ -52,6 +52,7 @@ class ModifyRequest(msgspec.Struct, frozen=True, kw_only=True):
     qty_left_before: Decimal  # open quantity before, by our count
     price: Decimal | None
     price_before: Decimal | None
+    number: int = 1  # counts the modifies of this order: an answer that comes late must not end a later one
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from jumun.model.orders import Flag, Order, Side
 from jumun.model.positions import Position
 from jumun.rules.audit_facts import AuditFacts, Checks, Place
 from jumun.rules.audit_orders import Stories, Story
-from jumun.rules.costs import order_costs
+from jumun.rules.costs import CostItem, order_costs
 from jumun.rules.settlement import settlement_date
 
 ZERO: Final = Decimal(0)
@@ -205,7 +205,7 @@ def flow_of(side: Side) -> tuple[LedgerAccount, LedgerAccount]:
 
 
 def _check_costs(story: Story, facts: AuditFacts, checks: Checks) -> None:
-    """The costs of an order are those of its summed value, each rounded once, by its settlement date."""
+    """The costs of an order are those of each day's summed value, rounded once, by its settlement date."""
     if not story.fills:
         return
     order, last = story.created, story.fills[-1].fill
@@ -215,7 +215,11 @@ def _check_costs(story: Story, facts: AuditFacts, checks: Checks) -> None:
         traded_on = date.fromisoformat(last.trade_date)
         settles = settlement_date(instrument.market, traded_on, facts.sessions)
         plan = facts.cost_plans[facts.accounts[order.account_id].cost_plans[order.venue.value]]
-        items = order_costs(plan, instrument, order.side, story.amount, story.qty, traded_on, settles)
+        items: list[CostItem] = []
+        for day, (value, qty) in story.by_day.items():
+            traded_on = date.fromisoformat(day)
+            settles = settlement_date(instrument.market, traded_on, facts.sessions)
+            items += order_costs(plan, instrument, order.side, value, qty, traded_on, settles)
     except (OmsError, KeyError) as error:
         owned = Flag.DISPUTED in story.flags
         checks.expect("I-30", owned, "the costs of {} are unknown and unflagged: {}", order.order_id, error)

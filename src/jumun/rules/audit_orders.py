@@ -66,9 +66,16 @@ class Story:
         self.fills: list[FillBooked] = []
         self.qty = ZERO
         self.amount = ZERO
+        self.by_day: dict[str, tuple[Decimal, Decimal]] = {}  # value and shares: costs are rounded day by day
         self.costs: dict[str, Decimal] = {}
         self.flags: set[Flag] = set(order.flags)
         self.identities: set[str] = set()
+
+
+    def trade(self, day: str, value: Decimal, qty: Decimal) -> None:
+        """Add what traded on a day; taken back where it is below zero."""
+        before = self.by_day.get(day, (ZERO, ZERO))
+        self.by_day[day] = (before[0] + value, before[1] + qty)
 
 
 class Stories:
@@ -148,6 +155,7 @@ def _tell(event: OrderEvent, story: Story, checks: Checks) -> None:
         case FillReversed():
             story.qty -= event.qty
             story.amount -= event.amount
+            story.trade(event.ref.trade_date, -event.amount, -event.qty)
             story.flags.add(Flag.BUSTED)
             new = event.identity not in story.identities
             checks.expect("I-09", new, "{} takes back {} twice", story.order_id, event.identity)
@@ -232,6 +240,7 @@ def _fill(event: FillBooked, story: Story, checks: Checks) -> None:
     story.fills.append(event)
     story.qty += fill.qty
     story.amount += fill.amount
+    story.trade(fill.trade_date, fill.amount, fill.qty)
     story.flags.update(fill.flags)
     same = (fill.account_id, fill.symbol, fill.side) == (order.account_id, order.symbol, order.side)
     checks.expect("I-09", same, "fill {} is not one of {}", fill.fill_id, story.order_id)

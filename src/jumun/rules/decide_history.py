@@ -28,9 +28,11 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
             if not _hear_successor(report, history, draft):
                 unmapped.append(report)
             continue
+        if order.modify_unknown_ns is not None:
+            # First: what the list says of the order is to be read by the terms that are in force.
+            settle_modify(order, report, history, command.visible_after_ns, draft)
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
         _contradiction(order, report, command, draft)
-    _settle_modifies(command, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
         assert order is not None
@@ -51,14 +53,6 @@ def _hear_successor(report: OrderReport, history: OrderHistory, draft: Draft) ->
     adopt_successor(order, report, "found in a complete history", draft)
     hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
     return True
-
-
-def _settle_modifies(command: StudyHistory, draft: Draft) -> None:
-    """Whoever has a modify of unknown outcome is looked for under its newest number."""
-    for report in command.history.orders:
-        order = draft.by_ref(report.account_id, report.ref)
-        if order is not None and order.modify_unknown_ns is not None:
-            settle_modify(order, report, command.history, command.visible_after_ns, draft)
 
 
 def _of_this_day(order: Order, history: OrderHistory) -> bool:

@@ -79,6 +79,11 @@ def decide_modify_conclusion(command: ConcludeModify, draft: Draft) -> Decision:
     order = draft.book.order(command.order_id)
     assert order is not None, f"{command.order_id} has a modify in flight but is not in the book"
     outcome = command.outcome
+    if command.number != order.modify_asked:
+        # Settled while its answer was on its way, and another was asked for since: it says nothing of that one.
+        if isinstance(outcome, ModifyAccepted) and not order.has_ref(outcome.ref):
+            draft.ask = True
+        return draft.decision(order.order_id)
     if isinstance(outcome, ModifyAccepted):
         _accepted(order, outcome, draft)
         return draft.decision(order.order_id)
@@ -120,10 +125,11 @@ def settle_modify(
     terms, since_ns = order.modify_to, order.modify_unknown_ns
     if terms is None or since_ns is None or report is None or report.ref != order.newest_ref:
         return
-    if report.state is not BrokerState.WORKING:
-        return
     if (report.qty, report.price) == (terms.qty, terms.price):
+        # Also where it has filled or ended under them already, and nobody had told us of the change.
         _modified(order, terms, report.ref, "new terms in a complete history", report.raw, draft)
+        return
+    if report.state is not BrokerState.WORKING:
         return
     if history.asked_ns - since_ns < wait_ns:
         return
@@ -249,6 +255,7 @@ def _request(order: Order, terms: Terms) -> ModifyRequest:
         qty_left_before=order.qty_left,
         price=terms.price,
         price_before=order.price,
+        number=order.modify_asked + 1,
     )
 
 

@@ -81,7 +81,7 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
             if can(order, OrderAccepted):
                 draft.add(OrderAccepted(order_id=order.order_id, ref=report.ref, raw=report.raw))
         case BrokerState.FILLED:
-            if order.qty_left and not order.status.is_final:
+            if order.qty_left and not order.status.is_final and order.modify_to is None:
                 flag(order, Flag.DISPUTED, "the broker calls it filled but lists fewer shares", draft)
                 draft.ask = True
         case BrokerState.CANCELLED | BrokerState.EXPIRED:
@@ -254,7 +254,8 @@ def _costs_of(order: Order, booking: Booking, ref: BrokerRef, draft: Draft) -> t
     """Return trade date, settlement date, the cost increments, and a problem if a table is missing.
 
     Costs are those of the whole order so far less what was booked before, so the increments of all fills
-    add up to the cost of the order, rounded once (krx_market.md 7.2). Taxes follow the settlement date.
+    add up to the cost of the order, rounded once (krx_market.md 7.2). An order carried over days is another
+    one to the broker each day, so each day is rounded by itself. Taxes follow the settlement date.
     """
     policy = draft.policy
     try:
@@ -263,16 +264,30 @@ def _costs_of(order: Order, booking: Booking, ref: BrokerRef, draft: Draft) -> t
         settles = settlement_date(instrument.market, day, policy.sessions)
         account = policy.accounts[order.account_id]
         plan = policy.cost_plans[account.cost_plans[order.venue.value]]
-        value, qty = order.amount_filled + booking.amount, order.qty_filled + booking.qty
-        items = order_costs(plan, instrument, order.side, value, qty, day, settles)
+        total = dict.fromkeys(order.costs, ZERO)
+        for on, (value, qty) in _traded_by_day(order, booking, ref).items():
+            traded_on = date.fromisoformat(on)
+            due_on = settlement_date(instrument.market, traded_on, policy.sessions)
+            for item in order_costs(plan, instrument, order.side, value, qty, traded_on, due_on):
+                total[item.kind.value] = total.get(item.kind.value, ZERO) + item.amount
     except (OmsError, KeyError) as error:
         # The shares moved, so they are booked; the cost is corrected when somebody adds the table.
         return ref.trade_date, ref.trade_date, [], f"its costs are not known and were booked as 0: {error}"
-    total: dict[str, Decimal] = {}
-    for item in items:
-        total[item.kind.value] = total.get(item.kind.value, ZERO) + item.amount
     increments = [(kind, amount - order.costs.get(kind, ZERO)) for kind, amount in total.items()]
     return ref.trade_date, settles.isoformat(), increments, ""
+
+
+def _traded_by_day(order: Order, booking: Booking, ref: BrokerRef) -> dict[str, tuple[Decimal, Decimal]]:
+    """Value and shares by trade date, this booking included."""
+    known = order.tallies or ((order.tally(order.refs[0]),) if order.refs and order.qty_filled else ())
+    days: dict[str, tuple[Decimal, Decimal]] = {}
+    for day, value, qty in (
+        *((tally.ref.trade_date, tally.amount, tally.qty) for tally in known),
+        (ref.trade_date, booking.amount, booking.qty),
+    ):
+        before = days.get(day, (ZERO, ZERO))
+        days[day] = (before[0] + value, before[1] + qty)
+    return days
 
 
 def _end(order: Order, report: OrderReport, evidence: str, draft: Draft) -> None:

@@ -281,6 +281,7 @@ def _with_modify(order: Order, event: ModifyIntended | ModifyAnswered | OrderMod
         return replace(
             order,
             modify_to=event.terms,
+            modify_asked=event.request.number,
             loosest_price=_loosest(order, event.terms.price),
             modify_open=True,
             modify_unknown_ns=None,

@@ -470,11 +470,9 @@ class Desk:
             self._reading = False
         beside, self._batch = self._batch, Batch()
         again.extend(beside.answers)
-        concluded = [item.command.order_id for item in again if isinstance(item.command, ConcludeSubmit)]
         for order_id in self.book.open:
             self.queue.discard(order_id)
         self._deadlines = Deadlines()
-        self._sending |= dict.fromkeys(concluded)
         for entry in [*lost.entries, *beside.entries]:
             if isinstance(entry.record.event, SendIntended):  # it was not durable, so it never left
                 self._sending.pop(entry.record.event.order_id, None)

@@ -117,7 +117,8 @@ class Dispatcher:
 
     async def _modify(self, effect: ModifyIntended) -> None:
         outcome = await self._modify_once(effect)
-        await self._conclude(ConcludeModify(order_id=effect.order_id, outcome=outcome))
+        number = effect.request.number
+        await self._conclude(ConcludeModify(order_id=effect.order_id, number=number, outcome=outcome))
 
     async def _modify_once(self, effect: ModifyIntended) -> ModifyOutcome:
         try:

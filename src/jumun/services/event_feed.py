@@ -128,7 +128,9 @@ class EventFeed:
             while True:
                 if self._closed is not None:
                     raise OrderDenied(self._closed, reason=Reason.NOT_READY)
-                read, seq = await self._after(seq)
+                read, reached = await self._after(seq)
+                assert reached > seq or reached >= self.newest, "a step that leads nowhere never ends"
+                seq = reached
                 wanted = [
                     (number, message)
                     for number, message in read

@@ -428,7 +428,8 @@ class Bench:
 
     def conclude_modify(self, order: Order, outcome: ModifyOutcome) -> Order:
         """The broker answers a modify."""
-        self.do(ConcludeModify(order_id=order.order_id, outcome=outcome))
+        number = self.order(order).modify_asked
+        self.do(ConcludeModify(order_id=order.order_id, number=number, outcome=outcome))
         return self.order(order)
 
     def conclude_cancel(self, order: Order, outcome: CancelOutcome) -> Decision:

@@ -28,6 +28,20 @@ async def started(stage: Stage) -> Any:
     return engine
 
 
+def questions_of(engine: Any) -> list[int]:
+    """How many keys each question to the store holds, from now on."""
+    asked: list[int] = []
+    before = engine.journal.orders_by_keys
+
+    async def counted(keys: list[IdempotencyKey]) -> dict[IdempotencyKey, Order]:
+        asked.append(len(keys))
+        found: dict[IdempotencyKey, Order] = await before(keys)
+        return found
+
+    engine.journal.orders_by_keys = counted
+    return asked
+
+
 def ticket_of(posted: Posted) -> Ticket:
     assert isinstance(posted, Ticket), posted
     return posted
@@ -42,15 +56,7 @@ def order_of(posted: Posted) -> Order:
 def test_a_hundred_orders_cost_one_question_for_their_keys_and_one_commit() -> None:
     async def play(stage: Stage) -> None:
         engine = await started(stage)
-        asked: list[int] = []
-        before = engine.journal.orders_by_keys
-
-        async def counted(keys: list[IdempotencyKey]) -> dict[IdempotencyKey, Order]:
-            asked.append(len(keys))
-            found: dict[IdempotencyKey, Order] = await before(keys)
-            return found
-
-        engine.journal.orders_by_keys = counted
+        asked = questions_of(engine)
         stage.broker.delay_s = 30.0  # no answer of the broker shares the commits that are counted
         commits = stage.disk.appends
         posted = await BulkSubmitter(engine).offer([a_quiet_intent(number) for number in range(100)])
@@ -58,6 +64,20 @@ def test_a_hundred_orders_cost_one_question_for_their_keys_and_one_commit() -> N
         assert asked == [100]
         assert len({order_of(one).order_id for one in posted}) == 100
         assert stage.disk.appends - commits <= 3, "100 orders must not cost a commit each"
+        await engine.abandon()
+
+    on_stage(play)
+
+
+def test_fifty_callers_with_one_order_each_share_one_question() -> None:
+    async def play(stage: Stage) -> None:
+        engine = await started(stage)
+        asked = questions_of(engine)
+        submitter = BulkSubmitter(engine)
+        offered = [submitter.offer([a_quiet_intent(number)]) for number in range(50)]
+        made = [order_of((await one)[0]).signal_ts_ns for one in offered]
+        assert asked == [50]
+        assert made == [a_quiet_intent(number).signal_ts_ns for number in range(50)]
         await engine.abandon()
 
     on_stage(play)

@@ -20,6 +20,8 @@ from jumun.testing.virtual_loop import run_virtual
 from tests.unit.services.stage import until
 
 START_NS = 1_748_217_600_000_000_000
+READS_MAX = 2_000  # a feed that repeats itself must end the test, not the build
+VIRTUAL_S = 200.0  # of virtual time
 MINE, OTHER = "SIM-001", "SIM-002"
 
 
@@ -92,14 +94,20 @@ class Source:
 async def heard(told: AsyncGenerator[Told, None], count: int) -> list[tuple[int, str]]:
     """Read until `count` messages have come."""
     got: list[tuple[int, str]] = []
-    while len(got) < count:
+    for _ in range(READS_MAX):
+        if len(got) >= count:
+            break
         news = await anext(told)
         got += [(number, message.event_id) for number, message in news.messages]
     return got
 
 
 def played(play: Callable[[], Any]) -> None:
-    run_virtual(play(), START_NS)
+    async def bounded() -> None:
+        async with asyncio.timeout(VIRTUAL_S):
+            await play()
+
+    run_virtual(bounded(), START_NS)
 
 
 def test_the_feed_counts_messages_as_the_stores_do() -> None:
@@ -140,6 +148,7 @@ def test_readers_of_any_pace_beside_a_growing_journal_miss_nothing_and_hear_noth
             told = source.follow(after)
             got: list[tuple[int, str]] = []
             while source.written[-1][0] // STRIDE < stop_at or len(got) < len(source.expected(after)):
+                assert len(got) < READS_MAX
                 news = await anext(told)
                 got += [(number, message.event_id) for number, message in news.messages]
                 await asyncio.sleep(pause_s)
@@ -363,6 +372,29 @@ def test_where_others_deleted_before_the_first_claim_nothing_older_is_promised()
         with pytest.raises(EventsGone):
             await anext(source.follow(deleted_up_to - 1))
         expected = source.expected(source.feed.oldest)
+        assert await heard(source.follow(source.feed.oldest), len(expected)) == expected
+
+    played(play)
+
+
+@pytest.mark.req("C-16")
+def test_what_is_promised_at_the_first_claim_cannot_be_deleted_while_it_is_being_claimed() -> None:
+    async def play() -> None:
+        source = Source()
+        await source.journal.start()
+        read = source.journal.outbox_after
+
+        async def and_the_bus_has_it_all(seq: int, limit: int) -> list[tuple[int, Message]]:
+            rows = await read(seq, limit)
+            await source.journal.outbox_done("bus", source.feed.newest)
+            return rows
+
+        source.journal.outbox_after = and_the_bus_has_it_all  # type: ignore[method-assign]
+        await source.grow(30)
+        await until(lambda: source.feed.oldest is not None)
+        assert source.feed.oldest is not None
+        expected = source.expected(source.feed.oldest)
+        assert len(expected) > 10
         assert await heard(source.follow(source.feed.oldest), len(expected)) == expected
 
     played(play)

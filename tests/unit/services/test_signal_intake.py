@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jumun import app
 from jumun.bus.memory import MemoryBus
+from jumun.config import load
 from jumun.model.journal import Message
 from jumun.model.orders import OrderStatus
 from jumun.services.order_engine import OrderEngine
 from jumun.services.order_queue import OrderQueue
+from jumun.store.memory import MemoryJournal
 from tests.unit.services.stage import ACCOUNT, START_NS, Stage, on_stage, orders_of, until
 
 NOW = datetime.fromtimestamp(START_NS / 1e9, UTC)
@@ -219,3 +223,23 @@ def test_who_stops_listening_hears_nothing_more() -> None:
         assert (len(orders_of(room.engine)), room.refused) == (1, [])
 
     in_a_room(play)
+
+
+@pytest.mark.req("S000-41", "S000-96", "S000-97")
+def test_the_priorities_and_sizes_of_the_settings_are_those_of_the_queue(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRATEGY_PRIORITIES", "momentum=80,value=110")
+    monkeypatch.setenv("MAX_QUEUE_SIZE", "7")
+    settings = load().settings
+
+    async def on(stage: Stage) -> None:
+        engine = app.build_engine(
+            settings, stage.broker, stage.broker, stage.clock, MemoryJournal(stage.disk)
+        )
+        assert engine.queue.strategy_priorities == {"momentum": 80, "value": 110}
+        assert engine.queue.max_queue_size == 7
+        assert engine.signals is not None, "the service hears signals on its bus"
+
+    on_stage(on)
