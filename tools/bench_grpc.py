@@ -312,7 +312,9 @@ async def measured(server: Server, load: Load, first: int, count: int) -> tuple[
 def measure(rounds: int) -> str:
     """Run every load against every server, interleaved, and return the table."""
     lines = []
-    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+    work = ROOT / ".bench"  # on the disk of the project, out of the way of git
+    work.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
         servers = {kind: Server(kind, folder) for kind in SERVERS}
         number = 1
         try:

@@ -36,7 +36,6 @@ class Mutant(NamedTuple):
     days: int = 1
     faults: tuple[str, ...] | None = None  # the weather it needs; None: as each seed draws it
 
-
     blind: bool = False  # our own reconciliation is switched off too: only the exchange's ledger can see it
 
 
@@ -326,7 +325,9 @@ MUTANTS: Final[dict[int, Mutant]] = {
     7: Mutant("blind resend after a timeout", resend_after_no_reply),
     8: Mutant("two fills that look alike are one", twins_are_one),
     9: Mutant("no counting against what was booked", book_every_notice),
-    10: Mutant("a retry counter never reset", patience_never_comes_back, faults=("history_broken", "disconnect")),
+    10: Mutant(
+        "a retry counter never reset", patience_never_comes_back, faults=("history_broken", "disconnect")
+    ),
     11: Mutant("an empty answer means flat", no_answer_means_flat, faults=("history_broken", "reply_lost")),
     13: Mutant("check and send apart, without a second look", check_once_and_send_later),
     14: Mutant("reservation released at the cancel request", release_at_the_cancel_request),
@@ -415,7 +416,9 @@ def main() -> int:
                 f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}: {kill.text}",
                 flush=True,
             )
-            rows.append(f"| {number} {MUTANTS[number].what} | {kill.invariant} | {kill.seeds} | {_told(kill.text)} |")
+            rows.append(
+                f"| {number} {MUTANTS[number].what} | {kill.invariant} | {kill.seeds} | {_told(kill.text)} |"
+            )
         else:
             survivors += 1
             rows.append(f"| {number} {MUTANTS[number].what} | SURVIVED | {kill.seeds} | |")

@@ -189,7 +189,9 @@ def simulate(asked: argparse.Namespace, began: float) -> list[Outcome]:
             file.write(json.dumps(outcome) + "\n")
             file.flush()
             if outcome["failure"]:
-                print(f"seed {outcome['seed']} ({outcome['days']} days): {outcome['failure']}", file=sys.stderr)
+                print(
+                    f"seed {outcome['seed']} ({outcome['days']} days): {outcome['failure']}", file=sys.stderr
+                )
             if len(outcomes) % TELL_EVERY == 0:
                 took = time.monotonic() - began
                 print(f"{len(outcomes)} of {asked.seeds} seeds, {took:.0f} s", flush=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jumun.ports.journal import Journal
     from jumun.ports.outside import Clock, PriceFeed, Prices
     from jumun.services.order_engine import OrderEngine
+    from jumun.services.price_files import PriceFiles
     from jumun.store.sqlite import Migration, Reader
 
 VERSION: Final = jumun.__version__
@@ -105,6 +106,7 @@ def limits_of(settings: Settings) -> Limits:
         fill_alert_s=settings.fill_alert_s,
         abnormal_price_ratio=settings.abnormal_price_ratio,
         quote_age_max_s=settings.quote_age_max_s,
+        unknown_max=settings.unknown_max,
     )
 
 
@@ -184,6 +186,7 @@ def build_engine(
     from jumun.bus.memory import MemoryBus
     from jumun.services.order_engine import OrderEngine
     from jumun.services.order_queue import OrderQueue
+    from jumun.services.position_manager import PositionManager
     from jumun.store.reserve import RESERVE_BYTES
     from jumun.store.sqlite import SqliteJournal
     from jumun.system import SystemIds
@@ -203,10 +206,18 @@ def build_engine(
             limits.priority_timeout_s,
             settings.strategy_priorities,
         ),
+        position_manager=PositionManager(history=history_of(settings)),
         event_bus=bus,
         openings=openings_of(settings, clock.now_ns()),
         price_feed=price_feed,
     )
+
+
+def history_of(settings: Settings) -> "PriceFiles | None":
+    """Return the daily closes of the settings' folder; None where no folder is named."""
+    from jumun.services.price_files import PriceFiles
+
+    return None if settings.oms_price_history is None else PriceFiles(settings.oms_price_history)
 
 
 def serve(settings: Settings) -> int:

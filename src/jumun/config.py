@@ -275,11 +275,17 @@ class Settings(BaseSettings):
     abnormal_price_ratio: Positive = _field(
         Decimal("0.05"), "A fill further than this from the last price raises an alarm.", "0.05", lt=1
     )
+    unknown_max: int = _field(
+        10, "So many orders of unknown outcome, and no new one is taken.", "10", ge=1, le=1_000
+    )
     quote_age_max_s: WholeSecondsOrNone = _field(
         0, "Oldest price that a market order may be valued at; 0 for no limit.", "60s"
     )
     oms_calendar_file: Annotated[Path, AfterValidator(_file_name)] | None = _field(
         None, "A TOML file of days that the calendars do not know or have wrong.", "calendar.toml"
+    )
+    oms_price_history: Path | None = _field(
+        None, "A folder of daily closes, one SYMBOL.csv each, for value at risk and drawdown.", "prices"
     )
     accounts: Annotated[tuple[AccountSettings, ...], NoDecode] = _field(
         (SIM_ACCOUNT,),

@@ -35,6 +35,7 @@ from jumun.store.starts import Starts
 from jumun.system import SystemClock
 
 OPEN_ACCOUNT_S: Final = 10.0  # as long as an order may wait for its answer
+EXCHANGE_KEEP_DAYS: Final = 30  # of ended orders: far longer than anybody asks for a day's list
 HEALTH_LOOK_S: Final = 0.5  # how late a health check may learn of a halt
 CLOCK_LOOK_S: Final = 0.5  # how late the inner exchange may notice an expiry
 
@@ -74,7 +75,8 @@ class InnerExchange:
 
     def __init__(self, settings: Settings) -> None:
         world = app.world_of(settings)
-        self._ledger, market = LedgerFile.open(settings.exchange_ledger_path, world)
+        path = settings.exchange_ledger_path
+        self._ledger, market = LedgerFile.open(path, world, keep_days=EXCHANGE_KEEP_DAYS)
         self._server = ExchangeServer(market, self._ledger, SystemClock().now_ns)
         self._driver = PriceDriver(self._server, settings.oms_sim_seed)
         self._pace = float(settings.oms_sim_pace)
@@ -190,7 +192,9 @@ class Daemon:
         )
         # One clock for both: no step of the wall clock makes an order look absent.
         clock = SteadyClock(SystemClock())
-        broker = SimBroker(link, paper_traits(), clock, app.exchange_accounts(settings))
+        broker = SimBroker(
+            link, paper_traits(world=app.world_of(settings)), clock, app.exchange_accounts(settings)
+        )
         return app.build_engine(settings, broker, broker, clock, price_feed=broker), broker
 
     async def _start(self, engine: OrderEngine) -> bool:

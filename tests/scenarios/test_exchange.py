@@ -67,6 +67,9 @@ def test_f46_a_cancel_that_crosses_a_fill_ends_where_the_exchange_says(traded: i
 def test_f46_a_refused_cancel_is_looked_into_at_once() -> None:
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
+        await asyncio.sleep(
+            5
+        )  # the questions of the start are over, the next is half a minute off
         with stage.bad(notice_lost=1.0):
             await stage.engine.cancel(order_id, USER)
             stage.trade("005930", 57_700, 10)

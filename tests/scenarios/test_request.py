@@ -14,7 +14,8 @@ from jumun.brokers.paper.wire import Answer, Command, OrderTaken, Submit
 from jumun.model.events import OrderUnknown, SendIntended
 from jumun.model.orders import Flag, OrderStatus, Side
 from jumun.model.reasons import Reason
-from tests.scenarios.stage import ACCOUNT, CASH, Stage, an_intent, on_stage, until
+from jumun.rules.policy import Limits
+from tests.scenarios.stage import ACCOUNT, CASH, SYMBOLS, Stage, an_intent, on_stage, until
 
 LOST_ANSWERS = ("reply_lost", "reply_reset", "reset_early", "server_error", "reply_garbled")
 
@@ -327,3 +328,20 @@ def test_f18_too_many_unknown_orders_stop_new_ones_until_some_are_known() -> Non
         assert taken.denial is None
 
     on_stage(play)
+
+
+@pytest.mark.req("F-18", "I-61", "I-48")
+def test_f18_orders_that_wait_do_not_leave_either_while_too_many_are_unknown() -> None:
+    async def play(stage: Stage) -> None:
+        stage.weather(reply_lost=1.0, notice_lost=1.0, history_fails=1.0)
+        ids = [await stage.buy(0, symbol=symbol) for symbol in SYMBOLS]
+        assert stage.engine.desk.sending == 3
+        await until(lambda: len(stage.book.unknown) >= 3, 10.0)
+        await asyncio.sleep(20)
+        # Two more left in the instant in which the first of the three became unknown; the sixth did not.
+        assert [stage.arrived(order_id) for order_id in ids] == [1, 1, 1, 1, 1, 0]
+        stage.calm()
+        for order_id in ids:
+            assert (await stage.ended(order_id)).status is OrderStatus.FILLED
+
+    on_stage(play, limits=Limits(unknown_max=3, max_concurrent_orders=3))

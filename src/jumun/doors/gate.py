@@ -65,16 +65,23 @@ class Gate:
         silent = self.broker_silent_since()
         if silent is not None:
             where = f" at {self.exchange}" if self.exchange else ""
-            return f"BROKER_UNAVAILABLE: the broker{where} has not answered since {silent}; start it again"
+            why = f" ({desk.deaf})" if desk.deaf else ""
+            return (
+                f"BROKER_UNAVAILABLE: the broker{where} has not answered since {silent}{why}; start it again"
+            )
         return None if desk.accepting else "the desk does not take new orders; its log says why"
 
     def broker_silent_since(self) -> str | None:
-        """Return the UTC time since when no study succeeded, once that is longer than BROKER_SILENT_MAX_S."""
-        clock, since_ns = self.engine.clock, self.engine.reconciler.failing_since_ns
+        """Return the UTC time since when the broker is not heard, or its questions fail; else None.
+
+        A silent stream counts at once: it was listened for. Questions must fail for BROKER_SILENT_MAX_S.
+        """
+        clock, deaf_ns = self.engine.clock, self.engine.desk.deaf_since_ns
+        since_ns = self.engine.reconciler.failing_since_ns if deaf_ns is None else deaf_ns
         if since_ns is None:
             return None
         silent_ns = clock.monotonic_ns() - since_ns
-        if silent_ns <= BROKER_SILENT_MAX_S * NS:
+        if deaf_ns is None and silent_ns <= BROKER_SILENT_MAX_S * NS:
             return None
         return datetime.fromtimestamp((clock.now_ns() - silent_ns) // NS, UTC).isoformat()
 

@@ -157,6 +157,7 @@ class Floor:
             "modifies": self.modifies,
             "busts": self.busts,
             "accounts": [(a.balance(), a.held()) for a in self._accounts.values()],
+            "worst": self._worst,
             "numbers": self._numbers,
             "counts": [self._execution_count, self._bust_count],
             "bases": [[*key, price] for key, price in self._bases.items()],

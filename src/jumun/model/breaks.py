@@ -17,7 +17,8 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     theirs: Decimal
     found_ns: int  # UTC; its age counts from here
     owner: str = ""
-    text: str = ""
+    text: str = ""  # what differs
+    note: str = ""  # what its owner said when taking it
 
     @property
     def difference(self) -> Decimal:

@@ -71,7 +71,6 @@ class Story:
         self.flags: set[Flag] = set(order.flags)
         self.identities: set[str] = set()
 
-
     def trade(self, day: str, value: Decimal, qty: Decimal) -> None:
         """Add what traded on a day; taken back where it is below zero."""
         before = self.by_day.get(day, (ZERO, ZERO))

@@ -172,7 +172,9 @@ class Book:
                 self._find_break(event, record.ts_ns)
             case BreakAssigned():
                 known = self.breaks[event.break_id]
-                self.breaks[event.break_id] = msgspec.structs.replace(known, owner=event.owner)
+                self.breaks[event.break_id] = msgspec.structs.replace(
+                    known, owner=event.owner, note=event.text
+                )
             case BreakSettled():
                 del self.breaks[event.break_id]
             case IntentDenied() | ReportKept() | Recovered():
@@ -230,6 +232,7 @@ class Book:
             found_ns=ts_ns if known is None else known.found_ns,
             owner="" if known is None else known.owner,
             text=event.text,
+            note="" if known is None else known.note,
         )
 
     def _replace(self, before: Order | None, after: Order) -> None:

@@ -232,7 +232,7 @@ def decide_send(command: SendNext, draft: Draft) -> Decision:
         _never_sent(order, error.reason, str(error), draft)
         return draft.decision(order.order_id)
     too_late = order.tif in IMMEDIATE and phase not in MATCHED_AT_ONCE
-    now = is_time_for(order.session, order.order_type, order.venue, phase, draft.now_ns, draft.policy)
+    now = is_time_for(order.session, order.order_type, order.venue, draft.now_ns, draft.policy)
     if order.is_carried:
         if not now:
             rest_until_next_session(order, f"{order.venue} is {phase}: nothing of it was sent", draft)

@@ -20,20 +20,9 @@ OPENING: Final = frozenset({OrderType.MOO, OrderType.LOO})
 AUCTION: Final = OPENING | {OrderType.MOC, OrderType.LOC}
 IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 CARRIED: Final = frozenset({TimeInForce.GTC, TimeInForce.GTD})
-REGULAR: Final = frozenset({Phase.PRE_OPEN_AUCTION, Phase.CONTINUOUS, Phase.CLOSING_AUCTION})
 SENT_AS: Final = {OrderType.STOP: OrderType.MARKET, OrderType.STOP_LIMIT: OrderType.LIMIT}
 
-# The phases of the venue in which an order of a session is taken.
-PHASES: Final = {
-    TradingSession.REGULAR: REGULAR,
-    TradingSession.PRE_MARKET: frozenset({Phase.PRE_MARKET}),
-    TradingSession.CLOSE_BEFORE: frozenset({Phase.PRE_OPEN_AUCTION}),
-    TradingSession.CLOSE_AFTER: frozenset({Phase.AFTER_CLOSE_ENTRY, Phase.AFTER_CLOSE}),
-    TradingSession.SINGLE_PRICE: frozenset({Phase.SINGLE_PRICE}),
-    TradingSession.AFTER_MARKET: frozenset({Phase.AFTER_MARKET}),
-}
 MATCHED_AT_ONCE: Final = frozenset({Phase.CONTINUOUS, Phase.AFTER_MARKET, Phase.PRE_MARKET})
-CLOSE_BEFORE_NS: Final = (30 * 60 * 1_000_000_000, 20 * 60 * 1_000_000_000)  # 08:30 to 08:40, before the open
 
 
 def holds_stop(venue: Venue, order_type: OrderType, tif: TimeInForce, kinds: frozenset[KIND]) -> bool:
@@ -82,7 +71,7 @@ def session_problem(
 ) -> Denial | bool | None:
     """Return None when it may be sent now, True when it may only rest until the next session, or why not."""
     session = intent.session or TradingSession.REGULAR
-    if not is_time_for(session, intent.order_type, venue, phase, now_ns, policy):
+    if not is_time_for(session, intent.order_type, venue, now_ns, policy):
         if tif in CARRIED:
             return True
         text = f"{venue} is {phase} now, so {intent.symbol} cannot be sent; wait for its session"
@@ -94,20 +83,16 @@ def session_problem(
 
 
 def is_time_for(
-    session: TradingSession, order_type: OrderType, venue: Venue, phase: Phase, now_ns: int, policy: Policy
+    session: TradingSession, order_type: OrderType, venue: Venue, now_ns: int, policy: Policy
 ) -> bool:
-    """Whether an order of this session and kind may leave in this phase (I-57)."""
-    if order_type in OPENING:
-        return phase is Phase.PRE_OPEN_AUCTION
-    if session is TradingSession.REGULAR and venue is Venue.NXT and phase is Phase.PRE_MARKET:
-        return True  # it trades there too, and lives on through the day
-    if phase not in PHASES[session]:
-        return False
-    if session is not TradingSession.CLOSE_BEFORE:
-        return True
+    """Whether an order of this session and kind may leave now (I-57)."""
     plan = session_on(venue, local_date(venue, now_ns), policy.sessions)
-    first, last = CLOSE_BEFORE_NS
-    return plan is not None and plan.open_ns - first <= now_ns < plan.open_ns - last
+    if plan is None:
+        return False
+    entry = plan.auction_entry(order_type)
+    if entry is not None:
+        return entry[0] <= now_ns < entry[1]
+    return plan.takes(session, now_ns)
 
 
 def _carrying_problem(

@@ -16,8 +16,11 @@ from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.decide_submit import key_of
+from jumun.rules.draft import Decision
 from jumun.services.desk import Ticket
 from jumun.services.order_engine import OrderEngine
+
+__all__ = ["BulkSubmitter", "Decision", "Offer", "Posted"]  # doors get what is decided from here
 
 OFFERED_MAX: Final = 20_000  # orders that wait to be decided: as many as may wait for the disk
 ASKED_AT_ONCE: Final = 1_000  # keys in one question, as in key_lookup

@@ -86,6 +86,7 @@ class Desk:
         self.emergency: str | None = None  # why records go to the space kept aside, where they do
         self.catching_up = False  # notices may be missing: orders are taken, and none leaves (F-19)
         self.deaf = ""  # why the broker is not heard: new orders are refused (F-23)
+        self.deaf_since_ns: int | None = None  # monotonic
         self.on_effect: Callable[[Effect], None] = _nobody
         self.on_commit: Callable[[Sequence[Entry]], None] = _nobody
         self.on_ask: Callable[[], None] = lambda: None
@@ -213,7 +214,7 @@ class Desk:
 
     def caught_up(self) -> None:
         """The broker is heard, and what it said meanwhile is in the books: send what waited for that."""
-        self.catching_up, self.deaf = False, ""
+        self.catching_up, self.deaf, self.deaf_since_ns = False, "", None
         self._pump()
         self._wake.set()
 

@@ -56,6 +56,7 @@ class Liveness:
         self._why = ""
         self._misses = 0  # pings in a row without an answer
         self._unreadable = 0  # notices in a row that nobody could read
+        self._connections = 0  # how often we hung up to dial again
         self._connected = asyncio.Event()
         self._connected.set()
         reconciler.on_study = self._studied
@@ -64,10 +65,11 @@ class Liveness:
         """Hear the stream for ever; it ends only to begin again after `watch` has connected anew."""
         while True:
             await self._connected.wait()
+            connection = self._connections
             async for report in self._broker.reports():
                 self._note(report)
                 await self._hear(report)
-            if self._connected.is_set():
+            if connection == self._connections:
                 # Nobody here closed it: the client gave up, and `watch` connects again (F-23).
                 self._connected.clear()
                 self._lose("the broker's stream ended by itself", deaf=True)
@@ -132,6 +134,7 @@ class Liveness:
                 next_step="cancels work; new orders are taken again when the stream is back and caught up",
             )
             self._desk.deaf = self._why
+            self._desk.deaf_since_ns = self._desk.clock.monotonic_ns()
 
     def _look_at_age(self) -> None:
         if self._lost_ns is None or self._desk.deaf:
@@ -166,6 +169,7 @@ class Liveness:
     async def _connect_anew(self) -> None:
         """Hang up, whatever the connection thinks of itself, and dial; the next round tries again (F-25)."""
         self._connected.clear()
+        self._connections += 1
         try:
             async with asyncio.timeout(RECONNECT_TIMEOUT_S):
                 await self._broker.close()

@@ -40,6 +40,7 @@ CRASH_POINTS: Final = (
 )
 EVERYWHERE: Final = (
     *("history_fails", "history_page_lost", "balance_fails"),
+    *("history_stale", "balance_stale", "history_empty", "balance_empty"),
     *("failed append", "power loss", "clock step", "a task raises", "halt between check and act"),
     *(f"crash at {point}" for point in CRASH_POINTS),
 )
@@ -79,23 +80,22 @@ _SUBMIT: Final = {
 _CANCEL: Final = {
     _NEW: _NO_NUMBER,
     _ERROR: _NO_NUMBER,
-    _REJECTED: _NEVER_THERE,
     STOP_HELD: "a held stop is cancelled here, without a request",
     RESTING: "a resting order is cancelled here, without a request",
 }
 _MODIFY: Final = {
     _NEW: "an order that never left is modified here, without a request",
     _ERROR: _NO_NUMBER,
-    _REJECTED: _NEVER_THERE,
     STOP_HELD: "a held stop is modified here, without a request",
     RESTING: "a resting order is modified here, without a request",
     MODIFY_UNKNOWN: "the next modify waits until the one before is settled",
 }
-_NOTICE: Final = {_REJECTED: _NEVER_THERE, STOP_HELD: _NOT_THERE}
+_NOTICE: Final = {STOP_HELD: _NOT_THERE}
 _AT_ONCE: Final = "the exchange tells the stream that it ended before any answer can say so"
 _AT_STRIKE: Final = _NOTICE | {
     _FILLED: _AT_ONCE,
     _CANCELLED: _AT_ONCE,
+    _REJECTED: _AT_ONCE,
     RESTING: "its number of the day has ended before it rests, and was announced",
 }
 _EARLY: Final = {
@@ -107,9 +107,7 @@ _EARLY: Final = {
     RESTING: _NOT_THERE,
 }
 _LAG: Final = {
-    _REJECTED: _NEVER_THERE,
     STOP_HELD: _NOT_THERE,
-    RESTING: "its number of the day was visible long before it rests",
 }
 
 

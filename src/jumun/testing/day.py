@@ -169,6 +169,8 @@ class _Day:
         await self.traders.resume()
         await self.traders.habits.kill()
         await asyncio.sleep(DECIDED_WITHIN_S + 2 * self.scenario.visible_after_ns / NS)
+        await self.traders.registrar.settle_all()
+        await self.traders.resume()
         await self._decided("while the session goes on")
         over_ns = at_seoul_ns(day, EVENING_END) + machine.policy.settles_after_ns
         await self._sleep_until(over_ns + 3 * self.scenario.visible_after_ns + 60 * NS)
@@ -199,7 +201,9 @@ class _Day:
             hangs = order.attempt_open and not order.is_unknown
             self.checks.that("I-58", not hangs, "{} is still in flight {}", order.order_id, when)
             if is_over:
-                decided = order.is_unknown or Flag.DISPUTED in order.flags or _waits(order, life.engine.desk.book)
+                decided = (
+                    order.is_unknown or Flag.DISPUTED in order.flags or _waits(order, life.engine.desk.book)
+                )
                 text = "{} is {} after its session"
                 self.checks.that("I-58", decided, text, order.order_id, order.status)
         self.checks.that("I-58", True, "")

@@ -160,7 +160,9 @@ class MarketChecks:
         theirs = self._records.oracle_orders(order_id)
         ever = sum((one.qty if one.is_open else one.qty_filled for one in theirs), ZERO)
         most = ours.qty if ours.qty_authorised is None else ours.qty_authorised
-        self._checks.that("I-03", ever <= most, "{} could execute {}, {} were asked for", order_id, ever, most)
+        self._checks.that(
+            "I-03", ever <= most, "{} could execute {}, {} were asked for", order_id, ever, most
+        )
 
     def _refused(self, arrival: Arrival) -> None:
         order, that = arrival.order, self._checks.that

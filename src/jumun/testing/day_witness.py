@@ -41,7 +41,9 @@ class EquityWitness:
         self._income: dict[str, Decimal] = {}
         self._held: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}  # shares and their cost
         self._gained: dict[tuple[str, str], Decimal] = {}
-        self._unlike: set[tuple[str, str]] = set()  # places with entries that are no trades: not counted twice
+        self._unlike: set[tuple[str, str]] = (
+            set()
+        )  # places with entries that are no trades: not counted twice
 
     def see(self, record: Record, before: Order | None, after: Order | None) -> None:
         """Follow the money of one record."""
@@ -131,7 +133,9 @@ class StudyWitness:
         that, name = self._checks.that, after.order_id
         that("I-19", after.qty_filled >= before.qty_filled, "{} was set back by a history", name)
         event = record.event
-        missing = isinstance(event, OrderFlagged) and event.flag is Flag.DISPUTED and "does not hold" in event.text
+        missing = (
+            isinstance(event, OrderFlagged) and event.flag is Flag.DISPUTED and "does not hold" in event.text
+        )
         if missing and self.ages_hold:
             that("I-19", not self._is_at_exchange(after), "{} was called missing and is there", name)
 

@@ -173,7 +173,8 @@ def _pick_later(random: Random, stormy: bool) -> tuple[str, ...]:
 
 
 def _habits(random: Random) -> tuple[str, ...]:
-    return tuple(habit for habit in HABITS if random.random() < HABIT_CHANCE)
+    usual = [habit for habit in HABITS if random.random() < HABIT_CHANCE]
+    return (*usual, *(habit for habit in LATER_HABITS if random.random() < LATER_HABIT_CHANCE))
 
 
 def _rate(random: Random, low: float, high: float) -> float:
@@ -241,13 +242,21 @@ LATER_CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
             sorted((r.randint(5, STORM_S), r.choice(MODIFY_POINTS)) for _ in range(r.randint(2, 6)))
         )
     },
+    "stale": lambda r: {
+        "history_stale": _rate(r, 0.02, 0.2),
+        "balance_stale": _rate(r, 0.02, 0.2),
+        "stale_ms_max": r.randint(500, 3_000),
+    },
+    "empty": lambda r: {"history_empty": _rate(r, 0.02, 0.2), "balance_empty": _rate(r, 0.02, 0.2)},
     "slow_reply": lambda r: {"reply_late": _rate(r, 0.02, 0.1), "reply_late_ms_max": r.randint(500, 7_000)},
 }
 ALL_CLASSES: Final = {**CLASSES, **LATER_CLASSES}
 LATER_CHANCE: Final = 0.12
 STEADY: Final = ("notice_doubled", "notice_late")  # each strikes some thirty times a day, however it is drawn
 HABITS: Final = ("modifies", "stops", "carried", "immediate", "mass cancel", "kill")
+LATER_HABITS: Final = ("ex officio", "refused later", "busts", "entries", "jumps")
 HABIT_CHANCE: Final = 0.4
+LATER_HABIT_CHANCE: Final = 0.2
 
 
 def market_world(scenario: Scenario) -> World:

@@ -42,7 +42,9 @@ class Questions:
     """What was asked and answered, over all lives of the desk. Instants are virtual."""
 
     def __init__(self, checks: Checks, elapsed_ns: Callable[[], int]) -> None:
-        self.arrived: dict[tuple[str, str], list[int]] = {}  # account and day: when orders came to the exchange
+        self.arrived: dict[
+            tuple[str, str], list[int]
+        ] = {}  # account and day: when orders came to the exchange
         self.heard: set[str] = set()  # executions that the desk was told of when it knew their order
         self.answered: set[int] = set()  # our clocks before the histories that were answered in whole
         self.balance_ns = -1  # when the newest balance that was answered was asked for

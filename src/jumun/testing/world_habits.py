@@ -204,4 +204,3 @@ class Habits:
 
 def _is_listed(order: Order) -> bool:
     return order.is_unknown or Flag.DISPUTED in order.flags
-

@@ -21,6 +21,7 @@ from jumun.rules.draft import Decision
 from jumun.testing.world import INSTRUMENTS, NS, STORM_S, Scenario
 from jumun.testing.world_account import ACCOUNT, OPERATOR
 from jumun.testing.world_desk import Crashed, Machine
+from jumun.testing.world_exchange import Registrar
 from jumun.testing.world_habits import Habits
 
 ZERO: Final = Decimal(0)
@@ -42,6 +43,7 @@ class Traders:
         self._checks = machine.checks
         self._random = Random(f"traders {scenario.seed}")
         self.habits = Habits(scenario, machine, market)
+        self.registrar = Registrar(scenario, machine, market)
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._sent = 0
         self.answers: dict[str, str] = {}  # idempotency key: order id
@@ -52,6 +54,7 @@ class Traders:
         """Send intents, on and off, until the storm is over; then wait for every caller."""
         gap_s = STORM_S / max(orders, 1)
         operator = self._spawn(self._operator(), "operator")
+        registrar = self._spawn(self.registrar.run(), "registrar")
         while orders > 0:
             await asyncio.sleep(round(self._random.expovariate(1 / gap_s), 3))
             burst = self._random.randint(2, 8) if self._random.random() < 0.06 else 1
@@ -59,6 +62,7 @@ class Traders:
                 orders -= 1
                 self._one()
         operator.cancel()
+        registrar.cancel()
         while self._tasks:
             await asyncio.wait(list(self._tasks)[:1])
 
@@ -170,6 +174,7 @@ class Traders:
         """Look every few seconds and let trading go on after a drill."""
         while True:
             await asyncio.sleep(round(self._random.uniform(2, 8), 3))
+            await self.registrar.settle()
             await self.resume()
             await self.habits.sweep(tuple(instrument.symbol for instrument in INSTRUMENTS))
 
@@ -183,7 +188,8 @@ class Traders:
         stranger = self._machine.shared and self._scenario.exclusive and STRANGE in halt.text
         if stranger:
             self._checks.reach("a stranger in an exclusive account stops trading")
-        expected = halt.reason is Reason.OPERATOR or stranger
+        broken = halt.reason is Reason.BREAK and bool(self._machine.records.jumps)
+        expected = halt.reason is Reason.OPERATOR or stranger or broken
         self._checks.that("I-43", expected, "trading is halted: {} {}", halt.reason, halt.text)
         try:
             await self._machine.ask(life, life.engine.resume(OPERATOR, "the drill is over"))

@@ -16,12 +16,23 @@ NS = 1_000_000_000
 
 
 def a_gate(
-    *, accepting: bool = True, failure: object = None, halt: object = None, silent_since_ns: int | None = None
+    *,
+    accepting: bool = True,
+    failure: object = None,
+    halt: object = None,
+    silent_since_ns: int | None = None,
+    deaf_since_ns: int | None = None,
 ) -> Gate:
     """A gate before a desk of which only the facts that a door reads exist."""
     book = SimpleNamespace(halt=halt)
     engine: Any = SimpleNamespace(
-        desk=SimpleNamespace(accepting=accepting, failure=failure, book=book),
+        desk=SimpleNamespace(
+            accepting=accepting,
+            failure=failure,
+            book=book,
+            deaf="the stream is silent" if deaf_since_ns is not None else "",
+            deaf_since_ns=deaf_since_ns,
+        ),
         clock=SimpleNamespace(now_ns=lambda: 1_763_600_100 * NS, monotonic_ns=lambda: 100 * NS),
         reconciler=SimpleNamespace(failing_since_ns=silent_since_ns),
     )
@@ -86,3 +97,10 @@ def test_a_broker_that_is_silent_for_more_than_ten_seconds_makes_the_service_unr
         why = gate.unready() or ""
         assert why.startswith("BROKER_UNAVAILABLE: the broker at 127.0.0.1:7600 has not answered since ")
         assert gate.broker_silent_since() == "2025-11-20T00:54:49+00:00"
+
+
+@pytest.mark.req("F-23", "F-25", "I-60")
+def test_a_broker_whose_stream_is_silent_makes_the_service_unready_at_once() -> None:
+    gate = a_gate(deaf_since_ns=100 * NS)
+    gate.open()
+    assert "has not answered since 2025-11-20T00:55:00+00:00 (the stream is silent)" in (gate.unready() or "")

@@ -130,7 +130,8 @@ def test_a_break_shows_its_age_its_owner_and_grouped_figures(screen: io.StringIO
                 difference="4996900.5",
                 age_s="7380",
                 owner="홍길동",
-                text="결제원에 확인 중",
+                text="what the desk found",
+                note="결제원에 확인 중",
             ),
             desk_pb2.BreakRow(
                 break_id="B8",

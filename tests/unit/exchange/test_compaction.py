@@ -1,5 +1,6 @@
 """A long ledger becomes a short one that leads to the same market, whatever happens in between."""
 
+import hashlib
 import os
 import shutil
 from decimal import Decimal
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jumun.exchange.ledger_file import LedgerFile, perform
+from jumun.exchange.ledger_file import FIRST_CHAIN, LedgerFile, perform
 from jumun.exchange.market import Market
 from jumun.exchange.protocol import Advance, Cancel, Change, Modify, OpenAccount, Step, Submit
 from jumun.exchange.records import Bust, Execution
@@ -207,6 +208,21 @@ def test_an_altered_snapshot_stops_the_start(tmp_path: Path) -> None:
     play(path, [], compact_after=5)
     path.write_bytes(path.read_bytes().replace(b'"57000"', b'"57100"', 1))
     with pytest.raises(TornJournal, match="record 1 was altered"):
+        LedgerFile.open(path, WORLD)
+
+
+@pytest.mark.req("I-26")
+def test_a_snapshot_of_another_market_than_it_says_is_refused_even_with_a_valid_chain(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    play(path, DAY)
+    play(path, [], compact_after=5)
+    chain, lines = FIRST_CHAIN, list[bytes]()
+    for line in path.read_bytes().splitlines():
+        body = line.partition(b" ")[2].replace(b'"cash":{"KRW":"1', b'"cash":{"KRW":"2')
+        chain = hashlib.sha256(chain.encode() + body).hexdigest()
+        lines.append(chain.encode() + b" " + body + b"\n")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(TornJournal, match="another market than it says"):
         LedgerFile.open(path, WORLD)
 
 

@@ -15,13 +15,19 @@ def cited_in(suffix: str, folder: str) -> set[str]:
     """The ids that a folder's files of one kind name; the generated map and its source do not count."""
     found: set[str] = set()
     for path, text in texts(suffix):
-        if path.startswith(folder) and "requirements" not in path and not path.endswith("test_function_ids.py"):
+        if (
+            path.startswith(folder)
+            and "requirements" not in path
+            and not path.endswith("test_function_ids.py")
+        ):
             found.update(ID.findall(text))
     return found
 
 
 @pytest.mark.req("S002-11")
-@pytest.mark.parametrize(("suffix", "folder"), [(".py", "src/jumun/rules/"), (".py", "tests/"), (".md", "docs/")])
+@pytest.mark.parametrize(
+    ("suffix", "folder"), [(".py", "src/jumun/rules/"), (".py", "tests/"), (".md", "docs/")]
+)
 def test_each_function_of_specification_002_is_named_where_it_is_built_shown_and_told(
     suffix: str, folder: str
 ) -> None:

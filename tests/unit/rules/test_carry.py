@@ -111,7 +111,7 @@ def test_a_late_fill_of_yesterdays_number_counts_and_leaves_todays_attempt_open(
 @pytest.mark.req("C-10", "C-38")
 def test_an_order_good_till_a_day_ends_after_the_session_of_that_day() -> None:
     bench = Bench()
-    till = {"time_in_force": TimeInForce.GTD, "good_till": TOMORROW}
+    till: dict[str, Any] = {"time_in_force": TimeInForce.GTD, "good_till": TOMORROW}
     order = overnight(bench, bench.working(an_intent(**till)))
     assert order.resting
     order = next_day(bench, order)
@@ -125,7 +125,7 @@ def test_an_order_good_till_a_day_ends_after_the_session_of_that_day() -> None:
 @pytest.mark.req("C-38")
 def test_one_that_rests_when_its_last_day_is_over_expires_by_the_clock() -> None:
     bench = Bench()
-    till = {"time_in_force": TimeInForce.GTD, "good_till": TOMORROW}
+    till: dict[str, Any] = {"time_in_force": TimeInForce.GTD, "good_till": TOMORROW}
     order = overnight(bench, bench.working(an_intent(**till)))
     assert order.expires_ns is not None
     bench.now_ns = order.expires_ns

@@ -274,8 +274,9 @@ def test_new_prices_are_written_with_their_positions_but_are_no_position_updates
 def test_a_late_fill_of_an_order_that_left_memory_is_told_without_the_order() -> None:
     bench = Bench()
     order = bench.fill(bench.working(), 10)
+    image = len(bench.records)
     bench.fill(order, 1, 2)
-    late, image = bench.records[-1], len(bench.records) - 1
+    late = bench.records[image]
     begun = Book.from_image(refold(bench.records[:image]).image())
     entry = entry_of(late, begun.apply(late), "sim")
     assert told(entry) == ["order_executed", "position_updated"]

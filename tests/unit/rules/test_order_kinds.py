@@ -89,10 +89,13 @@ def test_an_order_of_a_session_leaves_in_that_session_only(
         ("2025-05-27T08:55:00+09:00", False),
         ("2025-05-27T09:01:00+09:00", True),
         ("2025-05-27T15:25:00+09:00", False),
-        ("2025-05-27T16:30:00+09:00", False),
+        ("2025-05-27T16:30:00+09:00", True),
+        ("2025-05-27T20:00:00+09:00", False),
     ],
 )
-def test_a_regular_order_at_nxt_may_be_sent_before_the_opening_too(when: str, taken: bool) -> None:
+def test_a_regular_order_at_nxt_may_be_sent_before_the_opening_and_in_the_evening_too(
+    when: str, taken: bool
+) -> None:
     assert (verdict(a_bench(when), venue=Venue.NXT) is None) is taken
 
 
@@ -123,11 +126,25 @@ def test_closing_orders_are_taken_while_the_market_trades(order_type: OrderType)
     assert (order.reason, order.expires_ns) == (None, None), "an auction order has no timeout (C-14)"
 
 
-@pytest.mark.req("C-10")
-def test_opening_orders_are_not_taken_once_the_market_is_open() -> None:
-    bench = a_bench("2025-05-27T10:00:00+09:00")
-    bench.now_ns = US_OPEN_NS
-    assert verdict(bench, symbol=APPLE, order_type=OrderType.MOO, price=None) is Reason.SESSION_CLOSED
+@pytest.mark.req("C-10", "I-57")
+@pytest.mark.parametrize(
+    ("when", "order_type", "taken"),
+    [
+        ("2025-05-27T09:27:59-04:00", OrderType.MOO, True),
+        ("2025-05-27T09:28:00-04:00", OrderType.MOO, False),
+        ("2025-05-27T10:00:00-04:00", OrderType.LOO, False),
+        ("2025-05-27T09:00:00-04:00", OrderType.MOC, False),
+        ("2025-05-27T15:49:59-04:00", OrderType.MOC, True),
+        ("2025-05-27T15:50:00-04:00", OrderType.LOC, False),
+    ],
+)
+def test_orders_for_one_auction_are_taken_until_their_cut_off(
+    when: str, order_type: OrderType, taken: bool
+) -> None:
+    bench = a_bench(when)
+    price = D("201.00") if order_type in (OrderType.LOO, OrderType.LOC) else None
+    refused = verdict(bench, symbol=APPLE, order_type=order_type, price=price)
+    assert refused is (None if taken else Reason.SESSION_CLOSED)
 
 
 @pytest.mark.req("C-10", "S002-26")

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,9 +35,9 @@ from tests.unit.rules.desk_values import (
 S = OrderStatus
 
 
-def a_stop(bench: Bench, price: int = 68_000, **changes: object) -> Order:
+def a_stop(bench: Bench, price: int = 68_000, **changes: Any) -> Order:
     """Sell 10 Samsung at the market when it trades at 68,000 or below."""
-    values = {"order_type": OrderType.STOP, "price": None, "stop_price": D(price), **changes}
+    values: dict[str, Any] = {"order_type": OrderType.STOP, "price": None, "stop_price": D(price), **changes}
     return bench.submit(a_sale(**values))
 
 
@@ -67,7 +69,7 @@ def test_a_stop_is_held_and_reserved_until_its_price_is_seen_and_then_goes_out_a
 @pytest.mark.req("C-11")
 def test_a_stop_limit_goes_out_as_a_limit_order_at_its_limit() -> None:
     bench = Bench()
-    kind = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(71_000), "price": D(71_500)}
+    kind: dict[str, Any] = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(71_000), "price": D(71_500)}
     order = bench.submit(an_intent(**kind))
     assert hear(bench, 70_900) == []
     assert hear(bench, 71_000) == ["StopTriggered"]
@@ -82,7 +84,7 @@ def test_a_stop_limit_goes_out_as_a_limit_order_at_its_limit() -> None:
 def test_a_broker_that_knows_stops_gets_the_stop_itself() -> None:
     native = KINDS | {(Venue.KRX, OrderType.STOP_LIMIT, TimeInForce.DAY)}
     bench = Bench(a_policy(kinds=native))
-    kind = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(71_000), "price": D(71_500)}
+    kind: dict[str, Any] = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(71_000), "price": D(71_500)}
     order = bench.sent(an_intent(**kind))
     assert (order.stop_held, order.attempt_open) == (False, True)
     [sent] = [r.event for r in bench.records if isinstance(r.event, SendIntended)]
@@ -124,7 +126,7 @@ def test_a_stop_for_the_day_outlives_the_order_timeout_and_ends_with_its_session
 @pytest.mark.req("I-57", "F-58", "S002-23")
 def test_a_triggered_stop_is_looked_at_again_before_it_leaves() -> None:
     bench = Bench(krw=710_200)
-    kind = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(70_000), "price": D(70_500)}
+    kind: dict[str, Any] = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(70_000), "price": D(70_500)}
     order = bench.submit(an_intent(**kind))
     hear(bench, 70_000)
     bench.quotes[SAMSUNG] = (D(70_000), D(50_000))  # the base was corrected: 70,500 is above today's limit
@@ -146,7 +148,7 @@ def test_a_triggered_stop_is_looked_at_again_before_it_leaves() -> None:
     ],
 )
 def test_a_stop_needs_its_price_and_nothing_else_may_carry_one(
-    changes: dict[str, object], reason: Reason
+    changes: dict[str, Any], reason: Reason
 ) -> None:
     bench = Bench()
     assert bench.submit(an_intent(**changes)).reason is reason
@@ -175,7 +177,8 @@ def test_the_index_finds_exactly_the_stops_that_a_price_touches(
     due = {
         order.order_id
         for order in left
-        if (price >= order.stop_price if order.side is Side.BUY else price <= order.stop_price)
+        if order.stop_price is not None
+        and (price >= order.stop_price if order.side is Side.BUY else price <= order.stop_price)
     }
     touched = index.touched(orders[0].symbol, Decimal(price)) if orders else []
     assert set(touched) == due

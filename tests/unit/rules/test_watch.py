@@ -1,5 +1,7 @@
 """What a person hears of while an order lives (S000-83 to 86, S000-95 to 101, S002-69)."""
 
+from typing import Any
+
 import pytest
 
 from jumun.model.orders import Alarm, Order, OrderStatus, OrderType, TimeInForce
@@ -20,7 +22,7 @@ from tests.unit.rules.desk_values import (
 )
 
 S = OrderStatus
-DAY = {"time_in_force": TimeInForce.DAY}
+DAY: dict[str, Any] = {"time_in_force": TimeInForce.DAY}
 
 
 def after(bench: Bench, order: Order, seconds: int) -> tuple[Alarm, ...]:

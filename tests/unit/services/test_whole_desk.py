@@ -20,6 +20,10 @@ DAY: dict[str, Any] = {"time_in_force": TimeInForce.DAY}
 KIM = UserId("kim")
 
 
+def is_halted(engine: OrderEngine) -> bool:
+    return engine.desk.book.halt is not None
+
+
 async def resting(engine: OrderEngine, number: int = 1, price: int = 50_000, **changes: Any) -> Order:
     """An order that the exchange has and that does not trade."""
     intent = an_intent(number, **{"price": D(price), "qty": D(10), **DAY, **changes})
@@ -148,7 +152,7 @@ def test_a_break_is_owned_corrected_and_only_then_trading_resumes() -> None:
         await until(lambda: engine.breaks(), seconds=120)
         [found] = engine.breaks()
         assert (found.subject, found.difference) == ("CASH:KRW", -777)
-        assert engine.desk.book.halt is not None
+        assert is_halted(engine)
         refused = await engine.resume(KIM, "go")
         assert refused.denial is not None
         assert refused.denial.reason is Reason.UNSETTLED_BREAK
@@ -157,7 +161,7 @@ def test_a_break_is_owned_corrected_and_only_then_trading_resumes() -> None:
         await engine.settle_break(found.break_id, KIM, "custody fee", correct=True)
         assert engine.breaks() == ()
         assert (await engine.resume(KIM, "corrected")).denial is None
-        assert engine.desk.book.halt is None
+        assert not is_halted(engine)
         assert engine.desk.book.cash[ACCOUNT, "KRW"] == stage.market.balance_of(ACCOUNT).cash["KRW"]
         await engine.stop()
 
@@ -178,11 +182,11 @@ def test_nobody_resumes_without_a_look_at_the_broker_that_is_newer_than_the_halt
         stage.broker.balance = silent  # type: ignore[method-assign]
         with pytest.raises(BrokerUnavailable):
             await engine.resume(KIM, "back")
-        assert engine.desk.book.halt is not None
+        assert is_halted(engine)
         stage.broker.balance = answering  # type: ignore[method-assign]
         rounds = engine.reconciler.rounds
         await engine.resume(KIM, "back")
-        assert engine.desk.book.halt is None
+        assert not is_halted(engine)
         assert engine.reconciler.rounds > rounds
         await engine.stop()
 

@@ -86,8 +86,8 @@ def _tell(reply: "desk_pb2.BreaksReply", as_json: bool) -> None:
         figures.add(row.break_id, row.account_id, row.subject, *amounts, printing.age(row.age_s), owner)
     figures.show(console)
     for row in reply.breaks:
-        if row.owner:  # before that the text is only what the table says
-            console.print(f"{row.break_id}: {row.text}", soft_wrap=not console.is_terminal)
+        if row.note:
+            console.print(f"{row.break_id}: {row.note}", soft_wrap=not console.is_terminal)
 
 
 def _amount(subject: str, text: str) -> str:

@@ -163,6 +163,7 @@ class BookCalls(DeskServicer):
                     age_s=f"{(now_ns - row.found_ns) / 1e9:.0f}",
                     owner=row.owner,
                     text=row.text,
+                    note=row.note,
                 )
                 for row in sorted(breaks, key=lambda row: row.found_ns)
             ]

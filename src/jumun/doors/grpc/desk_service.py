@@ -14,7 +14,7 @@ from jumun.model.ids import AccountId, UserId
 from jumun.model.instruments import Venue
 from jumun.model.orders import Order, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
-from jumun.rules.draft import Decision
+from jumun.services.bulk import Decision
 from jumun.services.intake import (
     Asked,
     choice,

@@ -28,8 +28,7 @@ from jumun.model.ids import UserId
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
-from jumun.rules.draft import Decision
-from jumun.services.bulk import Offer, Posted
+from jumun.services.bulk import Decision, Offer, Posted
 from jumun.services.intake import is_near, name, optional_number
 
 CANCEL_ASKED: Final = "a cancel is on its way; the order can still fill until it is confirmed"

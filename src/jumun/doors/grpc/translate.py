@@ -12,7 +12,7 @@ from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import ZERO, decimal_of_double
 from jumun.model.orders import Order, OrderStatus, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
-from jumun.rules.draft import Decision
+from jumun.services.bulk import Decision
 from jumun.services.intake import Asked, choice, instant_ns, number, optional_choice, optional_number
 
 STATUS_OF: Final[Mapping[OrderStatus, int]] = {

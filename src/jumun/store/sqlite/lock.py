@@ -4,6 +4,7 @@ The lock belongs to the open file, so the system frees it when a process dies, h
 text inside only names the holder for people.
 """
 
+import contextlib
 import fcntl
 import os
 from datetime import UTC, datetime
@@ -49,8 +50,9 @@ class WriterLock:
                 f"{path} cannot be locked ({error.strerror}); keep the store on a local disk"
             ) from error
         started = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC).isoformat()
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{label[:_LABEL_MAX]} (process {os.getpid()}, since {started})\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the place is taken all the same, only unnamed
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{label[:_LABEL_MAX]} (process {os.getpid()}, since {started})\n".encode(), 0)
         return cls(handle)
 
     def release(self) -> None:

@@ -267,7 +267,7 @@ class BreaksReply(_message.Message):
     def __init__(self, breaks: _Optional[_Iterable[_Union[BreakRow, _Mapping]]] = ...) -> None: ...
 
 class BreakRow(_message.Message):
-    __slots__ = ("break_id", "account_id", "subject", "ours", "theirs", "difference", "found_ns", "age_s", "owner", "text")
+    __slots__ = ("break_id", "account_id", "subject", "ours", "theirs", "difference", "found_ns", "age_s", "owner", "text", "note")
     BREAK_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +278,7 @@ class BreakRow(_message.Message):
     AGE_S_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     break_id: str
     account_id: str
     subject: str
@@ -288,7 +289,8 @@ class BreakRow(_message.Message):
     age_s: str
     owner: str
     text: str
-    def __init__(self, break_id: _Optional[str] = ..., account_id: _Optional[str] = ..., subject: _Optional[str] = ..., ours: _Optional[str] = ..., theirs: _Optional[str] = ..., difference: _Optional[str] = ..., found_ns: _Optional[int] = ..., age_s: _Optional[str] = ..., owner: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    note: str
+    def __init__(self, break_id: _Optional[str] = ..., account_id: _Optional[str] = ..., subject: _Optional[str] = ..., ours: _Optional[str] = ..., theirs: _Optional[str] = ..., difference: _Optional[str] = ..., found_ns: _Optional[int] = ..., age_s: _Optional[str] = ..., owner: _Optional[str] = ..., text: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class BookEntryRequest(_message.Message):
     __slots__ = ("account_id", "document", "by", "text", "rows")
