@@ -7,6 +7,7 @@ that no test shows says to whom it belongs, and only the milestones below may be
 """
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ OWNERS: Final = ("KIS", "Controls", "Later")
 OTHERS_MAX: Final = 2  # names of tests that are no scenarios
 
 
+@lru_cache(maxsize=1)  # it reads every test file
 def shown_by() -> dict[str, list[str]]:
     """Return the tests of each fault id: its scenarios, else a few others that cite it."""
     scenarios: dict[str, list[str]] = {}
