@@ -306,7 +306,7 @@ def no_cancels_in_a_halt() -> None:
 
 def switch_off_our_own_eyes() -> None:
     """No break and no contradiction stops the desk: what is seen then, the oracle has seen."""
-    from jumun.rules import decide, decide_history, hear
+    from jumun.rules import decide_breaks, decide_history, hear
     from jumun.rules.draft import Draft
 
     def silent(text: str, draft: Draft) -> None:
@@ -317,7 +317,7 @@ def switch_off_our_own_eyes() -> None:
 
     _patch(hear, "stop", silent)
     _patch(decide_history, "stop", silent)
-    _patch(decide, "differences_of", alike)
+    _patch(decide_breaks, "differences_of", alike)
 
 
 MUTANTS: Final[dict[int, Mutant]] = {

@@ -268,7 +268,8 @@ class Book:
 
     def _index(self, before: Order | None, after: Order) -> None:
         order_id, place = after.order_id, (after.account_id, after.symbol)
-        self._add_names(after)
+        if before is None or before.refs is not after.refs:
+            self._add_names(after)
         _set(self.waiting, order_id, is_waiting(after))
         if before is not None and before.is_unknown and not after.is_unknown:
             self.unknown.pop(order_id, None)
@@ -281,11 +282,12 @@ class Book:
             self.stops.add(after)
         elif before is not None and before.stop_held:
             self.stops.discard(before)
-        at_symbol = self.open_by_symbol.setdefault(place, {})
-        _set(at_symbol, order_id, after.is_executable)
-        if not at_symbol:
-            del self.open_by_symbol[place]
-        self._occupy(place)
+        if before is None or before.is_executable is not after.is_executable:
+            at_symbol = self.open_by_symbol.setdefault(place, {})
+            _set(at_symbol, order_id, after.is_executable)
+            if not at_symbol:
+                del self.open_by_symbol[place]
+            self._occupy(place)
 
     def _index_flight(self, order_id: OrderId, after: Order) -> None:
         flying = after.attempt_open and after.is_executable

@@ -30,15 +30,8 @@ from jumun.rules.trading_days import GAP_DAYS_MAX
 DAYS_MAX: Final = 10
 
 
-COUNTED: Final = (
-    OrderCreated,
-    ForeignOrderAdopted,
-    OrderDenied,
-    OrderUnknown,
-    OrderAlarmed,
-    FillBooked,
-    FillReversed,
-)
+MONEY_AND_BIRTHS: Final = frozenset({FillBooked, FillReversed, OrderCreated, ForeignOrderAdopted})
+COUNTED: Final = MONEY_AND_BIRTHS | {OrderDenied, OrderUnknown, OrderAlarmed}
 
 
 def counts(event: OrderEvent, before: Order | None, after: Order | None) -> bool:
@@ -47,11 +40,11 @@ def counts(event: OrderEvent, before: Order | None, after: Order | None) -> bool
     Money counts whenever it moves. Everything else counts while the order is open: whether a closed one is
     still within reach is chance, and two folds of one journal must end at the same figures (I-25).
     """
-    if isinstance(event, FillBooked | FillReversed | OrderCreated | ForeignOrderAdopted):
+    if type(event) in MONEY_AND_BIRTHS:
         return True
     if before is None or before.status.is_final or after is None:
         return False
-    return isinstance(event, COUNTED) or after.status.is_final
+    return type(event) in COUNTED or after.status.is_final
 
 
 def day_of(event: OrderEvent, after: Order | None) -> tuple[str, str]:

@@ -137,13 +137,13 @@ class ImpossibleTransition(AssertionError):
 
 def next_status(order: Order, event: AnyOrderEvent) -> OrderStatus:
     """Return the status after `event`; raises ImpossibleTransition when the table has no such row."""
-    if isinstance(event, FACTS):
-        return order.status
-    if isinstance(event, FillBooked):
-        complete = order.qty_filled + event.fill.qty >= order.qty
-        return (AFTER_LAST_FILL if complete else AFTER_PART_FILL)[order.status]
     status = NEXT.get((order.status, type(event)))
     if status is None:
+        if isinstance(event, FillBooked):
+            complete = order.qty_filled + event.fill.qty >= order.qty
+            return (AFTER_LAST_FILL if complete else AFTER_PART_FILL)[order.status]
+        if isinstance(event, FACTS):
+            return order.status
         raise ImpossibleTransition(f"{order.order_id}: {type(event).__name__} cannot follow {order.status}")
     if isinstance(event, OrderModified) and event.terms.qty <= order.qty_filled and not status.is_final:
         return FILLED  # the modify lowered it to what had filled already
@@ -159,7 +159,7 @@ def can(order: Order, event_type: type) -> bool:
 
 def evolve(order: Order | None, event: AnyOrderEvent, ts_ns: int) -> Order:
     """Return the order after `event`; the only place where an order changes."""
-    if isinstance(event, OrderCreated | ForeignOrderAdopted):
+    if isinstance(event, (OrderCreated, ForeignOrderAdopted)):
         if order is not None:
             raise ImpossibleTransition(f"{event.order_id} was created twice")
         return event.order
@@ -171,9 +171,7 @@ def evolve(order: Order | None, event: AnyOrderEvent, ts_ns: int) -> Order:
 
 def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
     """Everything that changes beside the status."""
-    match event:
-        case OrderDenied():
-            return replace(order, reason=event.reason, reason_text=event.text)
+    match event:  # the frequent ones first: each case that does not fit costs a tenth of a microsecond
         case SendIntended():
             if event.reserve_price is not None and event.reserve_cost is not None:
                 order = replace(order, reserve_price=event.reserve_price, reserve_cost=event.reserve_cost)
@@ -190,8 +188,6 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
                 resting=False,
                 trade_date=event.request.trade_date,
             )
-        case SendNotLeft():
-            return replace(order, attempt_open=False, retry_at_ns=event.retry_at_ns, resting=bool(order.refs))
         case OrderSent():
             found = replace(with_ref(order, event.ref), attempt_open=False, absent_ns=None, tries=0)
             if order.status.is_final:
@@ -199,6 +195,12 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
             return replace(found, reason=None, reason_text="")
         case OrderAccepted():
             return replace(order, attempt_open=False, reason=None, reason_text="")
+        case FillBooked():
+            return _with_fill(order, event, ts_ns)
+        case OrderDenied():
+            return replace(order, reason=event.reason, reason_text=event.text)
+        case SendNotLeft():
+            return replace(order, attempt_open=False, retry_at_ns=event.retry_at_ns, resting=bool(order.refs))
         case OrderRejected():
             text = f"{event.code} {event.text}".strip()
             return replace(order, attempt_open=False, reason=Reason.BROKER_REJECTED, reason_text=text)
@@ -221,8 +223,6 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
         case NoticeCounted():
             # Not added to `qty_noticed`: whose shares it explained is a guess, and its price may differ.
             return replace(order, notices=(*order.notices, event.identity))
-        case FillBooked():
-            return _with_fill(order, event, ts_ns)
         case FillReversed():
             return _without_fill(order, event, ts_ns)
         case OrderAlarmed():

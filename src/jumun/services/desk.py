@@ -310,7 +310,8 @@ class Desk:
         self._batch.entries.append(entry_of(record, applied, self.policy.environment))
         if isinstance(event, SendIntended):
             self._sending[event.order_id] = None
-        if isinstance(event, SendIntended | CancelIntended | ModifyIntended):
+            self._batch.effects.append(event)
+        elif isinstance(event, (CancelIntended, ModifyIntended)):
             self._batch.effects.append(event)
         if applied.after is not None:
             self._follow(applied.after)

@@ -304,9 +304,8 @@ class OrderEngine:
         tickets = [
             self.desk.post(CancelOrder(order_id=order.order_id, by=by, closed=order)) for order in chosen
         ]
-        for ticket in tickets:
-            await ticket.durable
-        return sum(ticket.decision.denial is None for ticket in tickets)
+        decisions = [await ticket.durable for ticket in tickets]
+        return sum(decision.denial is None for decision in decisions)
 
     async def settle(self, order_id: OrderId, by: UserId, text: str) -> Decision:
         """Record a person's decision that an UNKNOWN order is not at the broker; raises UnknownOrder."""

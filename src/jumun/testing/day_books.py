@@ -108,7 +108,7 @@ class BookChecks:
                 cash[execution.currency.value] -= execution.cash_change
                 shares[execution.symbol] = shares.get(execution.symbol, ZERO) - execution.qty_change
         for currency, amount in cash.items():
-            ours = book.cash[account_id, currency]
+            ours = book.cash.get((account_id, currency), ZERO)
             that("I-38", ours == amount, "{}: {} here, {} at the exchange", currency, ours, amount)
         symbols = {*shares, *(symbol for _, symbol in book.positions)}
         for symbol in sorted(symbols):
@@ -154,6 +154,8 @@ class BookChecks:
                 continue  # its day is over there, and it lived on here
             if not theirs.is_open:
                 end = ENDS[theirs.state]
+                if theirs.qty_busted and ours.status is OrderStatus.FILLED:
+                    continue  # what was taken back of a filled order is not worked again: it stays filled here
                 refused = end is OrderStatus.REJECTED and ours.status is OrderStatus.CANCELLED
                 if refused and ours.qty_filled:
                     continue  # refused later, when a part had filled under an older number
@@ -165,7 +167,7 @@ class BookChecks:
         theirs = self._market.orders[key]
         look = (theirs.symbol, theirs.side, theirs.order_type, theirs.qty, theirs.price)
         unknown = (o for o in self._records.book.open.values() if o.is_unknown)
-        return any((o.symbol, o.side, o.order_type, o.qty, o.price) == look for o in unknown)
+        return any((o.symbol, o.side, o.wire_type, o.qty, o.price) == look for o in unknown)
 
 
 def _key(ref: BrokerRef) -> str:
