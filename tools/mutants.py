@@ -388,7 +388,8 @@ def _page(rows: list[str], seeds: int, seconds: float) -> str:
         "# Known bugs, put in on purpose\n\n"
         "`make mutants` puts each known bug of the catalogue into the desk, runs simulated days until an\n"
         f"invariant stops it, and exits 1 when one survives {seeds:,} seeds.\n"
-        f"{datetime.now(UTC):%Y-%m-%d}, revision {done.stdout.strip() or 'unknown'}, {seconds:.0f} seconds for all.\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, revision {done.stdout.strip() or 'unknown'}, "
+        f"{seconds:.0f} seconds for all.\n\n"
         "| mutant | killed by | seeds needed | what the check said |\n|---|---|---:|---|\n"
     )
     return head + "".join(f"{row}\n" for row in rows)
@@ -413,7 +414,8 @@ def main() -> int:
         name = f"mutant {number} ({MUTANTS[number].what})"
         if kill.invariant:
             print(
-                f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}: {kill.text}",
+                f"{name}: killed by {kill.invariant} at seed {kill.seed}, seed number {kill.seeds}: "
+                f"{kill.text}",
                 flush=True,
             )
             rows.append(

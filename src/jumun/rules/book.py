@@ -38,7 +38,7 @@ from jumun.model.reasons import Reason
 from jumun.rules.day_stats import count, counts, day_of, keep_newest
 from jumun.rules.ledger import apply_rows, cash_change
 from jumun.rules.order_machine import evolve
-from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares
+from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares, ties_up_the_same
 from jumun.rules.stops import StopIndex
 from jumun.rules.sub_ledger import StrategyKey, entry_positions_after, sub_positions_after
 
@@ -254,6 +254,8 @@ class Book:
             self._drop_names(oldest)
 
     def _reserve(self, before: Order | None, after: Order) -> None:
+        if before is not None and ties_up_the_same(before, after):
+            return
         cash = reserved_cash(after) - reserved_cash(before)
         if cash:
             key = (after.account_id, after.currency.value)

@@ -43,16 +43,17 @@ def watch_fill(order: Order, qty: Decimal, price: Decimal, draft: Draft) -> Orde
 
 def next_alarm_ns(order: Order, limits: Limits) -> int | None:
     """When time alone will raise the next alarm; None when it will not."""
-    due = [at for _, at, _ in _by_time(order, limits)]
-    return min(due, default=None)
+    due = _due(order, limits)
+    return None if due is None else due[1]
 
 
 def watch_time(order: Order, draft: Draft) -> Order:
     """Raise what is due by now."""
-    for alarm, at_ns, text in _by_time(order, draft.policy.limits):
-        if draft.now_ns >= at_ns:
-            order = raise_alarm(order, alarm, text, draft)
-    return order
+    limits = draft.policy.limits
+    due = _due(order, limits)
+    if due is None or draft.now_ns < due[1]:
+        return order
+    return raise_alarm(order, due[0], _told(due[0], limits), draft)
 
 
 def raise_alarm(order: Order, alarm: Alarm, text: str, draft: Draft) -> Order:
@@ -62,26 +63,33 @@ def raise_alarm(order: Order, alarm: Alarm, text: str, draft: Draft) -> Order:
     return draft.add(OrderAlarmed(order_id=order.order_id, alarm=alarm, text=text))
 
 
-def _by_time(order: Order, limits: Limits) -> list[tuple[Alarm, int, str]]:
-    """The alarms that time can still raise, with when and why."""
-    found: list[tuple[Alarm, int, str]] = []
-    if order.resting or order.attempt_ts_ns is None or order.status.is_final:
-        return found
-    since_ns = order.attempt_ts_ns
-    if order.status in UNCONFIRMED and Alarm.ACK_DELAY not in order.alarms:
-        text = f"no acceptance within {limits.ack_alert_s} s of the send"
-        found.append((Alarm.ACK_DELAY, since_ns + limits.ack_alert_s * SECOND_NS, text))
-    waits_by_nature = order.is_carried or order.order_type in AUCTION
-    unfilled = order.status is OrderStatus.ACCEPTED and not order.qty_filled and not waits_by_nature
-    if unfilled and Alarm.FILL_DELAY not in order.alarms:
-        text = f"no fill within {limits.fill_alert_s} s of the send"
-        found.append((Alarm.FILL_DELAY, since_ns + limits.fill_alert_s * SECOND_NS, text))
-    began_ns = order.first_fill_ns if order.status is OrderStatus.PART_FILLED else None
-    if began_ns is not None and Alarm.PARTIAL_TIMEOUT not in order.alarms:
-        text = f"part filled for longer than {limits.max_partial_fill_time_s} s"
-        at_ns = began_ns + limits.max_partial_fill_time_s * SECOND_NS
-        found.append((Alarm.PARTIAL_TIMEOUT, at_ns, text))
-    return found
+def _due(order: Order, limits: Limits) -> tuple[Alarm, int] | None:
+    """The one alarm that time can raise in the order's status, and when; None once it was raised."""
+    sent_ns, status = order.attempt_ts_ns, order.status
+    if sent_ns is None or order.resting:
+        return None
+    if status in UNCONFIRMED:
+        alarm, at_ns = Alarm.ACK_DELAY, sent_ns + limits.ack_alert_s * SECOND_NS
+    elif status is OrderStatus.PART_FILLED:
+        since_ns = order.first_fill_ns or sent_ns
+        alarm, at_ns = Alarm.PARTIAL_TIMEOUT, since_ns + limits.max_partial_fill_time_s * SECOND_NS
+    elif status is OrderStatus.ACCEPTED and not order.qty_filled and not _waits_by_nature(order):
+        alarm, at_ns = Alarm.FILL_DELAY, sent_ns + limits.fill_alert_s * SECOND_NS
+    else:
+        return None
+    return None if alarm in order.alarms else (alarm, at_ns)
+
+
+def _waits_by_nature(order: Order) -> bool:
+    return order.is_carried or order.order_type in AUCTION
+
+
+def _told(alarm: Alarm, limits: Limits) -> str:
+    if alarm is Alarm.ACK_DELAY:
+        return f"no acceptance within {limits.ack_alert_s} s of the send"
+    if alarm is Alarm.FILL_DELAY:
+        return f"no fill within {limits.fill_alert_s} s of the send"
+    return f"part filled for longer than {limits.max_partial_fill_time_s} s"
 
 
 def _watch_price(order: Order, price: Decimal, draft: Draft) -> Order:

@@ -155,7 +155,7 @@ class BookChecks:
             if not theirs.is_open:
                 end = ENDS[theirs.state]
                 if theirs.qty_busted and ours.status is OrderStatus.FILLED:
-                    continue  # what was taken back of a filled order is not worked again: it stays filled here
+                    continue  # what is taken back of a filled order is not worked again: it stays filled
                 refused = end is OrderStatus.REJECTED and ours.status is OrderStatus.CANCELLED
                 if refused and ours.qty_filled:
                     continue  # refused later, when a part had filled under an older number

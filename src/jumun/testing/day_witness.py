@@ -28,7 +28,7 @@ class Witness(Protocol):
 
 
 class EquityWitness:
-    """Equity changes by what was realised, by costs, by income and by money from outside; by nothing else (I-36).
+    """Equity changes by results, costs, income and money from outside, and by nothing else (I-36).
 
     Beside the book's figures the cost of what is held is counted a second time, at average cost and without
     rounding, from the fills alone.
@@ -102,7 +102,7 @@ class EquityWitness:
 
 
 class IntentWitness:
-    """Whatever the broker says: what was asked for, by whom and why, stays; and what it said is kept (I-44)."""
+    """Whatever the broker says, what was asked for and why stays; and what it said is kept (I-44)."""
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
@@ -146,7 +146,7 @@ class HaltWitness:
     def __init__(
         self, checks: Checks, elapsed_ns: Callable[[], int], compared_ns: Callable[[], int], slack_ns: int
     ) -> None:
-        """`compared_ns` is when the newest balance that was answered was asked for; `slack_ns` a commit's time."""
+        """`compared_ns` is when the newest answered balance was asked for; `slack_ns` a commit's time."""
         self._checks = checks
         self._elapsed_ns = elapsed_ns
         self._compared_ns = compared_ns

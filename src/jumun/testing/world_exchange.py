@@ -1,7 +1,7 @@
 """What exchanges and registrars do to orders and accounts on their own, in the middle of a simulated day.
 
-Orders are cancelled ex officio (F-52) or refused after they were accepted (F-51), fills are taken back (F-53),
-cash and shares come in with a document, or without one (F-54). Each is a habit of the day, drawn by name.
+Orders are cancelled ex officio (F-52) or refused after they were accepted (F-51), fills are taken back
+(F-53), cash and shares come in with a document, or without one (F-54). Each is a habit, drawn by name.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ class Registrar:
             self._checks.reach("a break was settled by a person")
 
     async def settle_all(self) -> None:
-        """After the storm: until no jump is unexplained and no break is open, with the patience of a person."""
+        """After the storm, with the patience of a person: no break may stay open."""
         if not self._machine.records.jumps:
             return
         for _ in range(SETTLE_ROUNDS):

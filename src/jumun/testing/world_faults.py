@@ -18,7 +18,7 @@ REFUSED_BY_PLAN: Final = "refused"
 
 
 class Struck:
-    """Who was struck: the exchange's key of an order, or our own id with its attempt, or nobody in particular."""
+    """Who was struck: the exchange's key of an order, or our own id of it, or nobody in particular."""
 
     __slots__ = ("fault", "key", "order_id")
 
@@ -49,7 +49,7 @@ class ToldLink(FaultyLink):
         self._marked: dict[int, tuple[LinkNotice, str]] = {}  # by identity: what is still to be delivered
 
     def delivered(self, notice: LinkNotice) -> None:
-        """The desk is about to hear this notice: a late one is late now, a doubled one comes for the second time."""
+        """The desk hears this notice now: a late one is late, of a doubled one it may be the second."""
         marked = self._marked.get(id(notice))
         if marked is None:
             return
