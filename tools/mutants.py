@@ -272,17 +272,18 @@ def numbers_without_dates() -> None:
 
 def swallow_what_goes_wrong() -> None:
     """19: the task that hears fills drops what goes wrong and goes on."""
-    from jumun.services.order_engine import OrderEngine
+    from jumun.services.liveness import Liveness
 
-    async def deaf(self: OrderEngine) -> None:
+    listen = Liveness.listen
+
+    async def deaf(self: Liveness) -> None:
         while True:
             try:
-                async for report in self.broker.reports():
-                    await self.hear(report)
+                await listen(self)
             except Exception:  # noqa: BLE001, S112 - the bug itself
                 continue
 
-    _patch(OrderEngine, "_hear_reports", deaf)
+    _patch(Liveness, "listen", deaf)
 
 
 def no_cancels_in_a_halt() -> None:
@@ -306,7 +307,7 @@ def no_cancels_in_a_halt() -> None:
 
 def switch_off_our_own_eyes() -> None:
     """No break and no contradiction stops the desk: what is seen then, the oracle has seen."""
-    from jumun.rules import decide_breaks, decide_history, hear
+    from jumun.rules import decide_breaks, decide_history, decide_submit, hear
     from jumun.rules.draft import Draft
 
     def silent(text: str, draft: Draft) -> None:
@@ -315,8 +316,8 @@ def switch_off_our_own_eyes() -> None:
     def alike(*books: object) -> list[object]:
         return []
 
-    _patch(hear, "stop", silent)
-    _patch(decide_history, "stop", silent)
+    for rules in (decide_breaks, decide_history, decide_submit, hear):
+        _patch(rules, "stop", silent)
     _patch(decide_breaks, "differences_of", alike)
 
 

@@ -147,4 +147,5 @@ class Registrar:
             await self.settle()
         life = await self._machine.ready()
         left = [found.subject for found in life.engine.breaks()]
+        self._checks.reach("everybody looked for breaks")
         self._checks.that("I-58", not left, "breaks of {} are open after everybody looked", left)

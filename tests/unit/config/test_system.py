@@ -1,5 +1,6 @@
 """The real clock and ids, and the names users import."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from uuid import UUID
 import pytest
 
 import jumun
-from jumun.system import SystemClock, SystemIds
+from jumun.system import COLLECT_AFTER, SystemClock, SystemIds, tune_collector
 
 SRC = Path(__file__).resolve().parents[3] / "src"
 
@@ -25,6 +26,18 @@ def test_ids_grow_within_a_millisecond_and_when_the_clock_steps_back() -> None:
 
 def test_two_sources_do_not_share_ids() -> None:
     assert SystemIds().new_id(10**18) != SystemIds().new_id(10**18)
+
+
+def test_a_started_service_lets_the_collector_rest_and_still_collects() -> None:
+    before = gc.get_threshold()
+    try:
+        tune_collector()
+        assert gc.isenabled()
+        assert gc.get_threshold() == COLLECT_AFTER
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 async def test_the_clock_tells_utc_and_its_monotonic_side_goes_forward() -> None:

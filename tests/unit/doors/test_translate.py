@@ -3,7 +3,6 @@
 import math
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -21,7 +20,7 @@ from jumun.rules.draft import Decision
 from jumun.rules.policy import Denial
 from jumun.testing.builders import a_ref, an_order
 
-UUID = str(uuid4())
+UUID = "0f3c9a52-7d1e-4b6a-9c4f-2a8e5d7b1c03"
 
 
 def a_request(**changes: Any) -> pb.OrderRequest:

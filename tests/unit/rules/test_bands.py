@@ -161,3 +161,12 @@ def test_both_limits_are_valid_prices_around_the_base(price: int, leverage: str)
         assert band.lower <= base <= band.upper
         multiple = abs(Decimal(leverage)) if product is Product.ETF else Decimal(1)
         assert band.upper <= max(base + base * multiple * Decimal("0.3"), base + 1)
+
+
+@pytest.mark.req("I-63")
+def test_a_band_keeps_the_base_as_it_was_written_whoever_asked_before() -> None:
+    plain, padded = price_band(korean(), Decimal(58_000), NOW), price_band(korean(), Decimal("58000.00"), NOW)
+    assert plain is not None
+    assert padded is not None
+    assert (str(plain.base), str(padded.base)) == ("58000", "58000.00")
+    assert (plain.lower, plain.upper) == (padded.lower, padded.upper)

@@ -369,3 +369,16 @@ def test_the_generated_calendar_lists_weekdays_only() -> None:
             days = [date(year, int(word[:2]), int(word[2:])) for word in words.split()]
             assert days == sorted(set(days))
             assert all(day.weekday() < 5 for day in days)
+
+
+@pytest.mark.req("F-92")
+@given(
+    venue=st.sampled_from(list(Venue)),
+    quarter=st.integers(0, 253_402_128_000 // 900 - 1),
+    into=st.integers(0, 2),
+)
+def test_the_date_is_that_of_the_instant_at_both_ends_of_a_quarter_hour(
+    venue: Venue, quarter: int, into: int
+) -> None:
+    moment = quarter * 900 * NS + (0, 1, 900 * NS - 1)[into]
+    assert local_date(venue, moment) == datetime.fromtimestamp(moment // NS, tz=ZONES[venue]).date()
