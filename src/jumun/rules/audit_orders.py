@@ -58,6 +58,7 @@ class Story:
         self.is_foreign = is_foreign
         self.status = order.status
         self.attempts = 0
+        self.sent = 0  # numbers that the broker gave for a send; a modify gives others
         self.attempt_open = False
         self.resting = False  # between two sessions: nothing of it is at the broker
         self.due = order.qty  # the quantity in force
@@ -168,6 +169,7 @@ def _tell(event: OrderEvent, story: Story, checks: Checks) -> None:
             checks.expect("I-21", intended, text, story.order_id, event.ref.number)
             if event.ref not in story.refs:
                 story.refs.append(event.ref)
+                story.sent += 1
         case OrderFlagged():
             story.flags.add(event.flag)
         case FillBooked():
