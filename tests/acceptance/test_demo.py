@@ -82,7 +82,7 @@ def test_twenty_sessions_and_a_thousand_signals_keep_every_invariant_and_a_secon
     assert {"FILLED", "CANCELLED", "REJECTED"} <= set(books["orders"])
     assert books["part_filled"] > 0
     assert {row.split(": ")[1] for row in books["refusals"]} >= {
-        *("SHARES", "MAX_ORDER_VALUE", "SESSION_CLOSED", "QTY_NOT_LOT", "KIND_NOT_SUPPORTED"),
+        *("SHARES", "MAX_ORDER_VALUE", "SESSION_CLOSED", "QTY_NOT_LOT"),
         *("PRICE_OUTSIDE_BAND", "EXPIRED", "ORDER_TIMEOUT"),
     }
     assert first["refused_without_order"] == {"UNKNOWN_SYMBOL": 12}
