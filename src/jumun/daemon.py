@@ -1,7 +1,6 @@
 """`jumun serve` as a process: the order in which things start and stop, and what signals mean."""
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Coroutine
@@ -32,7 +31,7 @@ from jumun.services.order_engine import OrderEngine
 from jumun.services.steady_clock import SteadyClock
 from jumun.simulators.exchange_process import HOST, ExchangeServer, PriceDriver
 from jumun.store.starts import Starts
-from jumun.system import SystemClock
+from jumun.system import SystemClock, tune_collector
 
 OPEN_ACCOUNT_S: Final = 10.0  # as long as an order may wait for its answer
 EXCHANGE_KEEP_DAYS: Final = 30  # of ended orders: far longer than anybody asks for a day's list
@@ -169,7 +168,7 @@ class Daemon:
                 await grpc_door.set_serving(serving=gate.unready() is None)
                 self._spawn("marks", Marker(engine, broker, app.GENERATED).run())
                 self._spawn("health", self._tell_health(gate, grpc_door))
-                gc.freeze()  # what exists now lives as long as the process
+                tune_collector()
                 log.info("service_ready", grpc_port=grpc_door.port, http_port=http_door.port, pid=os.getpid())
             code = await self._until_told(engine)
         finally:
