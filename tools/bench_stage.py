@@ -56,10 +56,12 @@ SYMBOL: Final = "005930"
 ASK: Final = Decimal(58_100)
 CASH: Final = Decimal(10) ** 13
 # The named profile `bench`, printed with the figures.
-PROFILE: Final = Limits(max_queue_size=100_000, max_concurrent_orders=1_000)
+PROFILE: Final = Limits(
+    max_queue_size=100_000, max_concurrent_orders=1_000, max_position_size=Decimal(10) ** 9
+)
 PROFILE_TEXT: Final = (
     f"profile `bench`: max_concurrent_orders {PROFILE.max_concurrent_orders}, "
-    f"max_queue_size {PROFILE.max_queue_size}"
+    f"max_queue_size {PROFILE.max_queue_size}, max_position_size {PROFILE.max_position_size}"
 )
 
 
@@ -224,14 +226,15 @@ async def drive(stage: Stage, first: int, count: int, in_flight: int) -> Run:
     done: dict[str, asyncio.Event] = {}
     waits: list[float] = []
     numbers = iter(range(first, first + count))
-    commits = 0
+    commits = filled = 0
     heard = engine.desk.on_commit
 
     def on_commit(entries: Sequence[Entry]) -> None:
-        nonlocal commits
+        nonlocal commits, filled
         commits += 1
         heard(entries)
         for entry in entries:
+            filled += entry.fill is not None
             if entry.order is not None and entry.order.status.is_final and entry.order.order_id in done:
                 done[entry.order.order_id].set()
 
@@ -239,7 +242,8 @@ async def drive(stage: Stage, first: int, count: int, in_flight: int) -> Run:
         for number in numbers:
             began = time.perf_counter()
             decision = await engine.submit(intent(number, stage.start_ns))
-            assert decision.order is not None, decision.denial
+            assert decision.denial is None, decision.denial
+            assert decision.order is not None, "an intent that is taken makes an order"
             order_id = decision.order.order_id
             if order_id in engine.desk.book.open:
                 done[order_id] = asyncio.Event()
@@ -259,6 +263,7 @@ async def drive(stage: Stage, first: int, count: int, in_flight: int) -> Run:
     await work
     seconds = time.perf_counter() - began
     engine.desk.on_commit = heard
+    assert filled == count, f"{filled} of {count} orders filled: what was measured is not the whole path"
     return Run(seconds, waits, commits, engine.desk.book.seq - seq)
 
 

@@ -1,9 +1,10 @@
 """Small bugs put into the rules one by one: some unit test must go red for each (`make mutation`).
 
-One pytest process collects the unit tests of rules and model, notes which test runs which line, and then, for each
-mutant, forks: the child gets the changed function's code, runs the tests that reach the line, and ends at the first
-red one. Nothing is imported again, so a mutant costs a fraction of a second (docs/decisions/0016-mutation.md).
-What was found is kept under build/mutation, one file a module, and `bench/mutation.md` is written from it.
+One pytest process collects the unit tests of rules and model, notes which test runs which line, and then, for
+each mutant, forks: the child gets the changed function's code, runs the tests that reach the line, and ends at
+the first red one. Nothing is imported again, so a mutant costs a fraction of a second
+(docs/decisions/0016-mutation.md). What was found is kept under build/mutation, one file a module, and
+`bench/mutation.md` is written from it.
 """
 
 from __future__ import annotations

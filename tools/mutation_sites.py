@@ -1,8 +1,8 @@
 """Where a small bug can be put into a source file, and what each looks like.
 
-One mutant is one changed node of one function. What is left alone, and why: sentences for people (strings, f-strings),
-annotations, decorators and default values (read once, at import), `assert` (a guard against our own bugs), and
-module-level tables (their values have tests against the exchange's and the broker's own pages).
+One mutant is one changed node of one function. What is left alone, and why: sentences for people (strings,
+f-strings), annotations, decorators and default values (read once, at import), `assert` and `assert_never`
+(guards against our own bugs), and module-level tables (their values have tests of their own).
 """
 
 from __future__ import annotations
@@ -83,17 +83,17 @@ def _functions(body: list[ast.stmt], path: str) -> Iterator[tuple[Function, str]
             yield from _functions(node.body, f"{path}{node.name}.")
 
 
-type_ = tuple[ast.AST, str, int | None, object, str, str]
+# Parent, field, place in a list or None, the new value, and the two texts of the mutant's name.
+Change = tuple[ast.AST, str, int | None, object, str, str]
 
 
-def _changes(function: Function) -> Iterator[type_]:
+def _changes(function: Function) -> Iterator[Change]:
     for statement in function.body:
-        yield from _within(statement, function)
+        yield from _within(statement)
 
 
-def _within(node: ast.AST, parent: ast.AST) -> Iterator[type_]:
+def _within(node: ast.AST) -> Iterator[Change]:
     """The changes at and below `node`."""
-    del parent
     if isinstance(node, ast.Assert | ast.JoinedStr):
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -108,10 +108,10 @@ def _within(node: ast.AST, parent: ast.AST) -> Iterator[type_]:
                 continue
             place = index if isinstance(value, list) else None
             yield from _replacements(node, field, place, child)
-            yield from _within(child, node)
+            yield from _within(child)
 
 
-def _at(node: ast.AST) -> Iterator[type_]:
+def _at(node: ast.AST) -> Iterator[Change]:
     """Changes of a field of the node itself."""
     before = _text(node)
     match node:
@@ -142,11 +142,11 @@ def _at(node: ast.AST) -> Iterator[type_]:
             yield node, "test", None, test, _text(node.test), f"not {_text(node.test)}"
 
 
-def _replacements(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> Iterator[type_]:
+def _replacements(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> Iterator[Change]:
     """Changes that put another node in the place of `node`."""
     before = _text(node)
 
-    def swap(new: ast.AST, text: str | None = None) -> type_:
+    def swap(new: ast.AST, text: str | None = None) -> Change:
         return parent, field, index, new, before, text if text is not None else _text(new)
 
     match node:
@@ -166,7 +166,7 @@ def _replacements(parent: ast.AST, field: str, index: int | None, node: ast.AST)
             yield swap(operand)
         case ast.Raise():
             yield swap(ast.Pass())
-        case ast.Expr(value=ast.Call()):
+        case ast.Expr(value=ast.Call(func=func)) if _text(func) != "assert_never":
             yield swap(ast.Pass())
         case ast.Break():
             yield swap(ast.Continue())

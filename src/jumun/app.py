@@ -19,14 +19,12 @@ from jumun.model.events import MarksRecorded, OrderAlarmed
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
 from jumun.model.orders import Order, OrderStatus
-from jumun.model.positions import Account, Position
+from jumun.model.positions import Account
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
 from jumun.rules.sessions import trade_date_of
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
 from jumun.services.calendar_file import read_calendar
-from jumun.services.documents import flat, require_still
-from jumun.services.intake import Intake
 from jumun.services.opening_file import Opening, read_opening, rows_of_opening
 from jumun.services.views import BookView, book_view
 
@@ -59,10 +57,19 @@ def overrides_of(settings: Settings) -> Overrides:
 
 
 def world_of(settings: Settings) -> "World":
-    """Return the simulated market."""
-    from jumun.exchange.sample_world import sample_world
+    """Return the simulated market, with all its sessions where it keeps real hours; raises ConfigError."""
+    from jumun.exchange.sample_world import sample_world, whole_day_world
+    from jumun.exchange.switches import AUCTIONS, with_switches
 
-    return sample_world(overrides_of(settings))
+    overrides, given = overrides_of(settings), settings.oms_sim_switches
+    if settings.oms_sim_sessions is Sessions.CALENDAR:
+        return with_switches(whole_day_world(overrides), given)
+    for name in sorted(AUCTIONS & set(given)):
+        raise ConfigError(
+            f"OMS_SIM_SWITCHES has {name}, and a market that is open around the clock has no auction; set "
+            "OMS_SIM_SESSIONS=calendar, or leave it out"
+        )
+    return with_switches(sample_world(overrides), given)
 
 
 def accounts_of(settings: Settings) -> dict[AccountId, Account]:
@@ -323,26 +330,6 @@ def alarms_of(reader: "Reader", *, account_id: str | None, every: bool, limit: i
 def instruments_of(settings: Settings) -> dict[str, Instrument]:
     """Return what can be traded, by symbol."""
     return {instrument.symbol: instrument for instrument in world_of(settings).instruments}
-
-
-def account_named(settings: Settings, name: str) -> AccountId:
-    """Return the account that is meant: the named one, or the only one; raises BadInput."""
-    return Intake(accounts_of(settings)).account(name).account_id
-
-
-def position_of(
-    settings: Settings, account_id: AccountId, symbol: str, *, still: bool
-) -> tuple[Position, Instrument]:
-    """Return a position as the store holds it, flat where there is none, and its instrument.
-
-    With `still`, raises BadInput while an open order could change it.
-    """
-    instrument = InstrumentMaster(world_of(settings).instruments).get(symbol)
-    with open_books(settings) as books:
-        if still:
-            require_still(symbol, account_id, open_orders(books, LIST_MAX, symbol=symbol))
-        held = [position for position in books.positions(account_id) if position.symbol == symbol]
-    return (held[0] if held else flat(account_id, instrument)), instrument
 
 
 # ---- keeping the store ------------------------------------------------------------------------------

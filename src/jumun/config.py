@@ -111,6 +111,27 @@ def _by_currency(value: object) -> object:
     return {**DEFAULT_ORDER_VALUE, **value}
 
 
+def _switches(value: object) -> object:
+    """Read `vi,call_auctions,auction_qty=500,vi_narrow=247540+000660`, or the same as a table.
+
+    A name alone switches on. What the names mean, the simulated market knows.
+    """
+    given = _split(value) if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
+        raise ValueError("it is no list of switches; write vi,auction_qty=500")
+    if "" in given:
+        raise ValueError("a switch without a name is in it")
+    return {name: _switch_text(item) for name, item in given.items()}
+
+
+def _switch_text(value: object) -> object:
+    if isinstance(value, bool) or value == "":
+        return "false" if value is False else "true"
+    if isinstance(value, list):
+        return "+".join(str(item) for item in value)
+    return str(value) if isinstance(value, int | Decimal) else value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -170,7 +191,7 @@ class AccountSettings(BaseModel):
     may_buy: StrictBool = False
     may_sell: StrictBool = False
     exclusive: StrictBool = True
-    cost_plans: dict[str, str] = {"KRX": "kis-bankis", "US": "kis-us"}
+    cost_plans: dict[str, str] = {"KRX": "kis-bankis", "NXT": "kis-bankis", "US": "kis-us"}
     opening_cash: dict[Currency, Exact] = {}
     opening_file: Annotated[Path, AfterValidator(_file_name)] | None = None  # positions and cash, booked once
 
@@ -206,8 +227,14 @@ class Settings(BaseSettings):
     )
     oms_sim_sessions: Sessions = _field(
         Sessions.OPEN,
-        "When the simulated market trades: open (around the clock, which no real market does) or calendar.",
+        "When the simulated market trades: open (around the clock, which no real market does) or calendar "
+        "(the hours of KRX, NXT and the United States, with every session).",
         "open",
+    )
+    oms_sim_switches: Annotated[dict[str, str], NoDecode, BeforeValidator(_switches)] = _field(
+        {},
+        "What the simulated market does beyond a plain day; the same for its process.",
+        "vi,auction_qty=500",
     )
     oms_sim_pace: Exact = _field(
         Decimal(1),

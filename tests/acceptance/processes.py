@@ -123,7 +123,8 @@ class Rig:
         arguments = ["simulate", "exchange", "--port", str(self.exchange_port), "--ledger", ledger]
         if self.pace:
             arguments += ["--pace", str(self.pace)]
-        program = Program(arguments, {}, self.folder / "exchange.log")
+        market = {name: text for name, text in self.settings.items() if name.startswith("OMS_SIM_")}
+        program = Program(arguments, market, self.folder / "exchange.log")
         self.exchange = program.start().wait_for_port(self.exchange_port)
 
     def start_service(self, *, wait: bool = True) -> None:

@@ -160,50 +160,54 @@ async def test_a_position_is_closed_by_one_order_however_often_it_is_asked_and_t
 
 @pytest.mark.req("I-29", "I-30")
 async def test_a_documented_entry_is_booked_once_however_often_it_is_sent(running: Rig) -> None:
-    row = desk_pb2.EntryRow(
-        kind="DIVIDEND",
-        currency="KRW",
-        amount="12345",
-        debit="CASH",
-        credit="INCOME",
-        trade_date="2026-11-20",
-    )
+    paid = desk_pb2.DividendEntry(symbol="005930", gross="12345", tax="1900", net="10445")
     entry = desk_pb2.BookEntryRequest(
-        document=f"dividend-{uuid4()}", by="demo", text="from the statement", rows=[row]
+        document=f"dividend-{uuid4()}",
+        by="demo",
+        text="from the statement",
+        trade_date="2026-11-20",
+        dividend=paid,
     )
     async with channel_to(running) as channel:
         desk = desk_stub(channel)
         first = await desk.BookEntry(entry, timeout=TIMEOUT_S)
         again = await desk.BookEntry(entry, timeout=TIMEOUT_S)
-    assert (first.booked, first.existing) == (1, False)
-    assert (again.booked, again.existing) == (0, True)
+    assert (first.booked, first.existing) == (2, False)
+    assert [(row.kind, row.amount, row.debit, row.credit) for row in first.rows] == [
+        ("DIVIDEND", "12345", "CASH", "INCOME"),
+        ("TAX", "1900", "TAXES", "CASH"),
+    ]
+    assert (again.booked, again.existing, len(again.rows)) == (0, True, 0)
 
 
+def a_transfer(**changes: str) -> dict[str, Any]:
+    fields = {"what": "CASH:KRW", "quantity": "5"} | changes
+    return {"transfer": desk_pb2.MovedEntry(**fields)}
+
+
+@pytest.mark.req("F-96", "I-53")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kind": "FILL"}, "BAD_INPUT"),
-        ({"amount": "-1"}, "BAD_INPUT"),
-        ({"amount": "NaN"}, "BAD_NUMBER"),
-        ({"currency": "EUR"}, "CURRENCY_MISMATCH"),
-        ({"debit": "POCKET"}, "BAD_INPUT"),
+        ({"transfer": None}, "BAD_INPUT"),
+        (a_transfer(quantity="NaN"), "BAD_NUMBER"),
+        (a_transfer(quantity="0"), "BAD_INPUT"),
+        (a_transfer(what="CASH:EUR"), "BAD_INPUT"),
+        (a_transfer(what="NOPE", cost="5"), "UNKNOWN_SYMBOL"),
+        (a_transfer(what="005930"), "BAD_INPUT"),
         ({"trade_date": "yesterday"}, "BAD_TIME"),
+        ({"settlement_date": "2026-11-19"}, "BAD_INPUT"),
+        ({"document": ""}, "BAD_INPUT"),
+        ({"by": ""}, "BAD_INPUT"),
+        ({"text": " "}, "BAD_INPUT"),
+        ({"account_id": "NOPE"}, "UNKNOWN_ACCOUNT"),
     ],
 )
 async def test_an_entry_that_cannot_be_read_books_nothing(
-    running: Rig, change: dict[str, str], reason: str
+    running: Rig, change: dict[str, Any], reason: str
 ) -> None:
-    row = {
-        "kind": "TRANSFER",
-        "currency": "KRW",
-        "amount": "5",
-        "debit": "CASH",
-        "credit": "OUTSIDE",
-        "trade_date": "2026-11-20",
-    }
-    entry = desk_pb2.BookEntryRequest(
-        document=f"odd-{uuid4()}", by="demo", text="a test", rows=[desk_pb2.EntryRow(**(row | change))]
-    )
+    fields = {"document": f"odd-{uuid4()}", "by": "demo", "text": "a test", "trade_date": "2026-11-20"}
+    entry = desk_pb2.BookEntryRequest(**(fields | a_transfer() | change))
     async with channel_to(running) as channel:
         code, named = await refused(desk_stub(channel).BookEntry(entry, timeout=TIMEOUT_S))
     assert (code, named) == (grpc.StatusCode.INVALID_ARGUMENT, reason)

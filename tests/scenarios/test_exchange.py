@@ -15,12 +15,17 @@ from jumun.brokers.paper.link import AnswerLost
 from jumun.brokers.paper.wire import Answer, Command, Modify, OrderCancelled, Submit
 from jumun.exchange.sample_world import INSTRUMENTS
 from jumun.exchange.world import PLANS
+from jumun.model.commands import HearReport
+from jumun.model.events import CostsCorrected
 from jumun.model.events import OrderCancelled as CancelProven
 from jumun.model.instruments import UnknownSymbol, Venue
 from jumun.model.money import Currency
 from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, TimeInForce
 from jumun.model.reasons import Reason
+from jumun.model.reports import BrokerReport, CostReport, OrderHistory
+from jumun.rules.book import Book
 from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
+from jumun.services.nearby import Nearby
 from tests.scenarios.stage import (
     ACCOUNT,
     CASH,
@@ -67,9 +72,7 @@ def test_f46_a_cancel_that_crosses_a_fill_ends_where_the_exchange_says(traded: i
 def test_f46_a_refused_cancel_is_looked_into_at_once() -> None:
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
-        await asyncio.sleep(
-            5
-        )  # the questions of the start are over, the next is half a minute off
+        await asyncio.sleep(5)  # the questions of the start are over, the next is half a minute off
         with stage.bad(notice_lost=1.0):
             await stage.engine.cancel(order_id, USER)
             stage.trade("005930", 57_700, 10)
@@ -434,6 +437,74 @@ def test_f63_a_fee_that_is_not_our_tables_is_an_alarm_and_ends_as_the_brokers_fi
 
     dearer = msgspec.structs.replace(PLANS[Currency.KRW], share_rate=Decimal("0.005"))
     on_stage(play, world={"plans": {**PLANS, Currency.KRW: dearer}})
+
+
+@pytest.mark.req("F-63", "I-37", "I-30", "I-38", "I-44")
+@pytest.mark.parametrize(
+    "weather",
+    [{}, {"notice_lost": 1.0}, {"notice_doubled": 1.0}, {"notice_late": 0.5, "notice_late_ms_max": 3_000}],
+    ids=["told", "lost", "doubled", "late"],
+)
+def test_f63_a_broker_that_names_its_fee_is_believed_to_the_won_and_nothing_breaks(
+    weather: dict[str, float],
+) -> None:
+    async def play(stage: Stage) -> None:
+        with stage.bad(**weather):
+            order_id = await stage.rest(9)
+            stage.trade("005930", 57_800, 4)
+            await until(lambda: stage.order(order_id).qty_filled == 4, 60.0)
+            await stage.engine.modify(order_id, USER, price=Decimal(57_700))
+            await until(lambda: len(stage.order(order_id).refs) == 2, 60.0)
+            stage.trade("005930", 57_700, 6)
+            await stage.ended(order_id)
+            await until(lambda: len(stage.order(order_id).cost_figures) == 2, 60.0)
+        order = stage.order(order_id)
+        taken = [done.costs["BROKERAGE"] for done in stage.market.executions]
+        assert order.costs == {"BROKERAGE": sum(taken)}
+        assert Alarm.COST_DIFFERS in order.alarms
+        await stage.studies(3)
+        assert stage.engine.breaks() == ()
+        assert stage.book.halt is None
+        assert stage.book.cash[ACCOUNT, "KRW"] == stage.market.balance_of(ACCOUNT).cash["KRW"]
+        corrected = [e for e in await stage.story(order_id) if isinstance(e, CostsCorrected)]
+        assert sum(bool(event.ledger) for event in corrected) == 2, "the difference of each number, once"
+
+    dearer = msgspec.structs.replace(PLANS[Currency.KRW], share_rate=Decimal("0.005"))
+    on_stage(play, world={"plans": {**PLANS, Currency.KRW: dearer}, "reports_costs": True})
+
+
+@pytest.mark.req("F-63", "I-37", "I-17")
+def test_f63_a_fee_named_after_the_order_has_left_memory_is_booked_all_the_same() -> None:
+    async def play(stage: Stage) -> None:
+        held: list[CostReport] = []
+
+        def keep_costs(report: BrokerReport) -> BrokerReport | None:
+            if isinstance(report, CostReport):
+                held.append(report)
+                return None
+            return report
+
+        def no_costs(history: OrderHistory) -> OrderHistory:
+            orders = tuple(msgspec.structs.replace(report, costs=None) for report in history.orders)
+            return msgspec.structs.replace(history, orders=orders)
+
+        stage.broker.on_report, stage.broker.on_history = keep_costs, no_costs
+        order_id = await stage.buy(0)
+        await stage.ended(order_id)
+        await until(lambda: bool(held))
+        stage.book.recent.clear()
+        stage.book.refs.clear()
+        anew = Book()  # one that was made anew has to be brought it too
+        await Nearby(stage.engine.journal).bring(HearReport(report=held[0]), anew)
+        assert anew.order(order_id) is not None
+        await stage.engine.hear(held[0])
+        await until(lambda: stage.book.order(order_id) is not None)
+        assert stage.book.cash[ACCOUNT, "KRW"] == stage.market.balance_of(ACCOUNT).cash["KRW"]
+        assert stage.order(order_id).costs == held[0].costs
+        stage.broker.on_report, stage.broker.on_history = (lambda report: report), (lambda history: history)
+
+    dearer = msgspec.structs.replace(PLANS[Currency.KRW], share_rate=Decimal("0.005"))
+    on_stage(play, world={"plans": {**PLANS, Currency.KRW: dearer}, "reports_costs": True})
 
 
 @pytest.mark.req("F-64", "I-07", "I-15")

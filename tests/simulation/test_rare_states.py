@@ -41,3 +41,35 @@ def test_bad_weather_reaches_the_rare_state(state: str) -> None:
         if simulate_day(seed, orders=120, faults=RARE[state]).reached.get(state):
             return
     raise AssertionError(f"{state!r} was not reached in {len(SEEDS)} days of {RARE[state]}")
+
+
+# State: the habit of the traders that leads to it, the faults, and how many days it needs.
+HABITS: Final = {
+    "a modify made a new number": (("modifies",), (), 1),
+    "an order was modified before it left": (("modifies",), (), 1),
+    "a modify was found without its reply": (("modifies",), ("reply_lost",), 1),
+    "a modify ended as unknown": (("modifies",), ("reply_lost",), 1),
+    "a modify ended as not_received": (("modifies",), ("request_lost",), 1),
+    "a stop was triggered": (("stops",), (), 1),
+    "an order rests until the next session": (("carried",), (), 2),
+    "an order went out on another day": (("carried",), (), 2),
+    "mass cancel of a symbol": (("mass cancel",), (), 1),
+    "the kill switch was pulled": (("kill",), ("latency",), 1),
+    "orders were cancelled ex officio": (("ex officio",), (), 1),
+    "an accepted order was refused later": (("refused later",), (), 1),
+    "a fill was reversed in the books": (("busts",), (), 1),
+    "a documented entry was booked": (("entries",), ("crash",), 1),
+    "a break was settled by a person": (("jumps",), (), 1),
+    "a halt survived a restart": ((), ("halts", "task_raises"), 1),
+}
+
+
+@pytest.mark.req("I-03", "I-06", "I-50", "I-59", "F-49", "F-51", "F-52", "F-53", "F-54", "S000-105")
+@pytest.mark.parametrize("state", HABITS)
+def test_a_habit_of_the_traders_reaches_its_state(state: str) -> None:
+    habits, faults, days = HABITS[state]
+    for seed in SEEDS:
+        day = simulate_day(seed, orders=120 * days, faults=faults, habits=habits, days=days)
+        if day.reached.get(state):
+            return
+    raise AssertionError(f"{state!r} was not reached in {len(SEEDS)} days of {habits} under {faults}")

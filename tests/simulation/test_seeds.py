@@ -12,12 +12,18 @@ SEEDS: Final = range(1_000, 1_200)
 PINNED: Final = Path(__file__).with_name("pinned.txt")
 
 
-def pinned() -> list[tuple[int, int, int, tuple[str, ...] | None]]:
-    """Return (seed, days, orders, faults) of every line that is no comment."""
+def pinned() -> list[tuple[int, int, int, tuple[str, ...] | None, tuple[str, ...]]]:
+    """Return (seed, days, orders, faults, habits) of every line that is no comment."""
     lines = [line.split() for line in PINNED.read_text(encoding="utf-8").splitlines()]
     return [
-        (int(seed), int(days), int(orders), None if faults == "-" else tuple(faults.split(",")))
-        for seed, days, orders, faults, *_ in (words for words in lines if words and words[0] != "#")
+        (
+            int(seed),
+            int(days),
+            int(orders),
+            None if faults == "-" else tuple(faults.split(",")),
+            () if habits == "none" else tuple(habits.replace("_", " ").split(",")),
+        )
+        for seed, days, orders, faults, habits, *_ in (words for words in lines if words and words[0] != "#")
     ]
 
 
@@ -27,9 +33,11 @@ SHOWN: Final = pytest.mark.req(
     *("I-15", "I-16", "I-17", "I-18", "I-20", "I-21", "I-22", "I-23", "I-24", "I-25", "I-26", "I-28"),
     *("I-29", "I-30", "I-32", "I-33", "I-34", "I-35", "I-38", "I-40", "I-41", "I-43", "I-45", "I-47"),
     *("I-48", "I-49", "I-57", "I-58", "I-62"),
+    *("I-03", "I-19", "I-36", "I-37", "I-39", "I-44", "I-50", "I-52", "I-59", "I-60", "I-61"),
     *("F-01", "F-02", "F-03", "F-04", "F-05", "F-06", "F-07", "F-08", "F-13", "F-19", "F-20", "F-21"),
     *("F-22", "F-24", "F-28", "F-35", "F-36", "F-37", "F-46", "F-47", "F-66", "F-67", "F-68", "F-69"),
     *("F-70", "F-71", "F-75", "F-81", "F-82", "F-83", "F-86", "F-90", "F-106"),
+    *("F-38", "F-40", "F-44", "F-49", "F-51", "F-52", "F-53", "F-54"),
 )
 
 
@@ -43,11 +51,11 @@ def test_a_bad_day_ends_with_the_books_of_the_exchange(seed: int) -> None:
 
 
 @pytest.mark.req("I-07", "I-23", "I-43", "I-57", "I-62", "F-90")
-@pytest.mark.parametrize(("seed", "days", "orders", "faults"), pinned())
+@pytest.mark.parametrize(("seed", "days", "orders", "faults", "habits"), pinned())
 def test_a_day_that_once_went_wrong_goes_right(
-    seed: int, days: int, orders: int, faults: tuple[str, ...] | None
+    seed: int, days: int, orders: int, faults: tuple[str, ...] | None, habits: tuple[str, ...]
 ) -> None:
-    simulate_day(seed, orders, days=days, faults=faults)
+    simulate_day(seed, orders, days=days, faults=faults, habits=habits)
 
 
 @pytest.mark.req("I-11", "I-64", "F-31", "F-92", "F-94")

@@ -150,6 +150,7 @@ class Acts(Pit):
         before = self.orders[key]
         after = self._without(before, execution, price_new)
         bust = self._reversal(execution, before, after, price_new)
+        after = self._charged(after, bust.costs)
         account = self._accounts[execution.account_id]
         self._require_returnable(account, bust)
         self.orders[key] = after
@@ -158,6 +159,7 @@ class Acts(Pit):
         self._bust_count += 1
         self.busts.append(bust)
         self._events.append(TradeBusted(bust=bust))
+        self._tell_costs(after)
         self._publish()
         return bust
 

@@ -18,6 +18,8 @@ from jumun.exchange.records import (
     AccountBalance,
     Arrival,
     Bust,
+    Charged,
+    CostsTold,
     Executed,
     Execution,
     MarketEvent,
@@ -375,6 +377,7 @@ class Floor:
         self._accounts[record.account_id].release(key)
         self._worst.pop(key, None)
         self._events.append(OrderChanged(order=ended, ts_ns=ts_ns))
+        self._tell_costs(ended)
         return ended
 
     def _book_trades(self, instrument: Instrument, trades: list[Trade]) -> None:
@@ -400,6 +403,7 @@ class Floor:
             state = BrokerState.CANCELLED if after.qty_busted else BrokerState.FILLED
             after = msgspec.structs.replace(after, state=state)
         costs = self._costs.added(instrument, before, after)
+        after = self._charged(after, costs)
         paid = sum(costs.values(), ZERO)
         is_buy = after.side is Side.BUY
         self._execution_count += 1
@@ -430,6 +434,34 @@ class Floor:
         account.book(after.currency.value, execution.cash_change, after.symbol, execution.qty_change)
         self._hold_rest(instrument, account, after)
         self._events.append(Executed(execution=execution))
+        self._tell_costs(after)
+
+    def _charged(self, record: OrderRecord, costs: dict[str, Decimal]) -> OrderRecord:
+        """Count costs on the record, in a world that shows them."""
+        if not self.world.reports_costs:
+            return record
+        total = {} if record.charged is msgspec.UNSET else dict(record.charged.costs)
+        for kind, amount in costs.items():
+            total[kind] = EXACT.add(total.get(kind, ZERO), amount)
+        return msgspec.structs.replace(record, charged=Charged(costs=total, ts_ns=self.now_ns))
+
+    def _tell_costs(self, record: OrderRecord) -> None:
+        """Announce what a number that has ended was charged; again after each later change of it."""
+        charged = record.charged
+        if charged is msgspec.UNSET or record.is_open:
+            return
+        told = CostsTold(
+            account_id=record.account_id,
+            trade_date=record.trade_date,
+            branch=record.branch,
+            number=record.number,
+            costs=dict(charged.costs),
+            qty=record.qty_filled,
+            amount=record.amount_filled,
+            identity=f"costs-{record.number}-{charged.ts_ns}",
+            ts_ns=charged.ts_ns,
+        )
+        self._events.append(told)
 
     def _hold_rest(self, instrument: Instrument, account: Account, record: OrderRecord) -> None:
         """Shrink what an order holds back to what it can still cost; nothing once it has ended."""

@@ -274,6 +274,7 @@ class Market(Acts):
         self.orders[record.key] = replaced
         self._worst.pop(record.key)
         self._events.append(OrderChanged(order=replaced, ts_ns=self.now_ns))
+        self._tell_costs(replaced)
         alone = self.world.costs_per_number
         after = msgspec.structs.replace(
             record,
@@ -282,6 +283,7 @@ class Market(Acts):
             price=terms.price,
             qty_filled=ZERO,
             amount_filled=ZERO,
+            charged=msgspec.UNSET,
             ts_accepted_ns=self.now_ns,
             ts_changed_ns=self.now_ns,
             replaces=record.key,

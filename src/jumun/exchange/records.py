@@ -73,6 +73,13 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     good_till: str = ""  # GTD: the last trading day, ISO date
 
 
+class Charged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """All that an order was charged, by kind, and when that last changed."""
+
+    costs: dict[str, Decimal]
+    ts_ns: int
+
+
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One accepted order. Its identity is (trade_date, branch, number): numbers restart daily (I-64)."""
 
@@ -107,6 +114,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stop_price: Decimal | None = None
     qty_busted: Decimal = ZERO  # taken back by the exchange; never worked again
     average_price: Decimal | None = None  # shown to clients only, cut to whole units (F-39)
+    charged: Charged | msgspec.UnsetType = msgspec.UNSET  # only in a world that shows it (reports_costs)
 
     @property
     def key(self) -> str:
@@ -262,6 +270,20 @@ class TradeBusted(msgspec.Struct, frozen=True, kw_only=True, tag="trade_busted")
     bust: Bust
 
 
+class CostsTold(msgspec.Struct, frozen=True, kw_only=True, tag="costs_told"):
+    """What the house charged for a number that has ended, in total and by kind (F-63)."""
+
+    account_id: str
+    trade_date: str
+    branch: str
+    number: str
+    costs: dict[str, Decimal]
+    qty: Decimal  # all that it has filled
+    amount: Decimal
+    identity: str
+    ts_ns: int
+
+
 class AccountAdjusted(msgspec.Struct, frozen=True, kw_only=True, tag="account_adjusted"):
     """Cash or shares moved, or cash was blocked, without any fill; nobody is told (F-54, F-61)."""
 
@@ -296,6 +318,7 @@ MarketEvent = (
     | AccountOpened
     | Printed
     | TradeBusted
+    | CostsTold
     | AccountAdjusted
     | Interrupted
 )

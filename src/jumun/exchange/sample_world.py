@@ -6,9 +6,12 @@ Base prices are round numbers near the prices of June 2025 and say nothing about
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from jumun.exchange.world import World
 from jumun.model.instruments import Instrument, Market, Product, Venue
 from jumun.model.money import Currency
+from jumun.model.orders import TradingSession
 from jumun.rules.trading_days import ALWAYS_OPEN, Overrides
 
 
@@ -58,3 +61,14 @@ BASES: Final = {
 def sample_world(overrides: Overrides = ALWAYS_OPEN) -> World:
     """Return the sample market; open around the clock unless real `overrides` are given."""
     return World(name="sample", instruments=INSTRUMENTS, bases=BASES, overrides=overrides)
+
+
+def whole_day_world(overrides: Overrides) -> World:
+    """Return the sample market with every session of KRX and NXT; its Korean shares trade at both."""
+    world = sample_world(overrides)
+    sessions = tuple(session for session in TradingSession if session is not TradingSession.REGULAR)
+    listed = tuple(
+        replace(issue, nxt=issue.venue is Venue.KRX and issue.product is Product.SHARE)
+        for issue in world.instruments
+    )
+    return replace(world, sessions=sessions, instruments=listed)

@@ -44,6 +44,7 @@ from jumun.exchange.records import (
     AccountAdjusted,
     AccountOpened,
     CancelNotDone,
+    CostsTold,
     Executed,
     Interrupted,
     MarketEvent,
@@ -135,6 +136,8 @@ def concerns(event: MarketEvent, accounts: frozenset[str]) -> bool:
             return not accounts or execution.account_id in accounts
         case TradeBusted(bust=bust):
             return not accounts or bust.account_id in accounts
+        case CostsTold():
+            return not accounts or event.account_id in accounts
         case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened() | AccountAdjusted():
             return False  # told in the answer only, or not at all
         case _:

@@ -34,6 +34,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     # Orders
     modify_renumbers: bool = True  # a modify moves the rest to a new number, as at KIS; off: as at IBKR
     costs_per_number: bool = False  # costs are rounded for each number alone, not over a modify chain
+    reports_costs: bool = False  # what a number cost is announced when it ends, and listed in histories
     carries_orders: bool = False  # GTC and GTD live on from day to day
     holds_stops: bool = False  # STOP and STOP_LIMIT wait at the exchange
     truncates_averages: bool = False  # clients are shown an average price cut to whole units (F-39)

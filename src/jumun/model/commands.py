@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
+from jumun.model.documents import Document
 from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.orders import Order
@@ -133,11 +134,13 @@ class SendNext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Book a documented entry that is no trade, once per document: dividend, split, transfer, correction."""
+    """Book a documented entry that is no trade, once per document: dividend, split, transfer, correction.
+
+    It says what the paper says; the rows are counted from the book of the moment it is decided in.
+    """
 
     account_id: AccountId
-    rows: tuple[LedgerRow, ...]
-    document: str
+    document: Document
     by: UserId
     text: str
 

@@ -11,7 +11,7 @@ import msgspec
 from jumun.model.fills import Fill, LedgerRow
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.money import Currency
-from jumun.model.orders import Alarm, BrokerRef, Flag, Order, Side, Terms
+from jumun.model.orders import Alarm, BrokerRef, CostFigure, Flag, Order, Side, Terms
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.model.signals import ApprovedOrderIntent
@@ -226,6 +226,21 @@ class FillReversed(OrderEvent, frozen=True, kw_only=True, tag="fill_reversed"):
     raw: str
 
 
+class CostsCorrected(OrderEvent, frozen=True, kw_only=True, tag="costs_corrected"):
+    """The broker named its own figure for one of its numbers, and the costs booked follow (I-37, F-63).
+
+    `ledger` moves the difference, and is empty where our estimate was right or fills are still missing.
+    """
+
+    account_id: AccountId
+    strategy_id: str
+    currency: Currency
+    figure: CostFigure
+    ledger: tuple[LedgerRow, ...]
+    text: str
+    raw: str
+
+
 class OrderCancelled(OrderEvent, frozen=True, kw_only=True, tag="order_cancelled"):
     """It cannot execute any more, and `evidence` proves it."""
 
@@ -347,6 +362,7 @@ AnyOrderEvent = (
     | ModifyAnswered
     | OrderModified
     | FillReversed
+    | CostsCorrected
     | OrderCancelled
     | ForeignOrderAdopted
 )

@@ -118,6 +118,20 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     qty_noticed: Decimal = ZERO
 
 
+class CostFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker says that one of its numbers has cost so far, in the order's currency (I-37).
+
+    `qty` and `amount` are the fills that it charged for: until our books hold exactly these, our estimate
+    stands. Of two figures the newer counts, whichever comes first.
+    """
+
+    ref: BrokerRef
+    costs: dict[str, Decimal]  # in total, by cost kind; a rebate is below zero
+    qty: Decimal
+    amount: Decimal
+    ts_event_ns: int  # when the broker last changed it
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What a modify asks for: the new total quantity in shares, and the new limit price (OMS-04)."""
 
@@ -153,6 +167,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     qty_filled: Decimal = ZERO
     amount_filled: Decimal = ZERO  # exact sum of price x quantity; the average is derived (I-04)
     costs: dict[str, Decimal] = {}  # booked so far, by cost kind
+    cost_figures: tuple[CostFigure, ...] = ()  # the broker's newest, at most one for each of its numbers
     # What the fills were counted from (see rules/fills.py)
     qty_noticed: Decimal = ZERO
     notices: tuple[str, ...] = ()  # identities of notices already counted; bounded by limits

@@ -174,6 +174,8 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     ts_event_ns: int
     reference: str | None = None
     replaces: BrokerRef | None = None  # the number whose rest this one took over
+    costs: dict[str, Decimal] | None = None  # all that this number has cost, by kind; None: not said
+    costs_ts_ns: int = 0  # when the broker last changed them
     text: str = ""
     raw: str = ""
 
@@ -215,6 +217,23 @@ class TradeBust(msgspec.Struct, frozen=True, kw_only=True, tag="trade_bust"):
     raw: str = ""
 
 
+class CostReport(msgspec.Struct, frozen=True, kw_only=True, tag="cost_report"):
+    """What the broker charged for one of its numbers, in total and by cost kind (I-37, F-63).
+
+    In the currency of the order; an adapter that is told another one says UnreadableNotice. `qty_filled` and
+    `amount_filled` are what the number had filled when this was counted: a report may overtake a fill.
+    """
+
+    account_id: AccountId
+    ref: BrokerRef
+    costs: dict[str, Decimal]
+    qty_filled: Decimal
+    amount_filled: Decimal
+    ts_event_ns: int  # when the broker counted it: of two reports the newer counts
+    identity: str  # the broker's name for it, for people
+    raw: str = ""
+
+
 class UnreadableNotice(msgspec.Struct, frozen=True, kw_only=True, tag="unreadable_notice"):
     """A notice nobody could read: kept, raised, and settled by a query (F-27, F-28)."""
 
@@ -228,7 +247,7 @@ class StreamGap(msgspec.Struct, frozen=True, kw_only=True, tag="stream_gap"):
     text: str
 
 
-BrokerReport = OrderReport | FillNotice | TradeBust | UnreadableNotice | StreamGap
+BrokerReport = OrderReport | FillNotice | TradeBust | CostReport | UnreadableNotice | StreamGap
 
 
 class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):

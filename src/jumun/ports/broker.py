@@ -84,5 +84,9 @@ class Broker(Protocol):
         ...
 
     def reports(self) -> AsyncIterator[BrokerReport]:
-        """Yield notices until closed. After an interruption yields StreamGap and goes on."""
+        """Yield notices until closed. After an interruption yields StreamGap and goes on.
+
+        Where the broker names its costs it yields a CostReport for each number, perhaps late or repeated,
+        and a history names them too, so that a lost report is made up for (I-37).
+        """
         ...

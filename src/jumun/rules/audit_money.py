@@ -13,14 +13,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from jumun.model.errors import OmsError
-from jumun.model.events import EntryBooked, FillBooked, FillReversed, OpeningBooked
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.events import CostsCorrected, EntryBooked, FillBooked, FillReversed, OpeningBooked
+from jumun.model.fills import Fill, LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.money import EXACT, exact_sum
 from jumun.model.orders import Flag, Order, Side
 from jumun.model.positions import Position
 from jumun.rules.audit_facts import AuditFacts, Checks, Place
 from jumun.rules.audit_orders import Stories, Story
-from jumun.rules.costs import CostItem, order_costs
+from jumun.rules.costs import order_costs
 from jumun.rules.settlement import settlement_date
 
 ZERO: Final = Decimal(0)
@@ -66,6 +66,8 @@ def check_money(facts: AuditFacts, stories: Stories, checks: Checks) -> None:
             _open(event, sums, checks)
         elif isinstance(event, FillReversed):
             _take_back(event, stories.orders[event.order_id], sums, checks)
+        elif isinstance(event, CostsCorrected):
+            _correct(event, stories.orders[event.order_id], sums, checks)
         else:
             _trade(event, stories.orders[event.order_id], sums, checks)
     for story in stories.orders.values():
@@ -168,6 +170,23 @@ def _take_back(event: FillReversed, story: Story, sums: Sums, checks: Checks) ->
     _add(sums.cash, (order.account_id, order.currency.value), flow)
 
 
+def _correct(event: CostsCorrected, story: Story, sums: Sums, checks: Checks) -> None:
+    """The broker named its cost: fees and taxes move against cash, and nothing else (I-37)."""
+    order = story.created
+    place = (order.account_id, order.currency.value)
+    for row in event.ledger:
+        sums.post(row)
+        sides = {row.debit, row.credit}
+        of_costs = LedgerAccount.TAXES if row.kind is LedgerKind.TAX else LedgerAccount.FEES
+        sound = row.kind in (LedgerKind.FEE, LedgerKind.TAX) and sides == {of_costs, LedgerAccount.CASH}
+        sound = sound and row.amount > ZERO and not row.qty and row.order_id == story.order_id
+        checks.expect("I-32", sound, "the cost of {} has the row {}", story.order_id, row)
+        cost = row.amount if row.credit is LedgerAccount.CASH else -row.amount
+        story.costs[row.cost_kind] = story.costs.get(row.cost_kind, ZERO) + cost
+        sums.holding(order.account_id, order.symbol).costs += cost
+        _add(sums.cash, place, -cost)
+
+
 def _trade(event: FillBooked, story: Story, sums: Sums, checks: Checks) -> None:
     """Recompute one fill and hold its ledger rows against that, row by row."""
     fill = event.fill
@@ -205,36 +224,64 @@ def flow_of(side: Side) -> tuple[LedgerAccount, LedgerAccount]:
 
 
 def _check_costs(story: Story, facts: AuditFacts, checks: Checks) -> None:
-    """The costs of an order are those of each day's summed value, rounded once, by its settlement date."""
+    """Costs are the broker's where it named them, else those of each day's summed value, rounded once (I-37).
+
+    Of a day with numbers that it named and others that it did not, the rest is what these add by our table.
+    """
     if not story.fills:
         return
-    order, last = story.created, story.fills[-1].fill
+    order = story.created
     booked = {kind: amount for kind, amount in story.costs.items() if amount}
+    named = [story.charged(ref) for ref, (_, qty) in story.traded().items() if qty or story.charged(ref)]
+    if None not in named:
+        theirs = _sum_of((1, costs) for costs in named if costs is not None)
+        text = "{} was charged {} in our books; the broker says {}"
+        checks.expect("I-37", booked == theirs, text, order.order_id, booked, theirs)
     try:
-        instrument = facts.instruments.get(order.symbol)
-        traded_on = date.fromisoformat(last.trade_date)
-        settles = settlement_date(instrument.market, traded_on, facts.sessions)
-        plan = facts.cost_plans[facts.accounts[order.account_id].cost_plans[order.venue.value]]
-        items: list[CostItem] = []
-        for day, (value, qty) in story.by_day.items():
-            traded_on = date.fromisoformat(day)
-            settles = settlement_date(instrument.market, traded_on, facts.sessions)
-            items += order_costs(plan, instrument, order.side, value, qty, traded_on, settles)
+        due = _sum_of(_due(story, facts))
+        for event in story.fills:
+            _check_settlement(event.fill, facts, checks)
     except (OmsError, KeyError) as error:
         owned = Flag.DISPUTED in story.flags
         checks.expect("I-30", owned, "the costs of {} are unknown and unflagged: {}", order.order_id, error)
         return
-    due: dict[str, Decimal] = {}
-    for item in items:
-        if item.amount:
-            due[item.kind.value] = due.get(item.kind.value, ZERO) + item.amount
     checks.expect("I-30", booked == due, "{} was charged {}; due {}", order.order_id, booked, due)
-    for event in story.fills:
-        fill = event.fill
-        due_on = settlement_date(instrument.market, date.fromisoformat(fill.trade_date), facts.sessions)
-        same_day = fill.settlement_date == due_on.isoformat()
-        text = "fill {} settles {}; the calendar says {}"
-        checks.expect("I-30", same_day, text, fill.fill_id, fill.settlement_date, due_on)
+
+
+def _due(story: Story, facts: AuditFacts) -> Iterable[tuple[int, Mapping[str, Decimal]]]:
+    """What to add and what to take off, day by day."""
+    order = story.created
+    instrument = facts.instruments.get(order.symbol)
+    plan = facts.cost_plans[facts.accounts[order.account_id].cost_plans[order.venue.value]]
+    traded = story.traded()
+    for day in sorted({ref.trade_date for ref in traded}):
+        numbers = [ref for ref in traded if ref.trade_date == day]
+        told = [ref for ref in numbers if story.charged(ref) is not None]
+        for ref in told:
+            yield 1, story.charged(ref) or {}
+        for sign, group in ((1, numbers), (-1, told)):
+            value = exact_sum(traded[ref][0] for ref in group)
+            qty = exact_sum(traded[ref][1] for ref in group)
+            traded_on = date.fromisoformat(day)
+            settles = settlement_date(instrument.market, traded_on, facts.sessions)
+            items = order_costs(plan, instrument, order.side, value, qty, traded_on, settles)
+            yield sign, {item.kind.value: item.amount for item in items}
+
+
+def _sum_of(parts: Iterable[tuple[int, Mapping[str, Decimal]]]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for sign, costs in parts:
+        for kind, amount in costs.items():
+            _add(total, kind, sign * amount)
+    return {kind: amount for kind, amount in total.items() if amount}
+
+
+def _check_settlement(fill: Fill, facts: AuditFacts, checks: Checks) -> None:
+    market = facts.instruments.get(fill.symbol).market
+    due_on = settlement_date(market, date.fromisoformat(fill.trade_date), facts.sessions)
+    same_day = fill.settlement_date == due_on.isoformat()
+    text = "fill {} settles {}; the calendar says {}"
+    checks.expect("I-30", same_day, text, fill.fill_id, fill.settlement_date, due_on)
 
 
 def _compare_positions(positions: Iterable[Position], sums: Sums, checks: Checks) -> None:

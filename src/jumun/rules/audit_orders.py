@@ -6,6 +6,7 @@ from typing import Final
 
 from jumun.model.events import (
     AttemptNotReceived,
+    CostsCorrected,
     EntryBooked,
     FillBooked,
     FillReversed,
@@ -26,8 +27,10 @@ from jumun.model.events import (
     SendIntended,
     SendNotLeft,
 )
+from jumun.model.fills import Fill
+from jumun.model.ids import BrokerOrderNo
 from jumun.model.journal import Record
-from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, Side
+from jumun.model.orders import BrokerRef, CostFigure, Flag, Order, OrderStatus, Side
 from jumun.rules.audit_facts import Checks
 
 ZERO: Final = Decimal(0)
@@ -67,15 +70,27 @@ class Story:
         self.fills: list[FillBooked] = []
         self.qty = ZERO
         self.amount = ZERO
-        self.by_day: dict[str, tuple[Decimal, Decimal]] = {}  # value and shares: costs are rounded day by day
+        self.by_number: dict[BrokerRef, tuple[Decimal, Decimal]] = {}  # value and shares
+        self.figures: dict[BrokerRef, CostFigure] = {}  # what the broker said that its numbers cost
         self.costs: dict[str, Decimal] = {}
         self.flags: set[Flag] = set(order.flags)
         self.identities: set[str] = set()
 
-    def trade(self, day: str, value: Decimal, qty: Decimal) -> None:
-        """Add what traded on a day; taken back where it is below zero."""
-        before = self.by_day.get(day, (ZERO, ZERO))
-        self.by_day[day] = (before[0] + value, before[1] + qty)
+    def trade(self, ref: BrokerRef, value: Decimal, qty: Decimal) -> None:
+        """Add what traded under a number; taken back where it is below zero."""
+        before = self.by_number.get(ref, (ZERO, ZERO))
+        self.by_number[ref] = (before[0] + value, before[1] + qty)
+
+    def traded(self) -> dict[BrokerRef, tuple[Decimal, Decimal]]:
+        """Return value and shares of each number that it ever had."""
+        return dict.fromkeys(self.refs, (ZERO, ZERO)) | self.by_number
+
+    def charged(self, ref: BrokerRef) -> dict[str, Decimal] | None:
+        """Return the broker's own cost of a number, where it is for exactly what traded under it."""
+        figure = self.figures.get(ref)
+        if figure is None or (figure.amount, figure.qty) != self.by_number.get(ref, (ZERO, ZERO)):
+            return None
+        return figure.costs
 
 
 class Stories:
@@ -83,7 +98,7 @@ class Stories:
 
     def __init__(self) -> None:
         self.orders: dict[str, Story] = {}
-        self.money: list[FillBooked | FillReversed | OpeningBooked | EntryBooked] = []
+        self.money: list[FillBooked | FillReversed | CostsCorrected | OpeningBooked | EntryBooked] = []
 
 
 def stories_of(records: Iterable[Record], checks: Checks) -> Stories:
@@ -124,7 +139,7 @@ def _take(event: OrderEvent, stories: Stories, checks: Checks) -> None:
     if story is None:
         checks.expect("I-24", False, "{} happened to {}, never created", type(event).__name__, event.order_id)
         return
-    if isinstance(event, FillBooked | FillReversed):
+    if isinstance(event, FillBooked | FillReversed | CostsCorrected):
         stories.money.append(event)
     _tell(event, story, checks)
 
@@ -155,11 +170,18 @@ def _tell(event: OrderEvent, story: Story, checks: Checks) -> None:
         case FillReversed():
             story.qty -= event.qty
             story.amount -= event.amount
-            story.trade(event.ref.trade_date, -event.amount, -event.qty)
+            story.trade(event.ref, -event.amount, -event.qty)
             story.flags.add(Flag.BUSTED)
             new = event.identity not in story.identities
             checks.expect("I-09", new, "{} takes back {} twice", story.order_id, event.identity)
             story.identities.add(event.identity)
+        case CostsCorrected(figure=figure):
+            before = story.figures.get(figure.ref)
+            newer = before is None or (figure.ts_event_ns >= before.ts_event_ns and figure != before)
+            text = "{} takes an old or repeated cost of {} for a new one"
+            checks.expect("I-09", newer, text, story.order_id, figure.ref.number)
+            checks.expect("I-11", figure.ref in story.refs, "{} pays for {}", story.order_id, figure.ref)
+            story.figures[figure.ref] = figure
         case AttemptNotReceived():
             checks.expect("I-15", bool(event.evidence), "{} is resent without evidence", story.order_id)
             story.attempt_open = story.attempt_open and not event.resend
@@ -241,7 +263,7 @@ def _fill(event: FillBooked, story: Story, checks: Checks) -> None:
     story.fills.append(event)
     story.qty += fill.qty
     story.amount += fill.amount
-    story.trade(fill.trade_date, fill.amount, fill.qty)
+    story.trade(_number_of(fill), fill.amount, fill.qty)
     story.flags.update(fill.flags)
     same = (fill.account_id, fill.symbol, fill.side) == (order.account_id, order.symbol, order.side)
     checks.expect("I-09", same, "fill {} is not one of {}", fill.fill_id, story.order_id)
@@ -261,6 +283,11 @@ def _fill(event: FillBooked, story: Story, checks: Checks) -> None:
         fair = fill.amount <= at_limit if order.side is Side.BUY else fill.amount >= at_limit
         text = "{} filled at {} beyond its limit {}, unflagged"
         checks.expect("I-05", fair or Flag.BAD_PRICE in fill.flags, text, order.order_id, fill.price, limit)
+
+
+def _number_of(fill: Fill) -> BrokerRef:
+    """The number that filled; where an old record does not tell, the day alone matters."""
+    return fill.ref or BrokerRef(trade_date=fill.trade_date, branch="", number=BrokerOrderNo(""))
 
 
 def _modify(event: OrderModified, story: Story, checks: Checks) -> None:

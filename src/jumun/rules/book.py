@@ -6,16 +6,18 @@ not part of the fold, and the shell hands back any other one that a command need
 
 from collections import OrderedDict
 from decimal import Decimal
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeVar, assert_never, get_args
 
 import msgspec
 
 from jumun.model.breaks import Break
 from jumun.model.days import DayStats
 from jumun.model.events import (
+    AnyOrderEvent,
     BreakAssigned,
     BreakFound,
     BreakSettled,
+    CostsCorrected,
     EntryBooked,
     FillBooked,
     FillReversed,
@@ -32,7 +34,7 @@ from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId
 from jumun.model.journal import Record
 from jumun.model.money import Currency
-from jumun.model.orders import BrokerRef, Order, OrderStatus
+from jumun.model.orders import BrokerRef, Order, OrderStatus, Side
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.day_stats import count, counts, day_of, keep_newest
@@ -49,6 +51,11 @@ PositionKey = tuple[AccountId, str]
 CashKey = tuple[AccountId, str]
 Shape = tuple[str, ...]
 _Key = TypeVar("_Key")
+
+UNSENT: Final = (OrderStatus.NEW, OrderStatus.ERROR)
+_ORDER_EVENTS: Final[tuple[type[OrderEvent], ...]] = get_args(AnyOrderEvent)
+BIRTHS: Final = frozenset(kind for kind in _ORDER_EVENTS if "order" in kind.__struct_fields__)
+MOVES_MONEY: Final = frozenset(kind for kind in _ORDER_EVENTS if "ledger" in kind.__struct_fields__)
 
 
 class Halt(msgspec.Struct, frozen=True):
@@ -79,6 +86,18 @@ class Applied(msgspec.Struct, frozen=True):
     before: Order | None = None
     after: Order | None = None
     positions: tuple[Position, ...] = ()
+
+
+class Drafted(msgspec.Struct, frozen=True):
+    """What a decision has worked out already for one of its events: its order and position, then and after.
+
+    `held` is the position in the book or the draft before; None where the event moves no shares.
+    """
+
+    before: Order | None
+    after: Order
+    held: Position | None = None
+    position: Position | None = None
 
 
 class Book:
@@ -149,15 +168,19 @@ class Book:
 
     # ---- changing -----------------------------------------------------------------------------
 
-    def apply(self, record: Record) -> Applied:
-        """Take a record in; the only way the book changes. Records come in order, without gaps."""
+    def apply(self, record: Record, drafted: Drafted | None = None) -> Applied:
+        """Take a record in; the only way the book changes. Records come in order, without gaps.
+
+        `drafted` saves working out a second time what the decision has worked out from the very same
+        values; where the book holds others, it is not used.
+        """
         assert record.seq == self.seq + 1, f"record {record.seq} cannot follow {self.seq}"
         self.seq = record.seq
         self.ts_ns = record.ts_ns
         event = record.event
         match event:
             case OrderEvent():
-                return self._apply_order(event, record.ts_ns)
+                return self._apply_order(event, record.ts_ns, drafted)
             case OpeningBooked():
                 return self._book_entry(event)
             case EntryBooked():
@@ -190,16 +213,21 @@ class Book:
         assert order.status.is_final, f"{order.order_id} is {order.status} but not in the book"
         self._remember(order)
 
-    def _apply_order(self, event: OrderEvent, ts_ns: int) -> Applied:
+    def _apply_order(self, event: OrderEvent, ts_ns: int, drafted: Drafted | None) -> Applied:
         before = self.order(event.order_id)
-        positions = self._post(getattr(event, "ledger", ()))
-        if isinstance(event, FillBooked | FillReversed):
-            self.strategies.update(sub_positions_after(self.strategies, event))
-        if before is None and not hasattr(event, "order"):
+        if drafted is not None and drafted.before is not before:
+            drafted = None
+        positions: tuple[Position, ...] = ()
+        if type(event) in MOVES_MONEY:
+            positions = self._post(event.ledger, drafted)  # type: ignore[attr-defined]  # it has one
+            if isinstance(event, (FillBooked, FillReversed, CostsCorrected)):
+                self.strategies.update(sub_positions_after(self.strategies, event))
+        if before is None and type(event) not in BIRTHS:
             # A late fill of an order closed before the snapshot: the money counts, the order is not here.
             self._count_day(event, None, None)
             return Applied(positions=positions)
-        after = evolve(before, event, ts_ns)  # type: ignore[arg-type]  # OrderEvent is the union's base
+        # OrderEvent is the base of the union that evolve takes.
+        after = evolve(before, event, ts_ns) if drafted is None else drafted.after  # type: ignore[arg-type]
         self._replace(before, after)
         self._count_day(event, before, after)
         return Applied(before, after, positions)
@@ -256,34 +284,47 @@ class Book:
     def _reserve(self, before: Order | None, after: Order) -> None:
         if before is not None and ties_up_the_same(before, after):
             return
+        place = (after.account_id, after.symbol)
+        if after.side is Side.SELL:
+            shares = reserved_shares(after) - reserved_shares(before)
+            if shares:
+                self.shares_reserved[place] = self.shares_reserved.get(place, ZERO) + shares
+            return
         cash = reserved_cash(after) - reserved_cash(before)
         if cash:
             key = (after.account_id, after.currency.value)
             self.cash_reserved[key] = self.cash_reserved.get(key, ZERO) + cash
-        place = (after.account_id, after.symbol)
-        shares = reserved_shares(after) - reserved_shares(before)
-        if shares:
-            self.shares_reserved[place] = self.shares_reserved.get(place, ZERO) + shares
         coming = coming_shares(after) - coming_shares(before)
         if coming:
             self.shares_coming[place] = self.shares_coming.get(place, ZERO) + coming
 
     def _index(self, before: Order | None, after: Order) -> None:
-        order_id, place = after.order_id, (after.account_id, after.symbol)
+        order_id, executable = after.order_id, after.is_executable
         if before is None or before.refs is not after.refs:
             self._add_names(after)
-        _set(self.waiting, order_id, is_waiting(after))
-        if before is not None and before.is_unknown and not after.is_unknown:
-            self.unknown.pop(order_id, None)
-            _count(self.held, place, -1)
-        if after.is_unknown and not (before is not None and before.is_unknown):
-            self.unknown[order_id] = None
-            _count(self.held, place, +1)
-        self._index_flight(order_id, after)
-        if after.stop_held and after.is_executable:
+        if is_waiting(after):
+            self.waiting[order_id] = None
+        else:
+            self.waiting.pop(order_id, None)
+        if before is None or before.status is not after.status:
+            self._index_status(before, after)
+        if (after.attempt_open and executable) is not (order_id in self.in_flight):
+            self._index_flight(after)
+        if after.stop_held and executable:
             self.stops.add(after)
         elif before is not None and before.stop_held:
             self.stops.discard(before)
+
+    def _index_status(self, before: Order | None, after: Order) -> None:
+        """What follows from a change of status: who is unknown, and which symbols have an open order."""
+        order_id, place = after.order_id, (after.account_id, after.symbol)
+        was_unknown = before is not None and before.is_unknown
+        if was_unknown and not after.is_unknown:
+            self.unknown.pop(order_id, None)
+            _count(self.held, place, -1)
+        if after.is_unknown and not was_unknown:
+            self.unknown[order_id] = None
+            _count(self.held, place, +1)
         if before is None or before.is_executable is not after.is_executable:
             at_symbol = self.open_by_symbol.setdefault(place, {})
             _set(at_symbol, order_id, after.is_executable)
@@ -291,15 +332,13 @@ class Book:
                 del self.open_by_symbol[place]
             self._occupy(place)
 
-    def _index_flight(self, order_id: OrderId, after: Order) -> None:
-        flying = after.attempt_open and after.is_executable
-        was = self.in_flight.get(order_id)
-        if flying and was is None:
-            shape = shape_of(after)
-            self.in_flight[order_id] = shape
+    def _index_flight(self, after: Order) -> None:
+        """A send has begun, or has its outcome."""
+        was = self.in_flight.pop(after.order_id, None)
+        if was is None:
+            self.in_flight[after.order_id] = shape = shape_of(after)
             _count(self.shapes, shape, +1)
-        elif not flying and was is not None:
-            del self.in_flight[order_id]
+        else:
             _count(self.shapes, was, -1)
 
     def _occupy(self, place: PositionKey) -> None:
@@ -322,7 +361,7 @@ class Book:
         for ref in order.refs:
             self.refs.pop((order.account_id, ref), None)
 
-    def _post(self, rows: tuple[LedgerRow, ...]) -> tuple[Position, ...]:
+    def _post(self, rows: tuple[LedgerRow, ...], drafted: Drafted | None = None) -> tuple[Position, ...]:
         """Post ledger rows to cash and positions; return the positions that changed."""
         by_place: dict[PositionKey, list[LedgerRow]] = {}
         for row in rows:
@@ -333,7 +372,12 @@ class Book:
             if row.symbol:
                 by_place.setdefault((row.account_id, row.symbol), []).append(row)
         for place, its_rows in by_place.items():
-            self.positions[place] = apply_rows(self.position(*place, its_rows[0].currency.value), its_rows)
+            held = self.positions.get(place)
+            if drafted is not None and drafted.position is not None and held is drafted.held:
+                self.positions[place] = drafted.position
+            else:
+                held = held or self.position(*place, its_rows[0].currency.value)
+                self.positions[place] = apply_rows(held, its_rows)
             self._occupy(place)
         return tuple(self.positions[place] for place in by_place)
 
@@ -394,19 +438,22 @@ def is_idle(order: Order) -> bool:
     """
     if order.attempt_open or order.status.is_final:
         return False
-    return order.resting or (not order.refs and order.status in (OrderStatus.NEW, OrderStatus.ERROR))
+    return order.resting or (not order.refs and order.status in UNSENT)
 
 
 def is_waiting(order: Order) -> bool:
     """True when the order may be sent as soon as its time has come."""
-    return is_idle(order) and not order.stop_held and order.cancel_requested_ns is None
+    # The cheap looks first: most orders have an attempt at the broker, and every change of one asks here.
+    if order.attempt_open or order.stop_held or order.cancel_requested_ns is not None:
+        return False
+    return is_idle(order)
 
 
 def shape_of(order: Order) -> Shape:
     """What a broker without client ids could tell orders apart by; equal shapes are sent one at a time."""
     asked = order.qty_left if order.attempt_qty is None or is_idle(order) else order.attempt_qty
     price = "" if order.price is None else f"{order.price.normalize():f}"
-    return (order.account_id, order.symbol, order.side.value, order.wire_type.value, _digits(asked), price)
+    return (order.account_id, order.symbol, order.side, order.wire_type, _digits(asked), price)
 
 
 def _digits(qty: Decimal) -> str:

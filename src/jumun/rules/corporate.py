@@ -1,24 +1,28 @@
 """Documented entries that are no trade: openings, transfers, dividends, splits and corrections (F-54).
 
-Each function returns the ledger rows of one document, for `OrderEngine.book_entry`. Every row moves one
-amount between two accounts (I-32); shares change only where `qty` says so (I-29), cash only through CASH
+`rows_of` counts the ledger rows of a paper from a position; the functions behind it make those of one kind.
+Every row moves one amount between two accounts (I-32); shares change only where `qty` says so (I-29), cash only through CASH
 (I-30). A split keeps the whole cost basis: what a paid-out fraction takes along is realised, not lost.
 """
 
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
+from jumun.model.documents import CashMoved, CostCorrected, Dividend, Document, SharesMoved, Split
 from jumun.model.errors import BadInput
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.money import ONE, ZERO, Currency
 from jumun.model.positions import Position
+from jumun.model.reasons import Reason
 
 DIVIDEND_TAX: Final = "DIVIDEND_TAX"
 SPLIT_TERM_MAX: Final = 10_000  # shares on one side of a ratio; a larger one is a misread document
+MOVES: Final = (LedgerKind.TRANSFER, LedgerKind.CORRECTION)  # what a person may say that a move was
 _TEN_THOUSANDTHS: Final = 10_000
 
 CASH, SECURITIES, OUTSIDE = LedgerAccount.CASH, LedgerAccount.SECURITIES, LedgerAccount.OUTSIDE
@@ -31,6 +35,51 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
     document: str
     trade_date: str
     settlement_date: str
+
+
+def rows_of(
+    document: Document, account_id: AccountId, position: Position | None, step: Decimal = ONE
+) -> tuple[LedgerRow, ...]:
+    """Return the rows of a paper, counted from `position` (None for cash); `step` is its smallest quantity.
+
+    Raises BadInput for days that are none, a kind of move that no paper has, and whatever the functions
+    below refuse.
+    """
+    booked = Booked(
+        account_id=account_id,
+        document=document.name,
+        trade_date=document.trade_date,
+        settlement_date=document.settlement_date,
+    )
+    if not document.name.strip():
+        raise BadInput("the document has no name; give the paper's, because the same one is booked once")
+    _check_days(booked)
+    fact = document.fact
+    if isinstance(fact, CashMoved | SharesMoved) and fact.kind not in MOVES:
+        raise BadInput(f"{document.name}: {fact.kind} is made by the desk alone; use {' or '.join(MOVES)}")
+    if isinstance(fact, CashMoved):
+        return cash_moved(booked, fact.currency, fact.amount, fact.kind)
+    assert position is not None, "only cash has no position"
+    return _rows_of_shares(booked, fact, position, step)
+
+
+def _rows_of_shares(
+    booked: Booked, fact: Dividend | Split | SharesMoved | CostCorrected, position: Position, step: Decimal
+) -> tuple[LedgerRow, ...]:
+    match fact:
+        case Dividend():
+            return dividend(booked, position, fact.gross, fact.tax, fact.net)
+        case Split():
+            _check_held(booked, position, fact.held)
+            cash = fact.cash_for_fraction
+            return split(booked, position, fact.new, fact.old, cash_for_fraction=cash, step=step)
+        case SharesMoved():
+            return shares_moved(booked, position, fact.qty, fact.cost, fact.kind)
+        case CostCorrected():
+            _check_held(booked, position, fact.held)
+            return basis_corrected(booked, position, fact.cost)
+        case _:
+            assert_never(fact)
 
 
 def cash_moved(
@@ -159,6 +208,27 @@ def _fraction_sold(
         sides = (SECURITIES, LedgerAccount.PNL) if realised > ZERO else (LedgerAccount.PNL, SECURITIES)
         rows.append(_of(booked, position, LedgerKind.REALISED, abs(realised), *sides))
     return rows
+
+
+def _check_held(booked: Booked, position: Position, held: Decimal | None) -> None:
+    if held is not None and held != position.qty:
+        raise BadInput(
+            f"{booked.document}: it is about {held:f} shares of {position.symbol} and our books hold "
+            f"{position.qty:f}; find out why before it is booked"
+        )
+
+
+def _check_days(booked: Booked) -> None:
+    try:
+        day, settles = date.fromisoformat(booked.trade_date), date.fromisoformat(booked.settlement_date)
+    except ValueError as error:
+        raise BadInput(
+            f"{booked.document}: {booked.trade_date!r} or {booked.settlement_date!r} is no day; write both as "
+            "2026-11-20",
+            reason=Reason.BAD_TIME,
+        ) from error
+    if settles < day:
+        raise BadInput(f"{booked.document}: it settles on {settles}, before its day {day}; correct them")
 
 
 def _check_ratio(booked: Booked, new: int, old: int) -> None:

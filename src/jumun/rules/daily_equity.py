@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jumun.model.events import EntryBooked, Event, FillBooked, FillReversed, OpeningBooked
+from jumun.model.events import CostsCorrected, EntryBooked, Event, FillBooked, FillReversed, OpeningBooked
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.money import EXACT, ZERO, Currency, exact_product, exact_sum
@@ -130,7 +130,7 @@ class _Carried:
 
 def rows_of(event: Event) -> tuple[LedgerRow, ...]:
     """Return the ledger rows of an event."""
-    if isinstance(event, FillBooked | FillReversed):
+    if isinstance(event, FillBooked | FillReversed | CostsCorrected):
         return event.ledger
     if isinstance(event, OpeningBooked | EntryBooked):
         return event.rows

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from jumun.model.days import ZERO, DayMoney, DayStats
 from jumun.model.events import (
+    CostsCorrected,
     FillBooked,
     FillReversed,
     ForeignOrderAdopted,
@@ -30,7 +31,9 @@ from jumun.rules.trading_days import GAP_DAYS_MAX
 DAYS_MAX: Final = 10
 
 
-MONEY_AND_BIRTHS: Final = frozenset({FillBooked, FillReversed, OrderCreated, ForeignOrderAdopted})
+MONEY_AND_BIRTHS: Final = frozenset(
+    {FillBooked, FillReversed, CostsCorrected, OrderCreated, ForeignOrderAdopted}
+)
 COUNTED: Final = MONEY_AND_BIRTHS | {OrderDenied, OrderUnknown, OrderAlarmed}
 
 
@@ -50,14 +53,17 @@ def counts(event: OrderEvent, before: Order | None, after: Order | None) -> bool
 def day_of(event: OrderEvent, after: Order | None) -> tuple[str, str]:
     """Return the account and the trading day that an event counts for.
 
-    A fill counts on the day it traded, a bust on the day of the number that had filled, everything else on
-    the day of the order's newest attempt. An order that was refused before it had a day counts on the
-    venue's calendar date: nothing traded, so no session is missing it.
+    A fill counts on the day it traded, a bust on the day of the number that had filled, the broker's cost on
+    the day of the number it is for, everything else on the day of the order's newest attempt. An order that
+    was refused before it had a day counts on the venue's calendar date: nothing traded, so no session is
+    missing it.
     """
     if isinstance(event, FillBooked):
         return event.fill.account_id, event.fill.trade_date
     if isinstance(event, FillReversed):
         return event.account_id, event.ref.trade_date
+    if isinstance(event, CostsCorrected):
+        return event.account_id, event.figure.ref.trade_date
     assert after is not None, f"{event.order_id}: an event that is counted changes its order"
     return after.account_id, after.trade_date or local_date(after.venue, after.created_ns).isoformat()
 
@@ -80,6 +86,8 @@ def count(stats: DayStats, event: OrderEvent, before: Order | None, after: Order
             stats = _with_fill(stats, event, before, after)
         case FillReversed():
             stats = _without_fill(stats, event)
+        case CostsCorrected():
+            stats = _with_costs(stats, event)
         case _:
             pass  # nothing of it is counted but what it did to the status
     return _with_status(stats, before, after)
@@ -138,14 +146,10 @@ def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: 
     fill = event.fill
     buys = fill.side is Side.BUY
     is_open = before is not None and not before.status.is_final
+    is_first, took_ns, leaves = False, 0, False
     if before is not None and after is not None and is_open and not before.fill_count:
-        stats = replace(
-            stats,
-            first_fills=stats.first_fills + 1,
-            first_fill_ns=stats.first_fill_ns + after.updated_ns - after.created_ns,
-            orders_part_filled=stats.orders_part_filled + bool(after.qty_left),
-        )
-    money = stats.money.get(fill.currency.value, DayMoney())
+        is_first, took_ns, leaves = True, after.updated_ns - after.created_ns, bool(after.qty_left)
+    money = stats.money.get(fill.currency.value) or DayMoney()
     money = replace(
         money,
         bought=money.bought + fill.amount if buys else money.bought,
@@ -155,6 +159,9 @@ def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: 
         money = _slipped(money, fill.side, fill.amount, exact_product(after.arrival_price, fill.qty))
     return replace(
         stats,
+        first_fills=stats.first_fills + is_first,
+        first_fill_ns=stats.first_fill_ns + took_ns,
+        orders_part_filled=stats.orders_part_filled + leaves,
         fills=stats.fills + 1,
         fills_bought=stats.fills_bought + buys,
         fills_sold=stats.fills_sold + (not buys),
@@ -180,6 +187,13 @@ def _without_fill(stats: DayStats, event: FillReversed) -> DayStats:
         qty_sold=stats.qty_sold if buys else stats.qty_sold - event.qty,
         money=stats.money | {event.currency.value: _posted(money, event.ledger)},
     )
+
+
+def _with_costs(stats: DayStats, event: CostsCorrected) -> DayStats:
+    if not event.ledger:
+        return stats
+    money = stats.money.get(event.currency.value, DayMoney())
+    return replace(stats, money=stats.money | {event.currency.value: _posted(money, event.ledger)})
 
 
 def _slipped(money: DayMoney, side: Side, amount: Decimal, base: Decimal) -> DayMoney:

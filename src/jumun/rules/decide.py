@@ -43,7 +43,15 @@ from jumun.model.events import (
     TradingResumed,
 )
 from jumun.model.reasons import Reason
-from jumun.model.reports import FillNotice, OrderReport, StreamGap, TradeBust, Unknown, UnreadableNotice
+from jumun.model.reports import (
+    CostReport,
+    FillNotice,
+    OrderReport,
+    StreamGap,
+    TradeBust,
+    Unknown,
+    UnreadableNotice,
+)
 from jumun.rules.book import Book
 from jumun.rules.decide_breaks import (
     decide_assignment,
@@ -57,15 +65,17 @@ from jumun.rules.decide_cancel import (
     decide_settlement,
     intend_cancels,
 )
+from jumun.rules.decide_costs import hear_costs
 from jumun.rules.decide_history import decide_history
 from jumun.rules.decide_modify import adopt_successor, decide_modify, decide_modify_conclusion
 from jumun.rules.decide_submit import decide_conclusion, decide_send, decide_submit
 from jumun.rules.decide_time import decide_tick
 from jumun.rules.draft import Decision, Draft
-from jumun.rules.hear import hear_bust, hear_fill, hear_order, stop
+from jumun.rules.hear import came_before_its_fill, hear_bust, hear_fill, hear_order, stop
 from jumun.rules.order_machine import can
 from jumun.rules.policy import Denial, Facts, Policy
 
+ANSWERS: Final = frozenset({ConcludeSubmit, ConcludeModify, ConcludeCancel})
 RAW_KEPT_MAX: Final = 4_096  # characters of an unreadable notice that are kept: enough to see what it was
 
 
@@ -75,20 +85,20 @@ def decide(book: Book, command: Command, facts: Facts, policy: Policy) -> Decisi
     Changes nothing; asks nobody; the same values give the same answer.
     """
     draft = Draft(book, policy, facts)
-    _watch_answers(command, draft)
+    if type(command) in ANSWERS:
+        _watch_answers(command, draft)
     decision = _dispatch(command, draft)
     before = len(draft.events)
     intend_cancels(draft)
     if len(draft.events) == before:
         return decision
     order = None if decision.order is None else draft.order(decision.order.order_id)
-    return replace(decision, events=tuple(draft.events), order=order)
+    return replace(decision, events=tuple(draft.events), order=order, drafted=tuple(draft.drafted))
 
 
 def _watch_answers(command: Command, draft: Draft) -> None:
     """Answers that are mixed up stop new orders: nobody knows what else they mix up (F-17)."""
-    if not isinstance(command, ConcludeSubmit | ConcludeModify | ConcludeCancel):
-        return
+    assert isinstance(command, (ConcludeSubmit, ConcludeModify, ConcludeCancel))
     if isinstance(command.outcome, Unknown) and command.outcome.crossed:
         stop(f"the broker answered {command.order_id} with another order's answer", draft)
 
@@ -174,9 +184,14 @@ def _hear(command: HearReport, draft: Draft) -> Decision:
             draft.note(ReportKept(text=report.text, raw=report.raw[:RAW_KEPT_MAX]))
             draft.ask = True
         case TradeBust():
+            busted = draft.by_ref(report.account_id, report.ref)
+            if busted is None or came_before_its_fill(busted, report):
+                return Decision(park=True, ask=True)
+            hear_bust(report, draft)
+        case CostReport():
             if draft.by_ref(report.account_id, report.ref) is None:
                 return Decision(park=True)
-            hear_bust(report, draft)
+            hear_costs(report, draft)
         case FillNotice():
             order = draft.by_ref(report.account_id, report.ref)
             if order is None:

@@ -10,14 +10,17 @@ from typing import Final
 
 from jumun.model.breaks import Break
 from jumun.model.commands import AssignBreak, BookEntry, SettleBreak, StudyBalance
+from jumun.model.documents import CashMoved, CostCorrected, Document, SharesMoved, Split
+from jumun.model.errors import OmsError, OrderDenied
 from jumun.model.events import BreakAssigned, BreakFound, BreakSettled, EntryBooked, TradingHalted
 from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
+from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.compare import differences_of
-from jumun.rules.corporate import Booked, cash_moved, shares_moved
+from jumun.rules.corporate import Booked, cash_moved, rows_of, shares_moved
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import stop
 from jumun.rules.policy import Denial
@@ -40,7 +43,7 @@ def decide_balance(command: StudyBalance, draft: Draft) -> Decision:
     for row in found:
         if row in command.suspects:
             _find(account_id, row, draft)
-    return Decision(events=tuple(draft.events), differences=tuple(found))
+    return Decision(events=tuple(draft.events), differences=tuple(found), drafted=tuple(draft.drafted))
 
 
 def decide_assignment(command: AssignBreak, draft: Draft) -> Decision:
@@ -76,25 +79,65 @@ def decide_break_settlement(command: SettleBreak, draft: Draft) -> Decision:
 
 
 def decide_entry(command: BookEntry, draft: Draft) -> Decision:
-    """Book a documented entry once: the same document a second time changes nothing."""
+    """Book a documented entry once: the same document a second time changes nothing.
+
+    Its rows are counted here, from the book of this moment: a fill that came before is in it (I-29, I-30).
+    """
+    document = command.document
     if command.account_id not in draft.policy.accounts:
         text = f"account {command.account_id!r} is not configured; add it"
         return draft.decision(denial=Denial(Reason.UNKNOWN_ACCOUNT, text))
-    if any(row.account_id != command.account_id for row in command.rows) or not command.rows:
-        text = f"the entry {command.document!r} has no rows of account {command.account_id}; correct them"
-        return draft.decision(denial=Denial(Reason.BAD_INPUT, text))
-    if command.document in draft.book.openings:
+    if document.name in draft.book.openings:
         return Decision(existing=True)
+    try:
+        rows = _rows_of_entry(command, draft)
+    except OmsError as error:  # a paper that cannot be booked as it is; the sentence says why
+        return draft.decision(denial=Denial(error.reason, str(error)))
     draft.note(
         EntryBooked(
             account_id=command.account_id,
-            rows=command.rows,
-            document=command.document,
+            rows=rows,
+            document=document.name,
             by=command.by,
             text=command.text,
         )
     )
     return draft.decision()
+
+
+def _rows_of_entry(command: BookEntry, draft: Draft) -> tuple[LedgerRow, ...]:
+    account_id, document = command.account_id, command.document
+    fact = document.fact
+    if isinstance(fact, CashMoved):
+        return rows_of(document, account_id, None)
+    instrument = draft.policy.instrument(fact.symbol)
+    if isinstance(fact, Split | CostCorrected):
+        _require_quiet(document, account_id, fact.symbol, draft)
+    held = draft.book.position(account_id, fact.symbol, instrument.currency.value)
+    if isinstance(fact, SharesMoved):
+        _require_free(document, fact, held, draft)
+    return rows_of(document, account_id, held, instrument.lot)
+
+
+def _require_quiet(document: Document, account_id: AccountId, symbol: str, draft: Draft) -> None:
+    """A split makes another share of it, at another price: what works, works on the old one."""
+    working = draft.book.open_by_symbol.get((account_id, symbol), {})
+    if working:
+        raise OrderDenied(
+            f"{document.name}: {len(working)} orders of {symbol} can still execute, in the shares and at the "
+            f"price of before; run `jumun cancel-all --symbol {symbol}` and book it when they have ended"
+        )
+
+
+def _require_free(document: Document, fact: SharesMoved, held: Position, draft: Draft) -> None:
+    """Shares that an open order sells cannot leave as well: it would sell what is not there (I-34)."""
+    free = draft.book.shares_free(held.account_id, held.symbol)
+    if held.qty >= -fact.qty > free:
+        raise OrderDenied(
+            f"{document.name}: {-fact.qty:f} shares of {held.symbol} cannot leave, open orders sell all but "
+            f"{free:f}; run `jumun cancel-all --symbol {held.symbol}` first",
+            reason=Reason.SHARES,
+        )
 
 
 def correction_rows(found: Break, draft: Draft) -> tuple[LedgerRow, ...] | Denial:

@@ -66,10 +66,16 @@ def intend_cancels(draft: Draft) -> None:
     for order_id in draft.touched:
         order = draft.order(order_id)
         assert order is not None
-        if order.cancel_requested_ns is None or order.cancel_open or order.status not in WORKING:
+        if order.cancel_requested_ns is None:
             continue
-        if order.attempt_open or order.resting:
-            continue  # the number it will have today is not known yet, or nothing of it is at the broker
+        if is_idle(order):
+            reason = order.cancel_reason or Reason.CANCELLED_BY_USER
+            end_if_never_left(order, reason, order.reason_text, draft)
+            continue
+        if order.cancel_open or order.status not in WORKING:
+            continue
+        if order.attempt_open:
+            continue  # the number it will have today is not known yet
         if order.cancel_retry_ns is not None and order.cancel_retry_ns > draft.now_ns:
             continue
         ref = order.newest_ref

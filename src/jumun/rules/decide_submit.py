@@ -73,7 +73,8 @@ def key_of(intent: ApprovedOrderIntent) -> IdempotencyKey:
 def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
     """The same key returns the order it made; anything refused on the way in says why (S002-22, I-08)."""
     intent, book = command.intent, draft.book
-    existing = book.order_by_key(key_of(intent)) or command.existing
+    key = key_of(intent)
+    existing = book.order_by_key(key) or command.existing
     if existing is not None:
         return _same_key_again(intent, existing, draft)
     denial = _cannot_take(intent, draft)
@@ -83,7 +84,7 @@ def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
     if denial is not None:
         draft.note(IntentDenied(intent=intent, reason=denial.reason, text=denial.text))
         return draft.decision(denial=denial)
-    return _create(intent, draft)
+    return _create(intent, key, draft)
 
 
 def _ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
@@ -112,7 +113,13 @@ def _same_key_again(intent: ApprovedOrderIntent, existing: Order, draft: Draft) 
         text = f"the same signal came again with quantity {intent.qty} and price {intent.price}"
         draft.add(OrderFlagged(order_id=existing.order_id, flag=Flag.MISMATCH, text=text))
     order = draft.order(existing.order_id) or existing
-    return Decision(events=tuple(draft.events), order=order, existing=True, mismatch=True)
+    return Decision(
+        events=tuple(draft.events),
+        order=order,
+        existing=True,
+        mismatch=True,
+        drafted=tuple(draft.drafted),
+    )
 
 
 def _is_same(intent: ApprovedOrderIntent, made: Order) -> bool:
@@ -145,9 +152,12 @@ def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
     return None
 
 
-def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
+def _create(intent: ApprovedOrderIntent, key: IdempotencyKey, draft: Draft) -> Decision:
     instrument = draft.policy.instrument(intent.symbol)  # raises UnknownSymbol: nothing can be written of it
-    valid, reserve = _judge(intent, draft)
+    judged, reserved = _judge(intent, draft)
+    valid = None if isinstance(judged, Denial) else judged
+    reserve = None if isinstance(reserved, Denial) else reserved
+    held = valid is not None and _is_held(intent, valid, draft)
     order_id = OrderId(draft.facts.new_id())
     quote = draft.facts.quote(intent.symbol)
     order = Order(
@@ -158,34 +168,34 @@ def _create(intent: ApprovedOrderIntent, draft: Draft) -> Decision:
         session=intent.session or REGULAR_SESSION,
         good_till=intent.good_till,
         arrival_price=None if quote is None else quote.last,
-        stop_held=isinstance(valid, Valid) and _is_held(intent, valid, draft),
+        stop_held=held,
         currency=instrument.currency,
         side=intent.side,
         order_type=intent.order_type,
-        tif=valid.tif if isinstance(valid, Valid) else intent.time_in_force or TimeInForce.DAY,
+        tif=intent.time_in_force or TimeInForce.DAY if valid is None else valid.tif,
         qty=intent.qty,
         price_raw=intent.price,
-        price=valid.price if isinstance(valid, Valid) else None,
+        price=None if valid is None else valid.price,
         stop_price=intent.stop_price,
-        idempotency_key=key_of(intent),
+        idempotency_key=key,
         client_order_id=intent.client_order_id,
         created_by=intent.user_id,
         strategy_id=intent.strategy_id,
         strategy_version=intent.strategy_version,
         signal_ts_ns=intent.signal_ts_ns,
         correlation_id=intent.correlation_id or order_id,
-        reserve_price=reserve.price if isinstance(reserve, Reserve) else ZERO,
-        reserve_cost=reserve.cost if isinstance(reserve, Reserve) else ZERO,
-        trade_date=valid.trade_date if isinstance(valid, Valid) else "",
+        reserve_price=ZERO if reserve is None else reserve.price,
+        reserve_cost=ZERO if reserve is None else reserve.cost,
+        trade_date="" if valid is None else valid.trade_date,
         created_ns=draft.now_ns,
         updated_ns=draft.now_ns,
-        expires_ns=_expires_ns(intent, valid, draft) if isinstance(valid, Valid) else None,
+        expires_ns=None if valid is None else _expires_ns(intent, valid, held, draft),
     )
     order = draft.add(OrderCreated(order_id=order_id, order=order))
-    denial = valid if isinstance(valid, Denial) else reserve if isinstance(reserve, Denial) else None
+    denial = judged if isinstance(judged, Denial) else reserved if isinstance(reserved, Denial) else None
     if denial is not None:
         draft.add(OrderDenied(order_id=order_id, reason=denial.reason, text=denial.text))
-    elif isinstance(valid, Valid) and not valid.is_open and not order.stop_held:
+    elif valid is not None and not valid.is_open and not held:
         rest_until_next_session(order, "no attempt was made: its session is closed", draft)
     return draft.decision(order_id, denial)
 
@@ -194,10 +204,9 @@ def _is_held(intent: ApprovedOrderIntent, valid: Valid, draft: Draft) -> bool:
     return holds_stop(valid.venue, intent.order_type, valid.tif, draft.policy.kinds)
 
 
-def _expires_ns(intent: ApprovedOrderIntent, valid: Valid, draft: Draft) -> int | None:
+def _expires_ns(intent: ApprovedOrderIntent, valid: Valid, held: bool, draft: Draft) -> int | None:
     """When time ends it: order_timeout is for signals without a time in force that could trade now (C-14)."""
     policy = draft.policy
-    held = _is_held(intent, valid, draft)
     if intent.time_in_force is None and intent.order_type not in AUCTION and not held:
         return draft.now_ns + policy.limits.order_timeout_s * SECOND_NS
     last_day = intent.good_till if valid.tif is TimeInForce.GTD else valid.trade_date if held else ""
@@ -379,7 +388,11 @@ def decide_conclusion(command: ConcludeSubmit, draft: Draft) -> Decision:
 
 def _rejected(order: Order, outcome: Rejected, draft: Draft) -> None:
     """The broker's no ends it. What an order of several days filled before stays filled."""
-    if order.qty_filled and can(order, OrderCancelled):
+    if not order.qty_filled and can(order, OrderRejected):
+        draft.add(
+            OrderRejected(order_id=order.order_id, code=outcome.code, text=outcome.text, raw=outcome.raw)
+        )
+    elif can(order, OrderCancelled):  # part filled, also where a bust took its fills back since
         text = f"{outcome.code} {outcome.text}".strip()
         draft.add(
             OrderCancelled(
@@ -388,10 +401,6 @@ def _rejected(order: Order, outcome: Rejected, draft: Draft) -> None:
                 text=text,
                 evidence=f"reply: {outcome.raw}",
             )
-        )
-    elif can(order, OrderRejected):
-        draft.add(
-            OrderRejected(order_id=order.order_id, code=outcome.code, text=outcome.text, raw=outcome.raw)
         )
 
 

@@ -20,13 +20,19 @@ def next_deadline_ns(order: Order, limits: Limits) -> int | None:
     """Return when a Tick should next look at this order; None when time means nothing to it."""
     if order.status.is_final:
         return None
-    times = [order.cancel_retry_ns, next_alarm_ns(order, limits)]
+    earliest = _earlier(order.cancel_retry_ns, next_alarm_ns(order, limits))
     if is_waiting(order):
-        times += [order.retry_at_ns, _queue_end_ns(order, limits)]
+        earliest = _earlier(earliest, _earlier(order.retry_at_ns, _queue_end_ns(order, limits)))
     if order.cancel_requested_ns is None:
-        times.append(order.expires_ns)
-    due = [time for time in times if time is not None]
-    return min(due, default=None)
+        earliest = _earlier(earliest, order.expires_ns)
+    return earliest
+
+
+def _earlier(one_ns: int | None, other_ns: int | None) -> int | None:
+    """The earlier of two moments of which either may never come."""
+    if one_ns is None:
+        return other_ns
+    return one_ns if other_ns is None or one_ns <= other_ns else other_ns
 
 
 def decide_tick(command: Tick, draft: Draft) -> Decision:

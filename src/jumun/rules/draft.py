@@ -13,7 +13,7 @@ from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.orders import BrokerRef, Order
 from jumun.model.positions import Position
-from jumun.rules.book import Book
+from jumun.rules.book import Book, Drafted
 from jumun.rules.ledger import apply_rows
 from jumun.rules.order_machine import evolve
 from jumun.rules.policy import Denial, Facts, Policy
@@ -30,16 +30,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     ask: bool = False  # only a complete history can tell: ask for one soon
     park: bool = False  # the report is about a number nobody knows yet (F-21, F-22)
     differences: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    drafted: tuple[Drafted | None, ...] = ()  # beside each event, where its order is known already
 
 
 class Draft:
     """See the module."""
+
+    __slots__ = ("_orders", "_positions", "ask", "book", "drafted", "events", "facts", "policy")
 
     def __init__(self, book: Book, policy: Policy, facts: Facts) -> None:
         self.book = book
         self.policy = policy
         self.facts = facts
         self.events: list[Event] = []
+        self.drafted: list[Drafted | None] = []
         self.ask = False
         self._orders: dict[OrderId, Order] = {}
         self._positions: dict[tuple[AccountId, str], Position] = {}
@@ -60,9 +64,10 @@ class Draft:
 
     def by_ref(self, account_id: AccountId, ref: BrokerRef) -> Order | None:
         """Return the order behind a broker's number, also one that this draft just mapped."""
-        found = self.book.order_by_ref(account_id, ref)
+        order_id = self.book.refs.get((account_id, ref))
+        found = None if order_id is None else self.order(order_id)
         if found is not None:
-            return self.order(found.order_id)
+            return found
         for order in self._orders.values():
             if order.account_id == account_id and order.has_ref(ref):
                 return order
@@ -74,13 +79,18 @@ class Draft:
 
     def add(self, event: AnyOrderEvent, rows: tuple[LedgerRow, ...] = ()) -> Order:
         """Add an event about an order; return the order after it. `rows` are the ledger rows it carries."""
-        after = evolve(self.order(event.order_id), event, self.now_ns)
+        before = self.order(event.order_id)
+        after = evolve(before, event, self.facts.now_ns)
         self._orders[event.order_id] = after
         self.events.append(event)
-        if rows:
-            held = self.position(after.account_id, after.symbol, after.currency.value)
-            of_symbol = [row for row in rows if row.symbol == after.symbol]
-            self._positions[after.account_id, after.symbol] = apply_rows(held, of_symbol)
+        if not rows:
+            self.drafted.append(Drafted(before, after))
+            return after
+        held = self.position(after.account_id, after.symbol, after.currency.value)
+        of_symbol = [row for row in rows if row.symbol == after.symbol]
+        position = apply_rows(held, of_symbol)
+        self._positions[after.account_id, after.symbol] = position
+        self.drafted.append(Drafted(before, after, held, position))
         return after
 
     def touch(self, order: Order) -> None:
@@ -91,8 +101,15 @@ class Draft:
         """Add an event that is about no single order."""
         assert not isinstance(event, OrderEvent), "use add, so that the draft evolves the order"
         self.events.append(event)
+        self.drafted.append(None)
 
     def decision(self, order_id: OrderId | None = None, denial: Denial | None = None) -> Decision:
         """Close the draft."""
         order = None if order_id is None else self.order(order_id)
-        return Decision(events=tuple(self.events), order=order, ask=self.ask, denial=denial)
+        return Decision(
+            events=tuple(self.events),
+            order=order,
+            ask=self.ask,
+            denial=denial,
+            drafted=tuple(self.drafted),
+        )

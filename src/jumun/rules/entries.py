@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from jumun.model.events import (
+    CostsCorrected,
     EntryBooked,
     Event,
     FillBooked,
@@ -107,7 +108,7 @@ def _why(event: Event, before: Order | None) -> tuple[str, str]:
 
 def _rows(event: Event) -> tuple[LedgerRow, ...]:
     match event:
-        case FillBooked() | FillReversed():
+        case FillBooked() | FillReversed() | CostsCorrected():
             return event.ledger
         case OpeningBooked() | EntryBooked():
             return event.rows
@@ -117,8 +118,7 @@ def _rows(event: Event) -> tuple[LedgerRow, ...]:
 
 def _terms(event: OrderModified, before: Order | None) -> str:
     """What a modify changed, for people (S002-37)."""
-    if before is None:
-        return f"quantity {event.terms.qty:f}, price {event.terms.price}"
+    assert before is not None, f"{event.order_id} was modified before it was created"
     return (
         f"quantity {before.qty:f} to {event.terms.qty:f}, price {before.price} to {event.terms.price}, "
         f"by {event.by}"

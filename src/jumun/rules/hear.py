@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from jumun.model.errors import OmsError
 from jumun.model.events import (
+    CancelRequested,
     FillBooked,
     FillReversed,
     NoticeCounted,
@@ -25,15 +26,15 @@ from jumun.model.ids import FillId
 from jumun.model.orders import BrokerRef, Flag, Order, Side
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, FillNotice, OrderReport, TradeBust
-from jumun.rules.costs import order_costs
-from jumun.rules.draft import Draft
-from jumun.rules.fills import Booking, Counted, Explained, count_cumulative, count_notice
 from jumun.rules.carry import lives_on, rest_until_next_session
+from jumun.rules.decide_costs import changes, costs_due, hear_listed_costs, traded_by_number, watch_costs
+from jumun.rules.draft import Draft
+from jumun.rules.fills import Booking, Counted, Explained, Nothing, count_cumulative, count_notice
 from jumun.rules.ledger import rows_of_fill, rows_of_reversal
+from jumun.rules.order_kinds import PRICED
 from jumun.rules.order_machine import can
 from jumun.rules.settlement import settlement_date
-from jumun.rules.order_kinds import PRICED
-from jumun.rules.watch import watch_fill
+from jumun.rules.watch import DESK, watch_fill
 
 ZERO: Final = Decimal(0)
 CLOCK_SKEW_NS: Final = 2_000_000_000
@@ -74,6 +75,7 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
         return
     counted = count_cumulative(order, report.ref, report.qty_filled, report.amount_filled)
     order = book_counted(order, counted, report.ref, report.ts_event_ns, report.raw, draft)
+    order = hear_listed_costs(order, report, draft)
     if not _speaks_for(report.ref, order):
         return  # an older number of it: its fills count, what became of it does not end the order
     match report.state:
@@ -94,6 +96,14 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
             assert_never(report.state)
 
 
+def came_before_its_fill(order: Order, bust: TradeBust) -> bool:
+    """A bust of more than has filled waits for the fill's own notice, which is on its way or lost (I-09).
+
+    Where that never comes, the broker's list shows neither, and there is nothing to take back.
+    """
+    return (bust.symbol, bust.side) == (order.symbol, order.side) and bust.qty > order.tally(bust.ref).qty
+
+
 def hear_bust(bust: TradeBust, draft: Draft) -> None:
     """The exchange took a fill back or corrected its price: a reversing entry, once, alarmed (F-53)."""
     order = draft.by_ref(bust.account_id, bust.ref)
@@ -102,8 +112,8 @@ def hear_bust(bust: TradeBust, draft: Draft) -> None:
     if identity in order.notices:
         return
     draft.ask = True
-    if (bust.symbol, bust.side) != (order.symbol, order.side) or bust.qty > order.tally(bust.ref).qty:
-        text = f"a bust of {bust.qty:f} {bust.symbol} does not fit what {bust.ref.number} filled: compare by hand"
+    if (bust.symbol, bust.side) != (order.symbol, order.side):
+        text = f"a bust of {bust.qty:f} {bust.symbol} does not fit {bust.ref.number}: compare by hand"
         flag(order, Flag.DISPUTED, text, draft)
         return
     busted = _busted_fill(order, bust, draft)
@@ -133,6 +143,23 @@ def hear_bust(bust: TradeBust, draft: Draft) -> None:
     )
     if problem:
         flag(after, Flag.DISPUTED, problem, draft)
+    _cover_sells(after, draft)
+
+
+def _cover_sells(order: Order, draft: Draft) -> None:
+    """Shares that were taken back may be on sale already: the newest sales beyond what is held end (I-34)."""
+    place = (order.account_id, order.symbol)
+    held = draft.position(*place, order.currency.value).qty
+    short = draft.book.shares_reserved.get(place, ZERO) - held
+    for order_id in reversed(draft.book.open_by_symbol.get(place, {})):
+        sale = draft.order(order_id)
+        if short <= ZERO:
+            return
+        if sale is None or sale.side is not Side.SELL or sale.status.is_final:
+            continue
+        short -= sale.qty_left
+        if sale.cancel_requested_ns is None:
+            draft.add(CancelRequested(order_id=order_id, reason=Reason.SHARES, by=DESK))
 
 
 def _busted_fill(order: Order, bust: TradeBust, draft: Draft) -> Fill:
@@ -190,13 +217,18 @@ def book_counted(
     order: Order, counted: Counted, ref: BrokerRef, ts_event_ns: int, raw: str, draft: Draft
 ) -> Order:
     """Turn a count into events; return the order after them."""
-    if isinstance(counted, Explained):
-        draft.ask = True
-        return draft.add(NoticeCounted(order_id=order.order_id, identity=counted.identity, qty=counted.qty))
-    if not isinstance(counted, Booking):
-        draft.ask = draft.ask or counted.ask
-        return order
-    return _book(order, counted, ref, ts_event_ns, raw, draft)
+    match counted:
+        case Nothing():
+            draft.ask = draft.ask or counted.ask
+            return order
+        case Booking():
+            return _book(order, counted, ref, ts_event_ns, raw, draft)
+        case Explained():
+            draft.ask = True
+            identity, qty = counted.identity, counted.qty
+            return draft.add(NoticeCounted(order_id=order.order_id, identity=identity, qty=qty))
+        case _:
+            assert_never(counted)
 
 
 def _book(order: Order, booking: Booking, ref: BrokerRef, ts_event_ns: int, raw: str, draft: Draft) -> Order:
@@ -232,6 +264,8 @@ def _book(order: Order, booking: Booking, ref: BrokerRef, ts_event_ns: int, raw:
         stop(problem, draft)
     if problem:
         flag(after, Flag.DISPUTED, problem, draft)
+    if after.cost_figures:
+        after = watch_costs(after, draft)
     return watch_fill(after, booking.qty, booking.price, draft)
 
 
@@ -255,39 +289,20 @@ def _costs_of(order: Order, booking: Booking, ref: BrokerRef, draft: Draft) -> t
 
     Costs are those of the whole order so far less what was booked before, so the increments of all fills
     add up to the cost of the order, rounded once (krx_market.md 7.2). An order carried over days is another
-    one to the broker each day, so each day is rounded by itself. Taxes follow the settlement date.
+    one to the broker each day, so each day is rounded by itself. Taxes follow the settlement date. Where the
+    broker has named its own figure for these very fills, that is what is due (rules/decide_costs.py).
     """
     policy = draft.policy
     try:
         instrument = policy.instrument(order.symbol)
         day = date.fromisoformat(ref.trade_date)
         settles = settlement_date(instrument.market, day, policy.sessions)
-        account = policy.accounts[order.account_id]
-        plan = policy.cost_plans[account.cost_plans[order.venue.value]]
-        total = dict.fromkeys(order.costs, ZERO)
-        for on, (value, qty) in _traded_by_day(order, booking, ref).items():
-            traded_on = date.fromisoformat(on)
-            due_on = settlement_date(instrument.market, traded_on, policy.sessions)
-            for item in order_costs(plan, instrument, order.side, value, qty, traded_on, due_on):
-                total[item.kind.value] = total.get(item.kind.value, ZERO) + item.amount
+        traded = traded_by_number(order, ref, booking.amount, booking.qty)
+        due = costs_due(order, order.cost_figures, traded, policy)
     except (OmsError, KeyError) as error:
         # The shares moved, so they are booked; the cost is corrected when somebody adds the table.
         return ref.trade_date, ref.trade_date, [], f"its costs are not known and were booked as 0: {error}"
-    increments = [(kind, amount - order.costs.get(kind, ZERO)) for kind, amount in total.items()]
-    return ref.trade_date, settles.isoformat(), increments, ""
-
-
-def _traded_by_day(order: Order, booking: Booking, ref: BrokerRef) -> dict[str, tuple[Decimal, Decimal]]:
-    """Value and shares by trade date, this booking included."""
-    known = order.tallies or ((order.tally(order.refs[0]),) if order.refs and order.qty_filled else ())
-    days: dict[str, tuple[Decimal, Decimal]] = {}
-    for day, value, qty in (
-        *((tally.ref.trade_date, tally.amount, tally.qty) for tally in known),
-        (ref.trade_date, booking.amount, booking.qty),
-    ):
-        before = days.get(day, (ZERO, ZERO))
-        days[day] = (before[0] + value, before[1] + qty)
-    return days
+    return ref.trade_date, settles.isoformat(), changes(order.costs, due), ""
 
 
 def _end(order: Order, report: OrderReport, evidence: str, draft: Draft) -> None:

@@ -52,6 +52,14 @@ def rows_of_reversal(
     return _with_costs((moved,) if too_much else (), row, position, costs)
 
 
+def rows_of_costs(like: LedgerRow, costs: Iterable[tuple[str, Decimal]]) -> tuple[LedgerRow, ...]:
+    """Return FEE and TAX rows of these changes by cost kind; money comes back where one is below zero.
+
+    `like` lends them account, symbol, order and dates.
+    """
+    return tuple(_cost_row(like, cost_kind, amount) for cost_kind, amount in costs if amount)
+
+
 def realised_row(row: LedgerRow, position: Position) -> LedgerRow | None:
     """Return the REALISED row that a FILL or BUST row brings about against the position before it."""
     if row.kind not in (LedgerKind.FILL, LedgerKind.BUST):
@@ -74,8 +82,7 @@ def _with_costs(
         realised = realised_row(row, position)
         if realised is not None:
             rows.append(realised)
-    rows += [_cost_row(template, cost_kind, amount) for cost_kind, amount in costs if amount]
-    return tuple(rows)
+    return (*rows, *rows_of_costs(template, costs))
 
 
 def _cost_row(like: LedgerRow, cost_kind: str, amount: Decimal) -> LedgerRow:

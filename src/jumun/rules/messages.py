@@ -10,6 +10,7 @@ from jumun.model.events import (
     BreakAssigned,
     BreakFound,
     BreakSettled,
+    CostsCorrected,
     EntryBooked,
     FillBooked,
     FillReversed,
@@ -123,6 +124,11 @@ def _parts(record: Record, applied: Applied) -> Parts:
             assert order is not None
             taken = {"quantity_back": _text(event.qty), "amount_back": _text(event.amount)}
             return [("fill_reversed", {**_order(order), **taken, "text": event.text})]
+        case CostsCorrected():
+            assert order is not None
+            told = {kind: _text(amount) for kind, amount in event.figure.costs.items()}
+            number = {"broker_order_no": event.figure.ref.number, "broker_costs": told}
+            return [("costs_corrected", {**_order(order), **number, "text": event.text})]
         case EntryBooked():
             return [("entry_booked", {"document": event.document, "by": event.by, "text": event.text})]
         case BreakAssigned():

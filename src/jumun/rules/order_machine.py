@@ -14,6 +14,7 @@ from jumun.model.events import (
     CancelAnswered,
     CancelIntended,
     CancelRequested,
+    CostsCorrected,
     FillBooked,
     FillReversed,
     ForeignOrderAdopted,
@@ -39,6 +40,8 @@ from jumun.model.events import (
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.orders import Alarm, BrokerRef, Flag, Order, OrderStatus, Side, Tally
 from jumun.model.reasons import Reason
+
+ZERO: Final = Decimal(0)
 
 NEW, SENT, ACCEPTED = OrderStatus.NEW, OrderStatus.SENT, OrderStatus.ACCEPTED
 PART_FILLED, FILLED = OrderStatus.PART_FILLED, OrderStatus.FILLED
@@ -113,7 +116,11 @@ FACTS: Final = (
     CancelAnswered,
     ModifyAnswered,
     FillReversed,
+    CostsCorrected,
 )
+
+# The events that every order has: a copy of an order costs half a microsecond, so they make one, not two.
+IN_ONE_STEP: Final = frozenset({SendIntended, OrderSent, OrderAccepted, FillBooked})
 
 # A fill leads here while shares are left, and there when none are.
 AFTER_PART_FILL: Final = {
@@ -159,24 +166,26 @@ def can(order: Order, event_type: type) -> bool:
 
 def evolve(order: Order | None, event: AnyOrderEvent, ts_ns: int) -> Order:
     """Return the order after `event`; the only place where an order changes."""
-    if isinstance(event, (OrderCreated, ForeignOrderAdopted)):
-        if order is not None:
-            raise ImpossibleTransition(f"{event.order_id} was created twice")
-        return event.order
     if order is None:
+        if isinstance(event, (OrderCreated, ForeignOrderAdopted)):
+            return event.order
         raise ImpossibleTransition(f"{type(event).__name__} for {event.order_id}, which does not exist")
-    status = next_status(order, event)
-    return replace(_with_facts(order, event, ts_ns), status=status, updated_ns=ts_ns)
+    after = _with_facts(order, event, ts_ns)
+    if type(event) in IN_ONE_STEP:
+        return after
+    return replace(after, status=next_status(order, event), updated_ns=ts_ns)
 
 
 def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
-    """Everything that changes beside the status."""
+    """Everything that changes beside the status, and for `IN_ONE_STEP` the status too."""
     match event:  # the frequent ones first: each case that does not fit costs a tenth of a microsecond
         case SendIntended():
             if event.reserve_price is not None and event.reserve_cost is not None:
                 order = replace(order, reserve_price=event.reserve_price, reserve_cost=event.reserve_cost)
             return replace(
                 order,
+                status=next_status(order, event),
+                updated_ns=ts_ns,
                 tries=order.tries + 1,
                 attempt=event.attempt,
                 attempt_open=True,
@@ -189,12 +198,22 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
                 trade_date=event.request.trade_date,
             )
         case OrderSent():
-            found = replace(with_ref(order, event.ref), attempt_open=False, absent_ns=None, tries=0)
-            if order.status.is_final:
-                return found  # a number that comes too late does not erase why the order ended
-            return replace(found, reason=None, reason_text="")
+            ended = order.status.is_final  # a number that comes too late does not erase why
+            return replace(
+                with_ref(order, event.ref),
+                status=next_status(order, event),
+                updated_ns=ts_ns,
+                attempt_open=False,
+                absent_ns=None,
+                tries=0,
+                reason=order.reason if ended else None,
+                reason_text=order.reason_text if ended else "",
+            )
         case OrderAccepted():
-            return replace(order, attempt_open=False, reason=None, reason_text="")
+            status = next_status(order, event)
+            return replace(
+                order, status=status, updated_ns=ts_ns, attempt_open=False, reason=None, reason_text=""
+            )
         case FillBooked():
             return _with_fill(order, event, ts_ns)
         case OrderDenied():
@@ -225,6 +244,10 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
             return replace(order, notices=(*order.notices, event.identity))
         case FillReversed():
             return _without_fill(order, event, ts_ns)
+        case CostsCorrected():
+            others = tuple(known for known in order.cost_figures if known.ref != event.figure.ref)
+            costs = _costs_after(order, event.ledger) if event.ledger else order.costs
+            return replace(order, costs=costs, cost_figures=(*others, event.figure))
         case OrderAlarmed():
             return replace(order, alarms=with_alarm(order.alarms, event.alarm))
         case StopTriggered():
@@ -358,8 +381,8 @@ def _costs_after(order: Order, ledger: tuple[LedgerRow, ...]) -> dict[str, Decim
     costs = dict(order.costs)
     for row in ledger:
         if row.kind in (LedgerKind.FEE, LedgerKind.TAX):
-            sign = Decimal(1) if row.credit is LedgerAccount.CASH else Decimal(-1)
-            costs[row.cost_kind] = costs.get(row.cost_kind, Decimal(0)) + sign * row.amount
+            paid = row.amount if row.credit is LedgerAccount.CASH else -row.amount
+            costs[row.cost_kind] = costs.get(row.cost_kind, ZERO) + paid
     return costs
 
 
@@ -388,6 +411,8 @@ def _with_fill(order: Order, event: FillBooked, ts_ns: int) -> Order:
         flags = with_flag(flags, flag)
     return replace(
         _retallied(order, fill.ref, fill.qty, fill.amount, event.notice_qty),
+        status=next_status(order, event),
+        updated_ns=ts_ns,
         # A fill names a number that is known. While a further attempt is open, it is an older one's.
         attempt_open=order.attempt_open and bool(order.refs),
         fill_count=order.fill_count + 1,

@@ -47,6 +47,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ack_alert_s: int = 30  # sent and not accepted for longer raises an alarm (C-14, S002-69)
     fill_alert_s: int = 120  # accepted and without any fill for longer raises an alarm (S000-83)
     abnormal_price_ratio: Decimal = Decimal("0.05")  # a fill further from the last price (S000-84)
+    cost_tolerance: Decimal = Decimal("0.01")  # of our estimate; further off it is an alarm (I-37)
     unknown_max: int = 10  # so many orders of unknown outcome, and no new one is taken or sent (F-18)
     quote_age_max_s: int = 0  # 0: no limit; above it a market order without a fresh price is refused
 

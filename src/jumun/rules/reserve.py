@@ -41,5 +41,5 @@ def ties_up_the_same(before: Order, after: Order) -> bool:
         and before.reserve_price is after.reserve_price
         and before.reserve_cost is after.reserve_cost
         and before.costs is after.costs
-        and before.is_executable is after.is_executable
+        and (before.status is after.status or before.is_executable is after.is_executable)
     )

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from jumun.model.events import FillBooked, FillReversed
+from jumun.model.events import CostsCorrected, FillBooked, FillReversed
 from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.positions import Position
@@ -25,9 +25,9 @@ _COSTS: Final = (LedgerKind.FEE, LedgerKind.TAX)
 
 
 def sub_positions_after(
-    held: Mapping[StrategyKey, Position], event: FillBooked | FillReversed
+    held: Mapping[StrategyKey, Position], event: FillBooked | FillReversed | CostsCorrected
 ) -> dict[StrategyKey, Position]:
-    """Return the sub-position that a fill, or its reversal, changed."""
+    """Return the sub-position that a fill, its reversal, or the broker's own cost of it changed."""
     rows = [row for row in event.ledger if row.symbol and row.kind is not LedgerKind.REALISED]
     if not rows:
         return {}

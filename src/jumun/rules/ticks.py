@@ -91,10 +91,8 @@ def tick_size(instrument: Instrument, price: Decimal, on: date) -> Decimal:
     Raises NoTickTable outside coverage and PriceNotPositive for a price that is not above zero.
     """
     _require_positive(instrument, price)
-    for low, tick in tick_table(instrument, on).bands:
-        if price >= low:
-            return tick
-    raise AssertionError("the lowest band starts at zero")
+    bands = tick_table(instrument, on).bands  # the highest first; the lowest starts at zero
+    return next(tick for low, tick in bands if price >= low)
 
 
 def is_on_tick(instrument: Instrument, price: Decimal, on: date) -> bool:

@@ -26,7 +26,7 @@ def watch_fill(order: Order, qty: Decimal, price: Decimal, draft: Draft) -> Orde
     rest (S000-95): what the venue filled stays, what is left is cancelled.
     """
     limits = draft.policy.limits
-    open_left = order.qty_left if order.is_executable else ZERO
+    open_left = ZERO if order.status.is_final else order.qty_left
     if qty < limits.min_fill_size and open_left:
         text = f"a fill of {qty:f} is below min_fill_size {limits.min_fill_size:f}"
         order = raise_alarm(order, Alarm.SMALL_FILL, text, draft)

@@ -1,7 +1,8 @@
 """What the desk has decided and not yet written: commands, who waits, and the records of the batch."""
 
 import asyncio
-from typing import NamedTuple
+
+import msgspec
 
 from jumun.model.commands import Command
 from jumun.model.errors import OmsError
@@ -12,7 +13,7 @@ from jumun.rules.draft import Decision
 Effect = SendIntended | CancelIntended | ModifyIntended
 
 
-class Ticket(NamedTuple):
+class Ticket(msgspec.Struct, frozen=True):
     """A decision, and the moment it is durable. What it says must not be told to anyone before.
 
     The decision that became durable is the one that the future holds: after a refused batch it may be
@@ -23,7 +24,7 @@ class Ticket(NamedTuple):
     durable: "asyncio.Future[Decision]"
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, frozen=True):
     """A command whose decision is not durable yet, and who waits for it."""
 
     command: Command

@@ -21,9 +21,12 @@ class Deadlines:
 
     def set(self, order_id: OrderId, deadline_ns: int | None) -> None:
         """Set, move or (None) remove an order's deadline."""
+        known_ns = self._current.get(order_id)
+        if deadline_ns == known_ns:
+            return
         if deadline_ns is None:
-            self._current.pop(order_id, None)
-        elif self._current.get(order_id) != deadline_ns:
+            del self._current[order_id]
+        else:
             self._current[order_id] = deadline_ns
             heapq.heappush(self._heap, (deadline_ns, order_id))
         if len(self._heap) > 2 * len(self._current) + SLACK:

@@ -25,14 +25,14 @@ from jumun.model.commands import (
     Tick,
 )
 from jumun.model.errors import BatchRefused, OmsError, OrderDenied, StoreBusy, StoreFull, StoreUnavailable
-from jumun.model.events import CancelIntended, Event, ModifyIntended, OrderEvent, SendIntended
+from jumun.model.events import CancelIntended, Event, ModifyIntended, SendIntended
 from jumun.model.ids import CommandId, OrderId, UserId
 from jumun.model.journal import Entry, Record
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 from jumun.ports.journal import Journal, Snapshot
 from jumun.ports.outside import Clock, IdSource, Prices
-from jumun.rules.book import Book, BookImage, PositionKey, Shape, is_waiting, shape_of
+from jumun.rules.book import Book, BookImage, Drafted, PositionKey, Shape, shape_of
 from jumun.rules.decide import decide
 from jumun.rules.decide_submit import obstacle_to
 from jumun.rules.decide_time import next_deadline_ns
@@ -52,6 +52,7 @@ PENDING_MAX: Final = 20_000  # decided but not yet durable; above it new orders 
 BUSY_TRIES: Final = 10  # each waits two seconds itself: half a minute in all, then the desk stops
 BUSY_PAUSE_S: Final = 1.0
 TOO_MANY_UNKNOWN: Final = ("unknown_max",)  # the name of an obstacle in the queue
+EFFECTS: Final = (SendIntended, CancelIntended, ModifyIntended)
 SNAPSHOT_EVERY: Final = 10_000  # records between snapshots: start-up reads at most this many, and a little
 
 log = structlog.get_logger()
@@ -175,10 +176,11 @@ class Desk:
         if isinstance(command, ConcludeSubmit):
             self._sending.pop(command.order_id, None)
         decision = self._decide(command)
+        if not self._batch.answers:  # whoever came first in this batch has woken the writer already
+            self._wake.set()
+            self._idle.clear()
         self._batch.answers.append(Waiting(command, decision, answer))
         self._pump()
-        self._wake.set()
-        self._idle.clear()
         if decision.ask:
             self.on_ask()
         return Ticket(decision, answer)
@@ -294,55 +296,48 @@ class Desk:
             return Decision()
         decision = decide(self.book, command, facts, self.policy)
         cause = CommandId(f"{type(command).__name__}@{self.book.seq + 1}")
-        for event in decision.events:
-            self._take(event, now_ns, cause)
+        for event, drafted in zip(decision.events, decision.drafted, strict=True):
+            self._take(event, drafted, now_ns, cause)
         return decision
 
-    def _take(self, event: Event, now_ns: int, cause: CommandId) -> None:
+    def _take(self, event: Event, drafted: Drafted | None, now_ns: int, cause: CommandId) -> None:
         record = Record(
             seq=self.book.seq + 1,
             ts_ns=now_ns,
             causation_id=cause,
-            correlation_id=self._correlation(event, cause),
+            correlation_id=cause if drafted is None else drafted.after.correlation_id,
             event=event,
         )
-        applied = self.book.apply(record)
+        applied = self.book.apply(record, drafted)
         self._batch.entries.append(entry_of(record, applied, self.policy.environment))
-        if isinstance(event, SendIntended):
-            self._sending[event.order_id] = None
+        if isinstance(event, EFFECTS):
             self._batch.effects.append(event)
-        elif isinstance(event, (CancelIntended, ModifyIntended)):
-            self._batch.effects.append(event)
+            if isinstance(event, SendIntended):
+                self._sending[event.order_id] = None
         if applied.after is not None:
             self._follow(applied.after)
 
-    def _correlation(self, event: Event, cause: CommandId) -> str:
-        if isinstance(event, OrderEvent):
-            created = getattr(event, "order", None)
-            order = created if isinstance(created, Order) else self.book.order(event.order_id)
-            if order is not None:
-                return order.correlation_id
-        return cause
-
     def _follow(self, order: Order, *, passed: bool = False) -> None:
         """Keep the queue and the deadlines in step with an order that changed."""
-        now_ns = self.clock.now_ns()
+        order_id = order.order_id
         deadline = next_deadline_ns(order, self.policy.limits)
-        if passed and deadline is not None and deadline <= now_ns:
+        if passed and deadline is not None and deadline <= (now_ns := self.clock.now_ns()):
             deadline = now_ns + 1_000_000_000  # looked at already and still waiting: again in a second
-        self._deadlines.set(order.order_id, deadline)
-        if is_waiting(order) and (order.retry_at_ns is None or order.retry_at_ns <= now_ns):
+        self._deadlines.set(order_id, deadline)
+        may_go = order_id in self.book.waiting
+        if may_go and (order.retry_at_ns is None or order.retry_at_ns <= self.clock.now_ns()):
             self.queue.add_order(order)
         else:
-            self.queue.discard(order.order_id)
-        self._clear_the_way(order)
+            self.queue.discard(order_id)
+        if self.queue.has_aside:
+            self._clear_the_way(order)
 
     def _pump(self) -> None:
         """Intend sends while there are free slots: best priority first, each decided on its own.
 
         Nothing leaves before the broker's answers are in the books (DESIGN, Never twice 7).
         """
-        if not self.accepting:
+        if not self.queue or not self.accepting:
             return
         while len(self._sending) < self.queue.max_concurrent_orders and self.may_write():
             order_id = self.queue.take(self._obstacle)
@@ -366,8 +361,6 @@ class Desk:
 
     def _clear_the_way(self, order: Order) -> None:
         """Let those behind this order go on, once it is no longer in their way."""
-        if not self.queue.has_aside:
-            return
         if len(self.book.unknown) < self.policy.limits.unknown_max:
             self.queue.release_all(TOO_MANY_UNKNOWN)
         shape, place = shape_of(order), (order.account_id, order.symbol)

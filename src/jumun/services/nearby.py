@@ -22,7 +22,7 @@ from jumun.model.errors import UnknownOrder
 from jumun.model.events import Event, OrderEvent
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.orders import BrokerRef, Order
-from jumun.model.reports import FillNotice, OrderReport, TradeBust
+from jumun.model.reports import CostReport, FillNotice, OrderReport, TradeBust
 from jumun.ports.journal import Journal
 from jumun.rules.book import Book
 from jumun.rules.decide_submit import key_of
@@ -47,7 +47,7 @@ class Nearby:
                     raise UnknownOrder(f"order {command.order_id} was never written; nothing of it ever left")
             case ConcludeSubmit() | ConcludeCancel() | ConcludeModify():
                 await self._by_id(command.order_id, book)
-            case HearReport(report=FillNotice() | OrderReport() | TradeBust() as report):
+            case HearReport(report=FillNotice() | OrderReport() | TradeBust() | CostReport() as report):
                 await self._by_report(report, book)
             case StudyHistory():
                 for report in command.history.orders:
@@ -76,7 +76,7 @@ class Nearby:
             _admit(known, book)
         return known
 
-    async def _by_report(self, report: FillNotice | OrderReport | TradeBust, book: Book) -> None:
+    async def _by_report(self, report: FillNotice | OrderReport | TradeBust | CostReport, book: Book) -> None:
         await self._by_ref(report.account_id, report.ref, book)
         if isinstance(report, OrderReport) and report.replaces is not None:
             await self._by_ref(report.account_id, report.replaces, book)

@@ -29,14 +29,14 @@ from jumun.model.commands import (
     SettleOrder,
     SubmitOrder,
 )
+from jumun.model.documents import Document
 from jumun.model.errors import BadInput, BrokerUnavailable, StoreUnavailable, UnknownOrder
-from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.journal import Entry
 from jumun.model.orders import Order
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerReport, FillNotice, OrderReport, TradeBust
+from jumun.model.reports import BrokerReport, CostReport, FillNotice, OrderReport, TradeBust
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
@@ -61,6 +61,7 @@ from jumun.services.signal_intake import listening
 from jumun.services.verifier import Verifier
 
 BACKLOG_MAX: Final = 5_000  # records that may wait for the disk before the stream is read on
+OF_AN_ORDER: Final = (FillNotice, OrderReport, TradeBust, CostReport)  # they name a broker's number
 TICK_S: Final = 1.0  # the longest time between two looks at the clock
 TICK_MIN_S: Final = 0.005  # and the shortest
 NS: Final = 1_000_000_000
@@ -325,11 +326,12 @@ class OrderEngine:
         """End a break by a documented correction, or by an explanation of why it stands."""
         return await self.desk.execute(SettleBreak(break_id=break_id, by=by, text=text, correct=correct))
 
-    async def book_entry(
-        self, account_id: AccountId, rows: Sequence[LedgerRow], document: str, by: UserId, text: str
-    ) -> Decision:
-        """Book a documented entry that is no trade, once per document (I-29, I-30)."""
-        command = BookEntry(account_id=account_id, rows=tuple(rows), document=document, by=by, text=text)
+    async def book_entry(self, account_id: AccountId, document: Document, by: UserId, text: str) -> Decision:
+        """Book what a paper says and is no trade, once per document (I-29, I-30).
+
+        The desk counts the rows from its books as they stand then; a denial says why there are none.
+        """
+        command = BookEntry(account_id=account_id, document=document, by=by, text=text)
         return await self.desk.execute(command)
 
     async def find(self, order_id: str, user_id: str | None = None) -> Order:
@@ -416,13 +418,13 @@ class OrderEngine:
 
     async def hear(self, report: BrokerReport) -> None:
         """Take in one notice (EMS-03). A number nobody knows yet is parked, bounded, until it is mapped."""
-        if isinstance(report, FillNotice | OrderReport | TradeBust):
+        if isinstance(report, OF_AN_ORDER):
             if report.account_id not in self.desk.policy.accounts:
                 log.warning("foreign_account_notice", account_id=report.account_id)  # F-34: not ours to book
                 return
             await self._fetch_closed(report)
         ticket = await self.desk.offer(HearReport(report=report))
-        if ticket.decision.park and isinstance(report, FillNotice | OrderReport | TradeBust):
+        if ticket.decision.park and isinstance(report, OF_AN_ORDER):
             self._park(report)
         if self.desk.backlog > BACKLOG_MAX:  # the disk is behind: the stream waits, nothing is dropped (F-32)
             await ticket.durable
@@ -451,13 +453,14 @@ class OrderEngine:
             log.warning("parked_notices_dropped", count=dropped, next_step="a history is asked for")
 
     def _on_commit(self, entries: Sequence[Entry]) -> None:
-        """A number that has just become known lets its parked notices go on."""
+        """A number that has just become known, and a fill that a bust came before, let parked notices go on."""
         self.publisher.wake()
         for listener in self.listeners:
             listener(entries)
         for entry in entries:
-            if entry.order is not None and entry.new_ref is not None:
-                for report in self.parking.take(entry.order.account_id, entry.new_ref):
+            ref = entry.new_ref if entry.fill is None else entry.fill.ref
+            if entry.order is not None and ref is not None and self.parking:
+                for report in self.parking.take(entry.order.account_id, ref):
                     self.desk.post(HearReport(report=report))
 
     # ---- time ---------------------------------------------------------------------------------

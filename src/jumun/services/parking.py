@@ -8,12 +8,12 @@ from typing import Final
 
 from jumun.model.ids import AccountId
 from jumun.model.orders import BrokerRef
-from jumun.model.reports import FillNotice, OrderReport, TradeBust
+from jumun.model.reports import CostReport, FillNotice, OrderReport, TradeBust
 
 PARKED_MAX: Final = 1_000  # a second of notices at the highest rate seen
 PARKED_NS: Final = 120_000_000_000  # a reply takes ten seconds at most, a history a few more
 
-Parked = FillNotice | OrderReport | TradeBust
+Parked = FillNotice | OrderReport | TradeBust | CostReport
 _Key = tuple[AccountId, BrokerRef]
 
 

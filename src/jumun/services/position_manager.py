@@ -34,6 +34,7 @@ from jumun.rules.risk_metrics import (
 from jumun.services.closing import Closer, account_of, nothing_held
 from jumun.services.own_positions import FillLike, OwnPositions
 from jumun.services.trackers import Number
+from jumun.services.views import BookView, book_view
 
 if TYPE_CHECKING:
     from jumun.services.order_engine import OrderEngine
@@ -121,10 +122,40 @@ class PositionManager:
         """Return the positions that hold shares, at the newest prices."""
         return tuple(held for held in self._positions(account_id) if held.qty)
 
+    async def get_book(self, account_id: AccountId | None = None, source: str = "") -> BookView:
+        """Return positions, cash, results and whose shares they are, at the newest prices of `source`.
+
+        Raises OrderDenied where there is no desk: cash and sub-ledgers are the desk's.
+        """
+        if self._engine is None:
+            raise OrderDenied(
+                "this PositionManager has no desk, so it has no cash and no strategies; make it with "
+                "PositionManager(engine)",
+                reason=Reason.NOT_READY,
+            )
+        book = self._engine.desk.book
+        return book_view(
+            records=book.seq,
+            positions=self._positions(account_id),
+            cash={key: amount for key, amount in book.cash.items() if account_id in (None, key[0])},
+            open_orders=[o for o in book.open.values() if account_id in (None, o.account_id)],
+            marks={},
+            marks_source=source,
+            marks_ts_ns=None,
+            strategies={key: sub for key, sub in book.strategies.items() if account_id in (None, key[0])},
+        )
+
     async def close_position(
-        self, symbol: str, account_id: AccountId | None = None, by: UserId = OPERATOR
+        self,
+        symbol: str,
+        account_id: AccountId | None = None,
+        by: UserId = OPERATOR,
+        strategy_id: str | None = None,
     ) -> Decision:
         """Sell (or buy back) all that is free of a position, at the market, with one order (S000-21).
+
+        With a strategy it is that strategy's shares alone, and the order is booked to it. Without one the
+        order is booked to the only strategy that holds the symbol, or to `close-position` where several do.
 
         Asked again while that order is open, it returns the same order. A denial says that nothing is held,
         or why the desk refused. Raises BadInput where several accounts hold the symbol, OrderDenied where
@@ -139,7 +170,7 @@ class PositionManager:
         holder = account_id or account_of(self._engine.desk.book.positions.values(), symbol)
         if holder is None:
             return nothing_held(symbol, "")
-        return await self._closer.close(symbol, holder, by)
+        return await self._closer.close(symbol, holder, by, strategy_id)
 
     # ---- what it is worth ---------------------------------------------------------------------
 

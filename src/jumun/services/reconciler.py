@@ -42,6 +42,7 @@ class Reconciler:
         self._broker = broker
         self._journal = journal
         self._asked = asyncio.Event()
+        self._answered = asyncio.Event()
         self.on_study: Callable[[int], None] = lambda _: None  # told when a complete study began (monotonic)
         self._patience_s = BUSY_INTERVAL_S
         self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
@@ -104,6 +105,7 @@ class Reconciler:
         self.rounds += 1
         self.studied_ns = self._desk.clock.monotonic_ns()
         self.failing_since_ns = None
+        self._answered.set()
         self._desk.study_done(began_ns)
         self.on_study(began_ns)
         return decisions
@@ -155,12 +157,13 @@ class Reconciler:
     async def _wait(self, failures: int) -> None:
         clock = self._desk.clock
         if failures:
-            await clock.sleep(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
+            self._answered.clear()  # a person's study that got its answers ends the back-off
+            await self._rest(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1], self._answered)
             return
         if self._asked.is_set():
             self._patience_s = BUSY_INTERVAL_S
         else:
-            await self._rest(self._patience_s if self._is_busy() else QUIET_INTERVAL_S)
+            await self._rest(self._patience_s if self._is_busy() else QUIET_INTERVAL_S, self._asked)
         self._asked.clear()
         await clock.sleep(BUSY_INTERVAL_S)
 
@@ -171,9 +174,9 @@ class Reconciler:
             return True
         return any(order.modify_unknown_ns is not None for order in book.open.values())
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait, unless somebody asks."""
-        asked = asyncio.ensure_future(self._asked.wait())
+    async def _rest(self, seconds: float, unless: asyncio.Event) -> None:
+        """Wait, unless something happens first."""
+        asked = asyncio.ensure_future(unless.wait())
         rest = asyncio.ensure_future(self._desk.clock.sleep(seconds))
         try:
             await asyncio.wait([asked, rest], return_when=asyncio.FIRST_COMPLETED)

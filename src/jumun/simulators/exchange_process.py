@@ -10,6 +10,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -17,6 +19,7 @@ from typing import Final
 import msgspec
 
 from jumun.exchange.ledger_file import LedgerFile, perform
+from jumun.exchange.line import PHASE_SESSION, Mode
 from jumun.exchange.market import Market
 from jumun.exchange.prices import GENERATED, PathPoint, generated_prices
 from jumun.exchange.protocol import (
@@ -39,7 +42,8 @@ from jumun.exchange.sample_world import sample_world
 from jumun.exchange.service import CHANGES, answer, public_events
 from jumun.exchange.world import World
 from jumun.model.errors import ConfigError
-from jumun.model.instruments import Instrument
+from jumun.model.instruments import Instrument, Venue
+from jumun.model.orders import TradingSession
 from jumun.model.reasons import Reason
 from jumun.rules.sessions import Phase, phase_at
 
@@ -241,7 +245,7 @@ class ExchangeServer:
 
 
 class PriceDriver:
-    """Prints GENERATED prices, one symbol after the other."""
+    """Prints GENERATED prices, one symbol after the other, wherever and in whatever session it trades."""
 
     def __init__(self, server: ExchangeServer, seed: int) -> None:
         self._server = server
@@ -260,22 +264,54 @@ class PriceDriver:
                 return
 
     def _print(self, market: Market, instrument: Instrument) -> bool:
-        phase, day = phase_at(instrument.venue, market.now_ns, market.world.overrides)
-        if phase is not Phase.CONTINUOUS:
-            return False
-        symbol, trade_date = instrument.symbol, day.isoformat()
+        places = open_places(market, instrument)
+        symbol = instrument.symbol
+        trade_date = phase_at(instrument.venue, market.now_ns, market.world.overrides)[1].isoformat()
         base = market.base_of(symbol, trade_date)
-        if base is None:
+        if not places or base is None:
             return False
+        point = next(self._walk(market, instrument, trade_date, base))
+        for venue, session in places:
+            price = {
+                TradingSession.CLOSE_BEFORE: base,
+                TradingSession.CLOSE_AFTER: market.close_of(symbol, trade_date) or base,
+            }.get(session, point.price)
+            elsewhere = None if venue is instrument.venue else venue
+            asked = session if session is TradingSession.CLOSE_BEFORE else None  # else the one under way
+            printed = Step(symbol=symbol, price=price, volume=point.volume, venue=elsewhere, session=asked)
+            self._server.change(printed)
+        return True
+
+    def _walk(
+        self, market: Market, instrument: Instrument, trade_date: str, base: Decimal
+    ) -> Iterator[PathPoint]:
+        symbol = instrument.symbol
         if (symbol, trade_date) not in self._walks:
             self._walks = {key: walk for key, walk in self._walks.items() if key[1] >= trade_date}
             random = Random(f"{self._seed}/{symbol}/{trade_date}/{len(market.executions)}")
             newest = market.quote(symbol)
             start = newest.last if newest is not None else None
+            day = date.fromisoformat(trade_date)
             self._walks[symbol, trade_date] = generated_prices(instrument, base, day, random, start=start)
-        point = next(self._walks[symbol, trade_date])
-        self._server.change(Step(symbol=symbol, price=point.price, volume=point.volume))
-        return True
+        return self._walks[symbol, trade_date]
+
+
+def open_places(market: Market, instrument: Instrument) -> list[tuple[Venue, TradingSession]]:
+    """Return where an issue trades now, and in which session; call auctions only where orders collect."""
+    home = instrument.venue
+    phase, _ = phase_at(home, market.now_ns, market.world.overrides)
+    asked = [(home, PHASE_SESSION.get(phase, TradingSession.REGULAR))]
+    if phase is Phase.PRE_OPEN_AUCTION and TradingSession.CLOSE_BEFORE in market.world.sessions:
+        asked.append((home, TradingSession.CLOSE_BEFORE))
+    if instrument.nxt:
+        asked.append((Venue.NXT, TradingSession.REGULAR))  # the whole day there is one book
+    return [(venue, session) for venue, session in asked if _is_open(market, instrument, venue, session)]
+
+
+def _is_open(market: Market, instrument: Instrument, venue: Venue, session: TradingSession) -> bool:
+    mode = market.mode_of(instrument.symbol, venue, session)
+    collects = market.world.call_auctions or session is TradingSession.SINGLE_PRICE
+    return mode in (Mode.CONTINUOUS, Mode.FIXED) or (mode is Mode.AUCTION and collects)
 
 
 async def run_exchange(

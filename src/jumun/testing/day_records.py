@@ -16,6 +16,7 @@ from jumun.model.events import (
     CancelAnswered,
     CancelIntended,
     CancelRequested,
+    CostsCorrected,
     EntryBooked,
     FillBooked,
     FillReversed,
@@ -178,6 +179,10 @@ class RecordChecks:
                 self._fill(event, after, record)
             case FillReversed():
                 self._reversed(event, after)
+            case CostsCorrected():
+                for row in event.ledger:
+                    self._enter(row)
+                self._post(event.ledger)
             case OrderSent():
                 self._sent(event, after)
             case OrderCancelled():

@@ -35,6 +35,7 @@ from jumun.testing.invariants import Checks
 NS: Final = 1_000_000_000
 WINDOW_NS: Final = 10 * NS
 STUDIES_MAX: Final = 12  # in any ten seconds: one a second, one at each end; a start adds one of its own
+PATIENCE_NS: Final = 16 * NS  # the longest back-off after a failure is over
 ASKED_WITHIN_S: Final = 10.0  # after a gap, while questions are answered; less than the longest back-off
 
 
@@ -48,7 +49,7 @@ class Questions:
         self.heard: set[str] = set()  # executions that the desk was told of when it knew their order
         self.answered: set[int] = set()  # our clocks before the histories that were answered in whole
         self.balance_ns = -1  # when the newest balance that was answered was asked for
-        self.failures = 0  # in a row
+        self.failed_ns = -PATIENCE_NS  # when a question was last left without an answer
         self.begun_ns = -1  # when the newest question began
         self._checks = checks
         self._elapsed_ns = elapsed_ns
@@ -59,9 +60,18 @@ class Questions:
         """The virtual instant."""
         return self._elapsed_ns()
 
-    def life_begins(self) -> None:
-        """A start asks at once, whatever was asked before it."""
+    def asks_at_once(self) -> None:
+        """A start, or a person who resumes trading, asks at once, whatever was asked before."""
         self._starts.append(self._elapsed_ns())
+
+    def failed(self) -> None:
+        """A question was not answered: for a while the desk asks less often."""
+        self.failed_ns = self._elapsed_ns()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether nothing that was asked lately was left without an answer."""
+        return self._elapsed_ns() - self.failed_ns > PATIENCE_NS
 
     def arrival(self, account_id: str, trade_date: str) -> None:
         """The exchange has a new order."""
@@ -142,10 +152,9 @@ class WatchedBroker:
         try:
             told = await self._inner.history(account_id, trade_date)
         except BrokerUnavailable:
-            self._questions.failures += 1
+            self._questions.failed()
             self._checks.reach("a question was not answered")
             raise
-        self._questions.failures = 0
         self._questions.answered.add(told.asked_ns)
         arrived = self._questions.arrived.get((account_id, trade_date), [])
         least = bisect_right(arrived, began_ns - self._visible_after_ns)
@@ -161,10 +170,9 @@ class WatchedBroker:
         try:
             told = await self._inner.balance(account_id)
         except BrokerUnavailable:
-            self._questions.failures += 1
+            self._questions.failed()
             self._checks.reach("a question was not answered")
             raise
-        self._questions.failures = 0
         self._questions.balance_ns = max(self._questions.balance_ns, began_ns)
         self._checks.that("I-39", bool(told.cash), "an empty balance passes for a whole one")
         return told
@@ -172,7 +180,7 @@ class WatchedBroker:
     async def reports(self) -> AsyncIterator[BrokerReport]:
         """Yield what the stream says."""
         async for report in self._inner.reports():
-            if isinstance(report, StreamGap) and not self._questions.failures and self._is_alive():
+            if isinstance(report, StreamGap) and self._questions.is_answered and self._is_alive():
                 now_ns = self._questions.now_ns()
                 loop = asyncio.get_running_loop()
                 loop.call_later(ASKED_WITHIN_S + self._patience_s, self._was_asked, now_ns)

@@ -317,7 +317,7 @@ class Machine:
             cancel_proves=scenario.cancel_proves,
         )
         self.disk.fail_next = None
-        self.questions.life_begins()
+        self.questions.asks_at_once()
         watched = WatchedBroker(
             broker,
             self.questions,

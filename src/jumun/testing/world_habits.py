@@ -189,6 +189,7 @@ class Habits:
         patience_s = KILLED_WITHIN_S + 2 * self._machine.scenario.visible_after_ns / 1_000_000_000
         await asyncio.sleep(patience_s)
         self._killed(await self._machine.ready())
+        self._machine.questions.asks_at_once()
         await self._machine.ask(life, life.engine.resume(OPERATOR, "the kill was a drill"))
 
     def _killed(self, life: Life) -> None:

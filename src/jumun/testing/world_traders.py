@@ -191,6 +191,7 @@ class Traders:
         broken = halt.reason is Reason.BREAK and bool(self._machine.records.jumps)
         expected = halt.reason is Reason.OPERATOR or stranger or broken
         self._checks.that("I-43", expected, "trading is halted: {} {}", halt.reason, halt.text)
+        self._machine.questions.asks_at_once()
         try:
             await self._machine.ask(life, life.engine.resume(OPERATOR, "the drill is over"))
         except OmsError as error:

@@ -19,6 +19,7 @@ from jumun.exchange.protocol import Answer, Cancel, Change, Done, Modify, OpenAc
 from jumun.exchange.records import Arrival, Execution, NewOrder
 from jumun.exchange.sample_world import sample_world
 from jumun.exchange.service import answer
+from jumun.exchange.world import World
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
@@ -163,9 +164,9 @@ class House(ABC):
 class LocalHouse(House):
     """The exchange in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World | None = None) -> None:
         super().__init__()
-        self._market = Market(sample_world())
+        self._market = Market(world or sample_world())
         self._local = LocalLink(self._market, self.clock)
 
     @property
@@ -194,8 +195,9 @@ class LocalHouse(House):
 class SocketHouse(House):
     """The exchange behind a socket, with its ledger on disk; a cut is a restart of the exchange."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, world: World | None = None) -> None:
         super().__init__()
+        self._world = world or sample_world()
         self._path = folder / "exchange.ledger"
         self._port = 0
         self._ledger: LedgerFile
@@ -226,7 +228,7 @@ class SocketHouse(House):
         return self._socket
 
     async def _open_exchange(self) -> None:
-        self._ledger, market = LedgerFile.open(self._path, sample_world())
+        self._ledger, market = LedgerFile.open(self._path, self._world)
         self._server = ExchangeServer(market, self._ledger, self.clock.now_ns)
         await self._server.start("127.0.0.1", self._port)
         self._port = self._server.address[1]

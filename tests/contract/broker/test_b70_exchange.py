@@ -1,4 +1,4 @@
-"""B-70 to B-78: what exchanges and houses do by themselves, as the broker tells it."""
+"""B-70 to B-79: what exchanges and houses do by themselves, as the broker tells it."""
 
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from jumun.model.orders import BrokerRef, OrderType, TradingSession
 from jumun.model.reports import (
     BrokerState,
     CancelAccepted,
+    CostReport,
     FillNotice,
     ModifyAccepted,
     OrderReport,
@@ -153,6 +154,39 @@ async def test_b78_every_new_price_is_pushed_to_who_listens(house: House) -> Non
         assert [quote.last for quote in heard] == [PRICE + 100]
         outcome = await house.broker.modify(a_modify(order, price_before=LOW, price=LOW + 100), yes)
         assert isinstance(outcome, ModifyAccepted)
+
+
+@pytest.mark.req("I-37", "F-63")
+async def test_b79_a_frank_broker_names_what_a_number_cost_when_it_ends_and_in_every_list(
+    frank_house: House,
+) -> None:
+    house = frank_house
+    async with running(house):
+        order = await accepted(house, a_request(price=LOW))
+        house.print_price(LOW, volume=Decimal(4))
+        (listed,) = (await house.broker.history(ACCOUNT, TODAY)).orders
+        assert listed.costs == house.executions[0].costs
+        await house.broker.cancel(a_cancel(order))
+        reports = await house.heard.until(lambda all_: isinstance(all_[-1], CostReport))
+        [told] = [report for report in reports if isinstance(report, CostReport)]
+        assert (told.ref, told.costs) == (order.ref, house.executions[0].costs)
+        assert (told.qty_filled, told.amount_filled) == (4, 4 * LOW)
+        assert told.identity
+        assert all(report.costs is None for report in reports if isinstance(report, OrderReport))
+        (listed,) = (await house.broker.history(ACCOUNT, TODAY)).orders
+        assert (listed.costs, listed.costs_ts_ns) == (told.costs, told.ts_event_ns)
+
+
+@pytest.mark.req("I-37")
+async def test_b79_other_brokers_name_no_costs(house: House) -> None:
+    async with running(house):
+        await accepted(house, a_request(price=LOW))
+        house.print_price(LOW, volume=Decimal(10))
+        reports = await house.heard.until(lambda all_: isinstance(all_[-1], FillNotice))
+        (listed,) = (await house.broker.history(ACCOUNT, TODAY)).orders
+        assert listed.costs is None
+        assert "charged" not in listed.raw
+        assert not any(isinstance(report, CostReport) for report in reports)
 
 
 def test_every_act_is_a_change_that_the_ledger_keeps() -> None:

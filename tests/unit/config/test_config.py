@@ -112,6 +112,9 @@ def test_a_named_file_is_read_and_a_missing_one_refused(
         ("ACK_ALERT_S", "-1", "working value is 30s"),
         ("QUOTE_AGE_MAX_S", "-1s", "working value is 60s"),
         ("OMS_CALENDAR_FILE", "calendar.toml", "OMS_SIM_SESSIONS=open"),
+        ("OMS_SIM_SWITCHES", "vi,vi=false", "vi is given twice"),
+        ("OMS_SIM_SWITCHES", "=5", "without a name"),
+        ("OMS_SIM_SWITCHE", "vi", "did you mean OMS_SIM_SWITCHES?"),
         ("MAX_PARTIAL_FILL_TIM", "5", "looks like MAX_PARTIAL_FILL_TIME"),
     ],
 )
@@ -233,3 +236,24 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description in page, f"docs/reference/config.md says something else about {name.upper()}"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'oms_sim_switches = "vi,auction_qty=500,modify_renumbers=false,vi_narrow=247540+035420"',
+        "[oms_sim_switches]\nvi = true\nauction_qty = 500\nmodify_renumbers = false\n"
+        'vi_narrow = ["247540", "035420"]',
+    ],
+)
+def test_the_switches_of_the_simulated_market_are_a_text_or_a_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, table: str
+) -> None:
+    (tmp_path / "jumun.toml").write_text(table + "\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load().settings.oms_sim_switches == {
+        "vi": "true",
+        "auction_qty": "500",
+        "modify_renumbers": "false",
+        "vi_narrow": "247540+035420",
+    }

@@ -14,7 +14,7 @@ from jumun.doors.cli import look, printing, story
 from jumun.model import events
 from jumun.model.errors import ConfigError
 from jumun.model.ids import OrderId
-from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, Terms
+from jumun.model.orders import Alarm, CostFigure, Flag, Order, OrderStatus, OrderType, Terms
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.services.views import book_view
@@ -257,6 +257,18 @@ def one_of_each() -> list[events.AnyOrderEvent]:
             amount=Decimal(5),
             ledger=(),
             text="bust",
+            raw="{}",
+        ),
+        events.CostsCorrected(
+            **of,
+            account_id=order.account_id,
+            strategy_id="momentum",
+            currency=order.currency,
+            figure=CostFigure(
+                ref=ref, costs={"BROKERAGE": Decimal(9)}, qty=Decimal(1), amount=Decimal(5), ts_event_ns=1
+            ),
+            ledger=(),
+            text="the broker's cost of 1 is 9 KRW",
             raw="{}",
         ),
     ]

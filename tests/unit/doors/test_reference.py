@@ -60,6 +60,8 @@ def test_the_program_has_the_commands_that_were_promised() -> None:
         "jumun breaks",
         "jumun breaks assign",
         "jumun breaks settle",
+        "jumun account",
+        "jumun positions",
         "jumun stats",
         "jumun portfolio",
         "jumun alarms",

@@ -1,17 +1,20 @@
 """The portfolio, breaks and entries on a screen: names of any script align, and no figure is cut."""
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Console
 
-from jumun.doors.cli import breaks, holdings, printing, signals
+from jumun.doors.cli import account, breaks, holdings, printing, signals
 from jumun.doors.grpc.gen import desk_pb2
 from jumun.model.instruments import Instrument, Market, Product, Venue
 from jumun.model.money import Currency
 from jumun.services.signal_files import Line, Sent
+from jumun.services.views import BookView, StrategyView
 
 FIGURES: dict[str, Any] = {
     "positions": 2,
@@ -38,6 +41,7 @@ SUMMARY: dict[str, Any] = {
     "by_strategy": {"모멘텀": {"KRW": FIGURES}, "carry": {"KRW": FIGURES}, "": {"KRW": FIGURES}},
     "by_symbol": {f"계좌/{symbol}": "1E+4" for symbol in NAMES} | {"A-1/GONE": None},
     "reason": "",
+    "rates": [],
 }
 RISK: dict[str, Any] = {
     "value_at_risk_95": "12345.6",
@@ -112,9 +116,86 @@ def test_a_result_that_is_not_known_is_a_question_mark(screen: io.StringIO) -> N
 
 @pytest.mark.parametrize("screen", [80], indirect=True)
 def test_an_empty_portfolio_says_so(screen: io.StringIO) -> None:
-    empty = {"by_currency": {}, "by_strategy": {}, "by_symbol": {}, "reason": ""}
+    empty = {"by_currency": {}, "by_strategy": {}, "by_symbol": {}, "reason": "", "rates": []}
     holdings.show(printing.out(), empty, RISK, [], {})
     assert lines_of(screen) == ["Nothing is held and there is no cash."]
+
+
+@pytest.mark.parametrize("screen", [80, 120], indirect=True)
+def test_a_total_over_currencies_is_told_with_the_rate_its_time_and_who_says_so(screen: io.StringIO) -> None:
+    rate = {"currency": "USD", "base": "KRW", "rate": "1390.5", "ts_ns": 1_795_156_200_000_000_000}
+    total = FIGURES | {"equity": "11390500000", "total_pnl": "7"}
+    summary = {**SUMMARY, **total, "currency": "KRW", "total_positions": 4}
+    summary["rates"] = [rate | {"source": "--rate"}]
+    summary["by_currency"] = {"KRW": FIGURES, "USD": FIGURES}
+    holdings.show(printing.out(), summary, RISK, [], instruments())
+    shown = lines_of(screen)
+    assert any(line.split()[:3] == ["all", "in", "KRW"] and "11,390,500,000" in line for line in shown)
+    assert "1 USD is 1390.5 KRW, at 2026-11-20 06:30:00 UTC (--rate)." in shown
+
+
+@pytest.mark.req("S000-44")
+@pytest.mark.parametrize("screen", [120], indirect=True)
+def test_the_strategies_are_told_with_their_sum_and_one_unknown_part_makes_it_unknown(
+    screen: io.StringIO,
+) -> None:
+    parts = {"a": {"KRW": FIGURES}, "b": {"KRW": FIGURES | {"total_pnl": "5"}}}
+    holdings.show(printing.out(), SUMMARY | {"by_strategy": parts}, RISK, [], instruments())
+    [row] = [line.split() for line in lines_of(screen) if line.split()[:2] == ["all", "KRW"]]
+    assert row == ["all", "KRW", "246,913,579", "-2,469,134", "24,920", "2,294", "22,626", "?"]
+
+
+def a_part(strategy_id: str, qty: int, total: int | None) -> StrategyView:
+    return StrategyView(
+        account_id="A-1",
+        strategy_id=strategy_id,
+        symbol="005930",
+        currency="KRW",
+        qty=Decimal(qty),
+        cost_basis=Decimal(qty * 70_000),
+        unrealised=None if total is None else Decimal(total),
+        realised_net=Decimal(0),
+        total=None if total is None else Decimal(total),
+    )
+
+
+@pytest.mark.req("S000-44")
+@pytest.mark.parametrize("screen", [80, 120], indirect=True)
+def test_a_position_is_told_by_strategy_and_the_parts_sum_to_it(screen: io.StringIO) -> None:
+    parts = (a_part("", 5, 10), a_part("모멘텀", 30, 100), a_part("carry", -5, -20))
+    view = BookView(
+        records=1, marks_source="", marks_ts_ns=None, positions=(), cash=(), results=(), strategies=parts
+    )
+    account.show_strategies(printing.out(), view)
+    rows = [line.split() for line in lines_of(screen) if line.split()[:1] == ["005930"]]
+    assert [row[1] for row in rows] == ["(entries)", "모멘텀", "carry", "all"]
+    assert rows[-1] == ["005930", "all", "30", "2,100,000", "90", "0", "90"]
+    account.show_strategies(printing.out(), replace(view, strategies=(*parts[:2], a_part("carry", -5, None))))
+    last = [line.split() for line in lines_of(screen) if line.split()[:1] == ["005930"]][-1]
+    assert last[-3:] == ["?", "0", "?"]
+
+
+@pytest.mark.parametrize("screen", [80, 120], indirect=True)
+def test_an_account_is_told_beside_the_brokers_count_with_its_age(screen: io.StringIO) -> None:
+    lines = [
+        {"subject": "CASH:KRW", "ours": "99300000.5", "theirs": "99300000.5", "difference": "0"},
+        {"subject": "005930", "ours": "10.000000", "theirs": "7", "difference": "-3"},
+        {"subject": "SPMO", "ours": "0", "theirs": "2", "difference": "2", "open": True},
+    ]
+    told = {
+        "account_id": "A-1",
+        "agrees": False,
+        "age_s": "3.2",
+        "lines": [{"open": False} | row for row in lines],
+    }
+    account.show_account(printing.out(), told)
+    shown = lines_of(screen)
+    [cash] = [line.split() for line in shown if line.split()[:1] == ["KRW"]]
+    assert cash == ["KRW", "99,300,000.5", "99,300,000.5"]
+    [held] = [line.split() for line in shown if line.split()[:1] == ["005930"]]
+    assert held == ["005930", "10", "7", "-3", "DIFFERS"]
+    assert any(line.endswith("an order is on its way") for line in shown)
+    assert "The broker was asked 3.200 s ago; `jumun reconcile`" in "\n".join(shown)
 
 
 @pytest.mark.parametrize("screen", [60, 80, 160], indirect=True)

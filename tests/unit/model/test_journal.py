@@ -16,6 +16,7 @@ from jumun.model.events import (
     CancelAnswered,
     CancelIntended,
     CancelRequested,
+    CostsCorrected,
     EntryBooked,
     Event,
     FillBooked,
@@ -49,7 +50,7 @@ from jumun.model.events import (
 )
 from jumun.model.ids import AccountId
 from jumun.model.journal import GENESIS, chain_hash, decode_record, encode_record
-from jumun.model.orders import Alarm, Flag, OrderType, Side, Terms
+from jumun.model.orders import Alarm, CostFigure, Flag, OrderType, Side, Terms
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.model.signals import ApprovedOrderIntent
@@ -160,6 +161,18 @@ EVERY_EVENT: list[Event] = [
         ref=CANCEL.ref,
         qty=D(1),
         amount=D("70000.00"),
+        ledger=(a_ledger_row(FILL),),
+        text="",
+        raw="",
+    ),
+    CostsCorrected(
+        order_id=ID,
+        account_id=ACCOUNT,
+        strategy_id="momentum",
+        currency=ORDER.currency,
+        figure=CostFigure(
+            ref=CANCEL.ref, costs={"BROKERAGE": D("9.50")}, qty=D(1), amount=D("70000.00"), ts_event_ns=7
+        ),
         ledger=(a_ledger_row(FILL),),
         text="",
         raw="",

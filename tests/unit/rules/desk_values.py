@@ -46,7 +46,7 @@ from jumun.model.reports import (
 )
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.outside import Quote
-from jumun.rules.book import Book, is_waiting, shape_of
+from jumun.rules.book import Book, Drafted, is_waiting, shape_of
 from jumun.rules.cost_tables import KIS_BANKIS, KIS_US
 from jumun.rules.decide import decide
 from jumun.rules.draft import Decision, Draft
@@ -320,8 +320,8 @@ class Bench:
         before = self.book.image()
         decision = self.decide(command)
         assert self.book.image() == before, "decide changed the book"
-        for event in decision.events:
-            self.apply(event)
+        for event, drafted in zip(decision.events, decision.drafted, strict=True):
+            self.apply(event, drafted)
         assert_sound(self.book)
         assert_balanced(self)
         if decision.order is not None and decision.events:
@@ -329,8 +329,8 @@ class Bench:
         self.last = decision
         return decision
 
-    def apply(self, event: Event) -> Entry:
-        """Apply one event as the next record."""
+    def apply(self, event: Event, drafted: Drafted | None = None) -> Entry:
+        """Apply one event as the next record, with what the decision has worked out of it already."""
         seq = self.book.seq + 1
         record = Record(
             seq=seq,
@@ -339,7 +339,7 @@ class Bench:
             correlation_id=f"story-{seq}",
             event=event,
         )
-        entry = entry_of(record, self.book.apply(record), self.policy.environment)
+        entry = entry_of(record, self.book.apply(record, drafted), self.policy.environment)
         self.records.append(record)
         self.entries.append(entry)
         return entry

@@ -107,13 +107,40 @@ def test_a_list_from_before_the_bust_does_not_bring_the_fill_back() -> None:
 
 
 @pytest.mark.req("F-53", "F-17")
-@pytest.mark.parametrize("changes", [{"qty": 11}, {"side": Side.SELL}, {"symbol": "000660"}])
+@pytest.mark.parametrize("changes", [{"side": Side.SELL}, {"symbol": "000660"}])
 def test_a_bust_that_fits_no_fill_of_ours_is_left_to_a_person(changes: dict[str, Any]) -> None:
     bench = Bench()
     order = bench.fill(bench.working(), 10)
     decision = bench.hear(a_bust(order, **changes))
     assert names(decision) == ["OrderFlagged"]
     assert bench.order(order).qty_filled == 10
+
+
+@pytest.mark.req("F-53", "I-09", "F-21")
+def test_a_bust_that_overtakes_its_fill_waits_for_it() -> None:
+    bench = Bench()
+    order = bench.working()
+    early = bench.hear(a_bust(order))
+    assert (early.park, early.ask, early.events) == (True, True, ())
+    order = bench.fill(order, 10)
+    bench.hear(a_bust(order))
+    assert bench.order(order).qty_filled == 0
+    assert bench.book.cash[ACCOUNT, "KRW"] == CASH
+
+
+@pytest.mark.req("F-53", "I-34")
+def test_a_bust_ends_the_newest_sales_of_shares_that_are_gone() -> None:
+    bench = Bench(shares={SAMSUNG: 5})
+    order = bench.fill(bench.working(an_intent(1)), 10)
+    first = bench.working(a_sale(2, qty=D(4)), number=2)
+    second = bench.working(a_sale(3, qty=D(6), price=D(71_000)), number=3)
+    third = bench.submit(a_sale(4, qty=D(5), price=D(71_500)))
+    decision = bench.hear(a_bust(order))
+    assert [type(event).__name__ for event in decision.events].count("CancelRequested") == 2
+    assert bench.order(first).cancel_requested_ns is None
+    assert bench.order(second).cancel_open, "the broker is asked"
+    assert bench.order(third).status is S.CANCELLED, "it had not left"
+    assert bench.book.positions[ACCOUNT, SAMSUNG].qty == 5
 
 
 @pytest.mark.req("F-21", "F-53")

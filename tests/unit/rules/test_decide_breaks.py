@@ -12,22 +12,32 @@ from jumun.model.commands import (
     SettleBreak,
     StudyBalance,
 )
+from jumun.model.documents import (
+    CashMoved,
+    CostCorrected,
+    Dividend,
+    Document,
+    Fact,
+    SharesMoved,
+    Split,
+)
 from jumun.model.events import EntryBooked
 from jumun.model.fills import LedgerKind
 from jumun.model.ids import AccountId, UserId
+from jumun.model.money import Currency
+from jumun.model.orders import Side
 from jumun.model.reasons import Reason
 from jumun.model.reports import Balance, Holding
-from jumun.rules.corporate import Booked, dividend, split
+from jumun.rules.draft import Decision
 from tests.unit.rules.desk_values import (
     ACCOUNT,
+    HYNIX,
     SAMSUNG,
     TODAY,
     Bench,
     D,
     an_intent,
-    cash_row,
     names,
-    shares_row,
 )
 
 KIM = UserId("kim")
@@ -144,34 +154,114 @@ def test_a_halt_without_a_break_is_lifted_by_a_name() -> None:
 # ---- documented entries -------------------------------------------------------------------------
 
 
-def enter(bench: Bench, rows: tuple, document: str = "paper-1", account: AccountId = ACCOUNT):  # type: ignore[no-untyped-def,type-arg]
-    return bench.do(BookEntry(account_id=account, rows=rows, document=document, by=KIM, text="paper"))
+def a_paper(fact: Fact, name: str = "paper-1", **changes: str) -> Document:
+    return Document(**({"name": name, "trade_date": TODAY, "settlement_date": TODAY, "fact": fact} | changes))  # type: ignore[arg-type]
+
+
+def enter(bench: Bench, paper: Document, account: AccountId = ACCOUNT) -> Decision:
+    return bench.do(BookEntry(account_id=account, document=paper, by=KIM, text="paper"))
+
+
+def refused(bench: Bench, fact: Fact, **changes: str) -> tuple[Reason, str]:
+    """Enter it and return why not; nothing may have moved."""
+    before = (dict(bench.book.positions), dict(bench.book.cash), dict(bench.book.openings))
+    decision = enter(bench, a_paper(fact, **changes))
+    assert (bench.book.positions, bench.book.cash, bench.book.openings) == before
+    assert decision.events == ()
+    assert decision.denial is not None
+    return decision.denial.reason, decision.denial.text
+
+
+def split(new: int = 2, old: int = 1, **changes: Decimal) -> Split:
+    return Split(symbol=SAMSUNG, new=new, old=old, **changes)
 
 
 @pytest.mark.req("I-29", "I-30", "I-13")
 def test_a_document_is_booked_once_however_often_it_comes() -> None:
     bench = Bench()
-    rows = (cash_row(D(1_000)), shares_row(SAMSUNG, D(2), D(140_000)))
-    assert names(enter(bench, rows)) == ["EntryBooked"]
-    again = enter(bench, rows)
-    assert (again.events, again.existing) == ((), True)
-    assert bench.book.cash[ACCOUNT, "KRW"] == CASH + 1_000
-    assert bench.book.positions[ACCOUNT, SAMSUNG].qty == 2
+    cash = a_paper(CashMoved(currency=Currency.KRW, amount=D(1_000)))
+    shares = a_paper(SharesMoved(symbol=SAMSUNG, qty=D(2), cost=D(140_000)), "paper-2")
+    assert names(enter(bench, cash)) == ["EntryBooked"]
     message = bench.entries[-1].messages[0]
     assert (message.event_type, message.account_id) == ("entry_booked", ACCOUNT)
+    assert names(enter(bench, shares)) == ["EntryBooked"]
+    for paper in (cash, shares):
+        again = enter(bench, paper)
+        assert (again.events, again.existing) == ((), True)
+    assert bench.book.cash[ACCOUNT, "KRW"] == CASH + 1_000
+    assert bench.book.positions[ACCOUNT, SAMSUNG].qty == 2
 
 
 @pytest.mark.req("I-53")
-def test_an_entry_of_another_account_or_without_rows_is_refused() -> None:
+def test_an_entry_of_an_account_or_a_symbol_nobody_knows_is_refused() -> None:
     bench = Bench()
-    stranger = AccountId("99999999-01")
-    refused = [
-        enter(bench, (cash_row(D(1), account=stranger),), account=stranger),
-        enter(bench, (cash_row(D(1), account=stranger),)),
-        enter(bench, ()),
-    ]
-    reasons = [decision.denial.reason for decision in refused]
-    assert reasons == [Reason.UNKNOWN_ACCOUNT, Reason.BAD_INPUT, Reason.BAD_INPUT]
+    stranger = enter(bench, a_paper(split()), account=AccountId("99999999-01"))
+    assert stranger.denial is not None
+    assert stranger.denial.reason is Reason.UNKNOWN_ACCOUNT
+    nobody = Dividend(symbol="999999", gross=D(1), tax=D(0), net=D(1))
+    assert refused(bench, nobody)[0] is Reason.UNKNOWN_SYMBOL
+
+
+@pytest.mark.req("I-53", "I-29", "F-96")
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [
+        (Dividend(symbol=SAMSUNG, gross=D(10), tax=D(2), net=D(9)), "gross 10 less tax 2 is not net 9"),
+        (CashMoved(currency=Currency.KRW, amount=D(0)), "0 KRW moves nothing"),
+        (CashMoved(currency=Currency.KRW, amount=D(5), kind=LedgerKind.REALISED), "made by the desk alone"),
+        (SharesMoved(symbol=SAMSUNG, qty=D(5), cost=D(1), kind=LedgerKind.FILL), "made by the desk alone"),
+        (SharesMoved(symbol=SAMSUNG, qty=D(5)), "need their whole cost"),
+        (SharesMoved(symbol=SAMSUNG, qty=D(-11)), "cannot leave 10"),
+        (split(2, 2), "no split ratio"),
+        (split(held=D(9)), "is about 9 shares"),
+        (CostCorrected(symbol=SAMSUNG, cost=D(5), held=D(11)), "is about 11 shares"),
+        (CostCorrected(symbol=SAMSUNG, cost=D(700_000)), "changes nothing"),
+    ],
+)
+def test_a_paper_that_cannot_be_right_books_nothing_and_says_why(fact: Fact, words: str) -> None:
+    reason, text = refused(Bench(shares={SAMSUNG: 10}), fact)
+    assert reason is Reason.BAD_INPUT
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    "days",
+    [{"trade_date": ""}, {"settlement_date": "soon"}, {"settlement_date": "2025-05-26"}, {"name": " "}],
+)
+def test_a_paper_without_a_name_or_with_days_that_cannot_be_is_refused(days: dict[str, str]) -> None:
+    reason, _ = refused(Bench(), CashMoved(currency=Currency.KRW, amount=D(5)), **days)
+    assert reason in (Reason.BAD_TIME, Reason.BAD_INPUT)
+
+
+@pytest.mark.req("I-29", "F-54")
+def test_a_split_counts_the_shares_of_the_moment_it_is_booked_and_waits_for_orders_to_end() -> None:
+    bench = Bench(shares={SAMSUNG: 10})
+    order = bench.working(an_intent(qty=D(30)))
+    reason, text = refused(bench, split())
+    assert reason is Reason.DENIED
+    assert f"jumun cancel-all --symbol {SAMSUNG}" in text
+    assert refused(bench, CostCorrected(symbol=SAMSUNG, cost=D(1)))[0] is Reason.DENIED
+    bench.fill(order, 30)  # between a person's look at the books and the entry
+    assert names(enter(bench, a_paper(split()))) == ["EntryBooked"]
+    assert bench.book.positions[ACCOUNT, SAMSUNG].qty == 80
+
+
+@pytest.mark.req("I-29")
+def test_an_order_of_another_symbol_or_account_is_no_reason_to_wait_with_a_split() -> None:
+    bench = Bench(shares={SAMSUNG: 10})
+    bench.working(an_intent(symbol=HYNIX, qty=D(1), price=D(190_000)))
+    assert names(enter(bench, a_paper(split()))) == ["EntryBooked"]
+
+
+@pytest.mark.req("I-34")
+def test_shares_that_an_open_order_sells_do_not_leave_as_well() -> None:
+    bench = Bench(shares={SAMSUNG: 10})
+    bench.working(an_intent(side=Side.SELL, qty=D(8)))
+    reason, text = refused(bench, SharesMoved(symbol=SAMSUNG, qty=D(-3)))
+    assert reason is Reason.SHARES
+    assert "all but 2" in text
+    assert names(enter(bench, a_paper(SharesMoved(symbol=SAMSUNG, qty=D(-2))))) == ["EntryBooked"]
+    assert bench.book.positions[ACCOUNT, SAMSUNG].qty == 8
 
 
 @pytest.mark.req("I-29", "I-30", "I-36")
@@ -179,13 +269,20 @@ def test_a_dividend_is_income_and_a_split_scales_every_strategys_shares() -> Non
     bench = Bench(shares={SAMSUNG: 10})
     bench.fill(bench.working(an_intent(qty=D(30))), 30)
     held = bench.book.positions[ACCOUNT, SAMSUNG]
-    booked = Booked(account_id=ACCOUNT, document="div", trade_date=TODAY, settlement_date=TODAY)
-    enter(bench, dividend(booked, held, D(10_000), D(1_540), D(8_460)), "div")
+    enter(bench, a_paper(Dividend(symbol=SAMSUNG, gross=D(10_000), tax=D(1_540), net=D(8_460)), "div"))
     paid = bench.book.positions[ACCOUNT, SAMSUNG]
     assert (paid.realised_gross, paid.costs - held.costs) == (10_000, 1_540)
-    enter(bench, split(booked, paid, 5, 1), "split")
+    enter(bench, a_paper(split(5, 1, held=D(40)), "split"))
     after = bench.book.positions[ACCOUNT, SAMSUNG]
     assert (after.qty, after.cost_basis) == (200, paid.cost_basis)
     parts = {key[1]: part.qty for key, part in bench.book.strategies.items() if key[0] == ACCOUNT}
     assert parts == {"": 50, "momentum": 150}
     assert sum(parts.values()) == Decimal(200)
+
+
+@pytest.mark.req("I-29")
+def test_a_correction_of_the_cost_alone_moves_no_share_and_no_cash() -> None:
+    bench = Bench(shares={SAMSUNG: 10})
+    enter(bench, a_paper(CostCorrected(symbol=SAMSUNG, cost=D(690_000), held=D(10))))
+    after = bench.book.positions[ACCOUNT, SAMSUNG]
+    assert (after.qty, after.cost_basis, bench.book.cash[ACCOUNT, "KRW"]) == (10, 690_000, CASH)

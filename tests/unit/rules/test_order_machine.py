@@ -12,6 +12,7 @@ from jumun.model.events import (
     CancelAnswered,
     CancelIntended,
     CancelRequested,
+    CostsCorrected,
     FillBooked,
     FillReversed,
     ForeignOrderAdopted,
@@ -37,7 +38,7 @@ from jumun.model.events import (
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import OrderId
 from jumun.model.money import Currency
-from jumun.model.orders import Alarm, Flag, Order, OrderStatus, Terms
+from jumun.model.orders import Alarm, CostFigure, Flag, Order, OrderStatus, Terms
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.rules.order_machine import FACTS, NEXT, ImpossibleTransition, can, evolve, next_status
@@ -165,6 +166,21 @@ TABLE: dict[str, tuple[AnyOrderEvent, str]] = {
             ref=a_ref(),
             qty=D(0),
             amount=D(10),
+            ledger=(),
+            text="",
+            raw="",
+        ),
+        "NSAPFCRE",
+    ),
+    "cost corrected": (
+        CostsCorrected(
+            order_id=ID,
+            account_id=ACCOUNT,
+            strategy_id="momentum",
+            currency=ORDER.currency,
+            figure=CostFigure(
+                ref=a_ref(), costs={"BROKERAGE": D(9)}, qty=D(10), amount=D(700_000), ts_event_ns=7
+            ),
             ledger=(),
             text="",
             raw="",

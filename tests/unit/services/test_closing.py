@@ -237,3 +237,97 @@ def test_a_short_position_is_closed_by_buying_back() -> None:
         await engine.abandon()
 
     on_stage(play)
+
+
+async def held_by(stage: Stage, **shares: int) -> tuple[OrderEngine, PositionManager]:
+    """A running desk whose strategies hold so many shares of 005930 each, bought at one price."""
+    engine = stage.engine()
+    manager = PositionManager(engine)
+    await engine.start()
+    for number, (strategy_id, qty) in enumerate(shares.items()):
+        await engine.submit(
+            an_intent(number, qty=D(qty), strategy_id=strategy_id, strategy_version=strategy_id)
+        )
+    await until(lambda: not engine.desk.book.open)
+    return engine, manager
+
+
+def held(engine: OrderEngine, strategy_id: str) -> D:
+    sub = engine.desk.book.strategies.get((ACCOUNT, strategy_id, "005930"))
+    return D(0) if sub is None else sub.qty
+
+
+@pytest.mark.req("S000-21", "S000-44")
+def test_one_strategys_shares_are_closed_by_its_own_order_and_the_others_stay() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await held_by(stage, value=7, carry=3)
+        sold = await manager.close_position("005930", strategy_id="value")
+        again = await manager.close_position("005930", strategy_id="value")
+        assert sold.order is not None
+        assert (sold.order.qty, sold.order.strategy_id) == (7, "value")
+        assert again.order is not None
+        assert again.order.order_id == sold.order.order_id
+        await until(lambda: not engine.desk.book.open)
+        assert (held(engine, "value"), held(engine, "carry")) == (0, 3)
+        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 3
+        nothing = await manager.close_position("005930", strategy_id="value")
+        assert nothing.denial is not None
+        assert "are held by value" in nothing.denial.text
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21", "I-08")
+def test_two_strategies_that_hold_the_same_are_closed_by_two_orders() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await held_by(stage, value=5, carry=5)
+        first = await manager.close_position("005930", strategy_id="value")
+        second = await manager.close_position("005930", strategy_id="carry")
+        assert first.order is not None
+        assert second.order is not None
+        assert first.order.order_id != second.order.order_id
+        assert not second.existing
+        await until(lambda: not engine.desk.book.open)
+        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 0
+        assert (held(engine, "value"), held(engine, "carry")) == (0, 0)
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21", "I-34")
+def test_a_whole_position_that_several_hold_is_booked_to_nobody_and_still_sums_to_the_account() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await held_by(stage, value=7, carry=3)
+        one = await manager.close_position("005930", strategy_id="carry")
+        rest = await manager.close_position("005930")  # beside it: only what is free
+        assert one.order is not None
+        assert rest.order is not None
+        assert (rest.order.qty, rest.order.strategy_id) == (7, closing.CLOSING)
+        await until(lambda: not engine.desk.book.open)
+        assert engine.desk.book.positions[ACCOUNT, "005930"].qty == 0
+        parts = {name: held(engine, name) for name in ("value", "carry", closing.CLOSING)}
+        assert parts == {"value": 7, "carry": 0, closing.CLOSING: -7}
+        assert sum(parts.values()) == 0
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("S000-21", "I-34")
+def test_shares_that_the_strategy_sells_already_are_not_closed_again() -> None:
+    async def play(stage: Stage) -> None:
+        engine, manager = await held_by(stage, value=7, carry=3)
+        far = D(75_000)
+        mine = an_intent(8, side=Side.SELL, qty=D(4), price=far, strategy_id="value")
+        await engine.submit(mine)
+        sold = await manager.close_position("005930", strategy_id="value")
+        assert sold.order is not None
+        assert sold.order.qty == 3
+        await until(lambda: held(engine, "value") == 4)
+        with pytest.raises(OrderDenied, match="of value are in open orders"):
+            await manager.close_position("005930", strategy_id="value")
+        await engine.stop()
+
+    on_stage(play)

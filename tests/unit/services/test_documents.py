@@ -4,38 +4,26 @@ from decimal import Decimal
 
 import pytest
 
-from jumun.exchange.sample_world import INSTRUMENTS
+from jumun.model.documents import CashMoved, CostCorrected, Document, SharesMoved
 from jumun.model.errors import BadInput
 from jumun.model.fills import LedgerKind
-from jumun.model.ids import AccountId
-from jumun.model.instruments import InstrumentMaster
 from jumun.model.money import Currency
-from jumun.model.positions import Position
-from jumun.rules.ledger import apply_rows, cash_change
-from jumun.services.documents import Paper, currency_of, flat, require_still
-from jumun.testing.builders import a_position, an_order
+from jumun.services.documents import currency_of, dividend, document_of, moved, split
 
-ACCOUNT = AccountId("A-1")
-MASTER = InstrumentMaster(INSTRUMENTS)
+CAME = CashMoved(currency=Currency.KRW, amount=Decimal(1))
 
 
-def a_paper(**changes: str) -> Paper:
-    values = {"document": "DIV-1", "date": "2026-11-20", "settles": ""}
-    return Paper.read(ACCOUNT, **{**values, **changes})
-
-
-def held(qty: int = 7, basis: str = "503.90") -> Position:
-    return a_position(
-        account_id=ACCOUNT, symbol="SPMO", currency=Currency.USD, qty=Decimal(qty), cost_basis=Decimal(basis)
-    )
+def a_paper(**changes: str) -> Document:
+    values = {"paper": "DIV-1", "date": "2026-11-20", "settles": ""}
+    return document_of(**{**values, **changes}, fact=CAME)  # type: ignore[arg-type]
 
 
 @pytest.mark.req("F-96")
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"document": ""}, "document"),
-        ({"document": "a|b"}, "document"),
+        ({"paper": ""}, "document"),
+        ({"paper": "a|b"}, "document"),
         ({"date": "20.11.2026"}, "date"),
         ({"date": ""}, "date"),
         ({"settles": "soon"}, "settles"),
@@ -52,45 +40,56 @@ def test_a_paper_settles_on_its_own_day_unless_it_says_otherwise() -> None:
     assert a_paper(settles="2026-12-15").settlement_date == "2026-12-15"
 
 
-@pytest.mark.req("I-29", "I-30")
-def test_a_split_keeps_the_cost_and_pays_the_fraction_in_cash() -> None:
-    rows = a_paper().split(held(), MASTER.get("SPMO"), "3:2", "36.01")
-    after = apply_rows(held(), rows)
-    assert after.qty == 10
-    assert cash_change(rows) == Decimal("36.01")
-    assert after.cost_basis + Decimal("36.01") - after.realised_gross == Decimal("503.90")
+def test_a_split_is_read_with_its_fraction_and_the_shares_it_is_about() -> None:
+    read = split("SPMO", " 3:2 ", "36.01", "7")
+    assert (read.new, read.old, read.cash_for_fraction, read.held) == (3, 2, Decimal("36.01"), 7)
+    plain = split("SPMO", "50:1", "", "")
+    assert (plain.cash_for_fraction, plain.held) == (None, None)
 
 
-@pytest.mark.parametrize("ratio", ["", "3", "3/2", "3:0", "0:1", "2:2", "-1:2", "1.5:1", "123456:1", "٣:1"])
+@pytest.mark.req("F-96")
+@pytest.mark.parametrize("ratio", ["", "3", "3/2", "-1:2", "1.5:1", "123456:1", "٣:1"])
 def test_a_ratio_that_is_none_is_refused(ratio: str) -> None:
-    with pytest.raises(BadInput):
-        a_paper().split(held(), MASTER.get("SPMO"), ratio, "")
+    with pytest.raises(BadInput, match="new:old"):
+        split("SPMO", ratio, "", "")
 
 
+def test_a_dividend_is_read_as_exact_numbers() -> None:
+    read = dividend("SPMO", "0.30", "0.05", "0.25")
+    assert (read.gross, read.tax, read.net) == (Decimal("0.30"), Decimal("0.05"), Decimal("0.25"))
+    with pytest.raises(BadInput, match="tax"):
+        dividend("SPMO", "1", "", "1")
+
+
+@pytest.mark.req("F-96")
 @pytest.mark.parametrize(
-    ("quantity", "cost", "kind"),
+    ("kind", "what", "quantity", "cost", "held"),
     [
-        ("", "", LedgerKind.TRANSFER),
-        ("", "5", LedgerKind.TRANSFER),
-        ("0", "", LedgerKind.TRANSFER),
-        ("5", "", LedgerKind.TRANSFER),
-        ("-8", "", LedgerKind.TRANSFER),
-        ("-1", "5", LedgerKind.TRANSFER),
-        ("NaN", "5", LedgerKind.CORRECTION),
-        ("", "503.90", LedgerKind.CORRECTION),
+        (LedgerKind.TRANSFER, "SPMO", "", "", ""),
+        (LedgerKind.TRANSFER, "SPMO", "", "5", ""),
+        (LedgerKind.TRANSFER, "SPMO", "5", "5", "7"),
+        (LedgerKind.CORRECTION, "SPMO", "NaN", "5", ""),
+        (LedgerKind.CORRECTION, "", "5", "5", ""),
+        (LedgerKind.TRANSFER, "CASH:KRW", "5", "5", ""),
+        (LedgerKind.TRANSFER, "CASH:KRW", "5", "", "5"),
+        (LedgerKind.TRANSFER, "CASH:KRW", "", "", ""),
+        (LedgerKind.TRANSFER, "CASH:EUR", "5", "", ""),
     ],
 )
-def test_shares_that_cannot_have_moved_like_that_are_refused(
-    quantity: str, cost: str, kind: LedgerKind
+def test_a_move_that_does_not_say_what_moved_is_refused(
+    kind: LedgerKind, what: str, quantity: str, cost: str, held: str
 ) -> None:
     with pytest.raises(BadInput):
-        a_paper().shares(held(), quantity, cost, kind)
+        moved(kind, what, quantity, cost, held)
 
 
-def test_a_correction_of_the_cost_alone_moves_no_share_and_no_cash() -> None:
-    rows = a_paper().shares(held(), "", "500", LedgerKind.CORRECTION)
-    after = apply_rows(held(), rows)
-    assert (after.qty, after.cost_basis, cash_change(rows)) == (7, Decimal(500), 0)
+def test_cash_shares_and_a_cost_alone_are_told_apart() -> None:
+    transfer, correction = LedgerKind.TRANSFER, LedgerKind.CORRECTION
+    assert moved(transfer, "CASH:USD", "-5", "", "") == CashMoved(currency=Currency.USD, amount=Decimal(-5))
+    shares = SharesMoved(symbol="SPMO", qty=Decimal(5), cost=Decimal(500), kind=correction)
+    assert moved(correction, "SPMO", "5", "500", "") == shares
+    cost = CostCorrected(symbol="SPMO", cost=Decimal(500), held=Decimal(7))
+    assert moved(correction, "SPMO", "", "500", "7") == cost
 
 
 def test_cash_and_symbols_are_told_apart_even_where_a_symbol_is_called_like_a_currency() -> None:
@@ -98,13 +97,3 @@ def test_cash_and_symbols_are_told_apart_even_where_a_symbol_is_called_like_a_cu
     assert currency_of("USD") is None, "there is a fund of that name"
     with pytest.raises(BadInput, match="CASH:KRW or CASH:USD"):
         currency_of("CASH:EUR")
-    assert flat(ACCOUNT, MASTER.get("SPMO")).currency is Currency.USD
-
-
-@pytest.mark.req("I-29")
-def test_a_position_that_an_open_order_could_change_is_not_counted_on() -> None:
-    order = an_order(account_id=ACCOUNT, symbol="SPMO")
-    with pytest.raises(BadInput, match="cancel-all --symbol SPMO"):
-        require_still("SPMO", ACCOUNT, [order])
-    require_still("SPMO", AccountId("A-2"), [order])
-    require_still("IAU", ACCOUNT, [order])

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jumun.model.documents import CashMoved, Dividend, Document
 from jumun.model.errors import BadInput, OrderDenied
 from jumun.model.ids import AccountId
 from jumun.model.money import BadNumber, Currency
 from jumun.model.orders import Side
 from jumun.ports.outside import DailyClose
-from jumun.rules.corporate import Booked, cash_moved, dividend
 from jumun.rules.portfolio import FxRate
 from jumun.services.execution_manager import ExecutionManager
 from jumun.services.order_engine import OrderEngine
@@ -333,13 +333,13 @@ def test_a_days_result_is_equitys_gain_without_deposits_and_with_dividends() -> 
     async def play(stage: Stage) -> None:
         history = Closes()
         engine, manager = await holding(stage, history=history)
-        paper = Booked(
-            account_id=ACCOUNT, document="KSD-1", trade_date="2025-05-27", settlement_date="2025-05-27"
-        )
+        day = "2025-05-27"
         held = engine.desk.book.positions[ACCOUNT, "005930"]
-        paid = dividend(paper, held, D(3_610), D(550), D(3_060))
-        came = cash_moved(paper, Currency.KRW, D(1_000_000))
-        await engine.book_entry(ACCOUNT, [*paid, *came], "KSD-1", USER, "a dividend and a deposit")
+        paid = Dividend(symbol="005930", gross=D(3_610), tax=D(550), net=D(3_060))
+        came = CashMoved(currency=Currency.KRW, amount=D(1_000_000))
+        for name, fact in (("KSD-1", paid), ("BANK-1", came)):
+            paper = Document(name=name, trade_date=day, settlement_date=day, fact=fact)
+            await engine.book_entry(ACCOUNT, paper, USER, "a dividend and a deposit")
         results = dict(await manager.get_daily_results(ACCOUNT))
         closes = {close.date: close.close for close in await history.closes("005930", 400)}
         first = 10 * closes["2025-05-26"] - held.cost_basis - held.costs

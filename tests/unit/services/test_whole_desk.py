@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from jumun.model.documents import CashMoved, Document
 from jumun.model.errors import BadInput, BrokerUnavailable
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, UserId
 from jumun.model.money import Currency
 from jumun.model.orders import Order, OrderStatus, OrderType, Side, TimeInForce
@@ -198,18 +198,14 @@ def test_a_documented_entry_is_in_the_books_once() -> None:
     async def play(stage: Stage) -> None:
         engine = stage.engine()
         await engine.start()
-        row = LedgerRow(
-            kind=LedgerKind.TRANSFER,
-            account_id=ACCOUNT,
-            currency=Currency.KRW,
-            amount=D(1_000),
-            debit=LedgerAccount.CASH,
-            credit=LedgerAccount.OUTSIDE,
+        deposit = Document(
+            name="deposit-1",
             trade_date="2025-05-26",
             settlement_date="2025-05-26",
+            fact=CashMoved(currency=Currency.KRW, amount=D(1_000)),
         )
         for _ in range(2):
-            await engine.book_entry(ACCOUNT, [row], "deposit-1", KIM, "bank statement")
+            await engine.book_entry(ACCOUNT, deposit, KIM, "bank statement")
         assert engine.desk.book.cash[ACCOUNT, "KRW"] == 100_001_000
         await engine.stop()
 

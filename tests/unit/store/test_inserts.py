@@ -1,6 +1,7 @@
 """Many rows in few statements: all of them, in order, and each statement one that stays prepared."""
 
 import math
+from typing import Any
 
 import apsw
 import pytest
@@ -13,7 +14,7 @@ ALL = [value for value in vars(tables).values() if isinstance(value, Table)]
 KEPT_TEXT = 16_384  # the driver's own limit
 
 
-def inserted(count: int) -> tuple[list[tuple[int, str]], list[str]]:
+def inserted(count: int) -> tuple[list[tuple[Any, ...]], list[str]]:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE facts (seq INTEGER PRIMARY KEY, body TEXT)")
     statements: list[str] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jumun.model.errors import BadInput, StoreUnavailable, UnknownOrder
+from jumun.model.ids import IdempotencyKey
 from jumun.model.orders import OrderStatus
 from jumun.store.sqlite import open_reader
 from jumun.testing.builders import (
@@ -40,6 +41,17 @@ def test_orders_are_listed_newest_first_and_filtered(path: Path) -> None:
         assert reader.orders(account_id="nobody") == []
         assert reader.orders(symbol="000660") == []
         assert reader.orders_by_status() == {"ACCEPTED": 1, "ERROR": 1, "FILLED": 1, "NEW": 1, "REJECTED": 1}
+
+
+@pytest.mark.req("I-08")
+def test_many_keys_are_asked_for_at_once_and_each_finds_its_own_order(path: Path) -> None:
+    with open_reader(path) as reader:
+        stored = [reader.order(an_order(number).order_id) for number in (1, 4)]
+        first, second = (order for order in stored if order is not None)
+        odd = IdempotencyKey("client|a\"b|주문, ',")
+        found = reader.orders_by_keys((second.idempotency_key, odd, first.idempotency_key))
+        assert found == {first.idempotency_key: first, second.idempotency_key: second}
+        assert reader.orders_by_keys(()) == {}
 
 
 def test_an_order_is_found_by_the_beginning_of_its_id(path: Path) -> None:

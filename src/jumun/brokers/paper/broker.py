@@ -9,6 +9,7 @@ from jumun.brokers.paper.parse import (
     FillIdentity,
     as_text,
     balance_of,
+    cost_report,
     echoes,
     fill_notice,
     modify_call,
@@ -36,6 +37,7 @@ from jumun.exchange.records import (
     AccountAdjusted,
     AccountOpened,
     CancelNotDone,
+    CostsTold,
     Interrupted,
     ModifyNotDone,
     OrderRefused,
@@ -245,7 +247,7 @@ class PaperBroker:
             account_id=account_id,
             trade_date=trade_date,
             asked_ns=asked_ns,
-            orders=tuple(order_report(order, order.ts_accepted_ns) for order in orders),
+            orders=tuple(order_report(order, order.ts_accepted_ns, is_listed=True) for order in orders),
         )
 
     async def balance(self, account_id: AccountId) -> Balance:
@@ -283,6 +285,8 @@ class PaperBroker:
                 return UnreadableNotice(raw=notice.raw, text=notice.text)
             case TradeBusted():
                 return trade_bust(notice.bust)
+            case CostsTold():
+                return cost_report(notice)
             case OrderRefused() | CancelNotDone() | ModifyNotDone() | AccountOpened() | AccountAdjusted():
                 return None  # the answer to the call said so already
             case Interrupted():

@@ -6,12 +6,13 @@ from typing import Final
 import msgspec
 
 from jumun.brokers.paper.wire import Execution, Modify, NamelessExecution, NewOrder, OrderRecord
-from jumun.exchange.records import AccountBalance, Bust
+from jumun.exchange.records import AccountBalance, Bust, CostsTold
 from jumun.model.ids import AccountId, BrokerOrderNo, ExecutionId
 from jumun.model.money import EXACT
 from jumun.model.orders import BrokerRef
 from jumun.model.reports import (
     Balance,
+    CostReport,
     FillNotice,
     Holding,
     ModifyRequest,
@@ -52,7 +53,7 @@ def new_order(request: SubmitRequest, client: str, *, carries_reference: bool) -
     )
 
 
-def ref_of(order: OrderRecord | Execution | Bust) -> BrokerRef:
+def ref_of(order: OrderRecord | Execution | Bust | CostsTold) -> BrokerRef:
     """Return the broker's identity of an order; the date is part of it (I-64)."""
     return BrokerRef(trade_date=order.trade_date, branch=order.branch, number=BrokerOrderNo(order.number))
 
@@ -81,8 +82,9 @@ def modify_call(request: ModifyRequest) -> Modify:
     )
 
 
-def order_report(order: OrderRecord, ts_event_ns: int) -> OrderReport:
-    """Return an order as listed or announced."""
+def order_report(order: OrderRecord, ts_event_ns: int, *, is_listed: bool = False) -> OrderReport:
+    """Return an order as listed or announced. Only a list names its costs, where the market shows them."""
+    charged = order.charged if is_listed and order.charged is not msgspec.UNSET else None
     return OrderReport(
         account_id=AccountId(order.account_id),
         ref=ref_of(order),
@@ -99,6 +101,8 @@ def order_report(order: OrderRecord, ts_event_ns: int) -> OrderReport:
         ts_event_ns=ts_event_ns,
         reference=order.reference,
         replaces=_ref_of_key(order.replaces) if order.replaces else None,
+        costs=None if charged is None else charged.costs,
+        costs_ts_ns=0 if charged is None else charged.ts_ns,
         text=order.text,
         raw=as_text(order),
     )
@@ -148,6 +152,20 @@ def trade_bust(bust: Bust) -> TradeBust:
         ts_event_ns=bust.ts_ns,
         identity=bust.identity,
         raw=as_text(bust),
+    )
+
+
+def cost_report(told: CostsTold) -> CostReport:
+    """Return what the house charged for a number that has ended."""
+    return CostReport(
+        account_id=AccountId(told.account_id),
+        ref=ref_of(told),
+        costs=told.costs,
+        qty_filled=told.qty,
+        amount_filled=told.amount,
+        ts_event_ns=told.ts_ns,
+        identity=told.identity,
+        raw=as_text(told),
     )
 
 

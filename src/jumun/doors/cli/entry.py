@@ -1,6 +1,8 @@
-"""entry: book from a paper what is no trade. The same document is booked once, however often it is sent."""
+"""entry: book from a paper what is no trade. The same document is booked once, however often it is sent.
 
-from collections.abc import Callable
+Only what the paper says is sent: the service counts the rows from its books at the moment it books them.
+"""
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,14 +11,7 @@ from cyclopts import Parameter
 from jumun.doors.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from jumun.config import Settings
     from jumun.doors.grpc.gen import desk_pb2
-    from jumun.model.fills import LedgerRow
-    from jumun.model.instruments import Instrument
-    from jumun.model.positions import Position
-    from jumun.services.documents import Paper
-
-    Rows = tuple[LedgerRow, ...]
 
 
 @Parameter(name="*")
@@ -43,12 +38,10 @@ def dividend(
     as_json: AsJson = False,
 ) -> int:
     """Book a cash dividend: gross, the tax withheld and the net. Copy all three from the paper."""
+    from jumun.doors.grpc.gen import desk_pb2
 
-    def rows(paper: "Paper", settings: "Settings") -> "Rows":
-        held, _ = _position(paper, settings, symbol)
-        return paper.dividend(held, gross, tax, net)
-
-    return _book(document, as_json, rows)
+    paid = desk_pb2.DividendEntry(symbol=symbol, gross=gross, tax=tax, net=net)
+    return _book(document, desk_pb2.BookEntryRequest(dividend=paid), as_json)
 
 
 def split(
@@ -57,16 +50,17 @@ def split(
     *,
     ratio: Annotated[str, Parameter(help="New shares for old ones, as 50:1.")],
     cash_for_fraction: Annotated[str, Parameter(help="What was paid for a fraction of a share.")] = "",
+    held: Annotated[
+        str, Parameter(help="Shares before it, as the paper says; refused where the books hold others.")
+    ] = "",
     document: Document,
     as_json: AsJson = False,
 ) -> int:
     """Book a split, a reverse split or bonus shares. The cost stays whole; a fraction is paid in cash."""
+    from jumun.doors.grpc.gen import desk_pb2
 
-    def rows(paper: "Paper", settings: "Settings") -> "Rows":
-        held, instrument = _position(paper, settings, symbol, still=True)
-        return paper.split(held, instrument, ratio, cash_for_fraction)
-
-    return _book(document, as_json, rows)
+    made = desk_pb2.SplitEntry(symbol=symbol, ratio=ratio, cash_for_fraction=cash_for_fraction, held=held)
+    return _book(document, desk_pb2.BookEntryRequest(split=made), as_json)
 
 
 def transfer(
@@ -79,7 +73,10 @@ def transfer(
     as_json: AsJson = False,
 ) -> int:
     """Book cash or shares that were brought in or taken out."""
-    return _moved("TRANSFER", what, quantity, cost, document, as_json)
+    from jumun.doors.grpc.gen import desk_pb2
+
+    moved = desk_pb2.MovedEntry(what=what, quantity=quantity, cost=cost)
+    return _book(document, desk_pb2.BookEntryRequest(transfer=moved), as_json)
 
 
 def correction(
@@ -92,96 +89,49 @@ def correction(
     cost: Annotated[
         str, Parameter(help="What the shares cost, as a whole; alone, it corrects what those held cost.")
     ] = "",
+    held: Annotated[
+        str, Parameter(help="With a cost alone: the shares that it is about; refused where others are held.")
+    ] = "",
     document: Document,
     as_json: AsJson = False,
 ) -> int:
     """Correct our books by a documented entry. For a break, `jumun breaks settle --correct` does it."""
-    return _moved("CORRECTION", what, quantity, cost, document, as_json)
+    from jumun.doors.grpc.gen import desk_pb2
+
+    moved = desk_pb2.MovedEntry(what=what, quantity=quantity, cost=cost, held=held)
+    return _book(document, desk_pb2.BookEntryRequest(correction=moved), as_json)
 
 
-def _moved(kind: str, what: str, quantity: str, cost: str, document: Document, as_json: bool) -> int:
-    from jumun.model.errors import BadInput
-    from jumun.model.fills import LedgerKind
-    from jumun.services.documents import currency_of
-
-    currency = currency_of(what)
-    if currency is not None and cost:
-        raise BadInput(f"{what} has no cost; leave --cost out")
-
-    def rows(paper: "Paper", settings: "Settings") -> "Rows":
-        if currency is not None:
-            return paper.cash(currency, quantity, LedgerKind[kind])
-        held, _ = _position(paper, settings, what, still=True)
-        return paper.shares(held, quantity, cost, LedgerKind[kind])
-
-    return _book(document, as_json, rows)
-
-
-def _position(
-    paper: "Paper", settings: "Settings", symbol: str, *, still: bool = False
-) -> "tuple[Position, Instrument]":
-    from jumun import app
-
-    return app.position_of(settings, paper.account_id, symbol, still=still)
-
-
-def _book(given: Document, as_json: bool, rows_of: "Callable[[Paper, Settings], Rows]") -> int:
-    """Count the rows from the books as they stand, and send them."""
-    from jumun import app
+def _book(given: Document, request: "desk_pb2.BookEntryRequest", as_json: bool) -> int:
+    """Send what the paper says, and show the rows that the service made of it."""
     from jumun.config import load
     from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
-    from jumun.services.documents import Paper
 
-    settings = load().settings
-    account_id = app.account_named(settings, given.account)
-    paper = Paper.read(account_id, given.document, given.date, given.settles)
-    rows = rows_of(paper, settings)
-    request = desk_pb2.BookEntryRequest(
-        account_id=account_id,
-        document=paper.document,
-        by=given.by,
-        text=given.why,
-        rows=[_wire(row) for row in rows],
-    )
-    reply = service.ask(settings, "BookEntry", request, desk_pb2.BookEntryReply)
+    request.account_id, request.document = given.account, given.document
+    request.trade_date, request.settlement_date = given.date, given.settles
+    request.by, request.text = given.by, given.why
+    reply = service.ask(load().settings, "BookEntry", request, desk_pb2.BookEntryReply)
     if as_json:
-        told = [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
+        names = [field.name for field in desk_pb2.EntryRow.DESCRIPTOR.fields]
+        told = [{name: getattr(row, name) for name in names} for row in reply.rows]
         printing.as_json({"existing": reply.existing, "booked": reply.booked, "rows": told})
     elif reply.existing:
-        printing.out().print(f"{paper.document} was booked before; nothing is booked twice.", soft_wrap=True)
+        printing.out().print(f"{given.document} was booked before; nothing is booked twice.", soft_wrap=True)
     else:
-        _show(paper.document, rows)
+        _show(given.document, reply)
     return 0
 
 
-def _wire(row: "LedgerRow") -> "desk_pb2.EntryRow":
-    from jumun.doors.grpc.gen import desk_pb2
+def _show(document: str, reply: "desk_pb2.BookEntryReply") -> None:
+    from decimal import Decimal
 
-    return desk_pb2.EntryRow(
-        kind=row.kind.value,
-        currency=row.currency.value,
-        amount=f"{row.amount:f}",
-        debit=row.debit.value,
-        credit=row.credit.value,
-        trade_date=row.trade_date,
-        settlement_date=row.settlement_date,
-        symbol=row.symbol,
-        quantity=f"{row.qty:f}" if row.qty else "",
-        note=row.note,
-        cost_kind=row.cost_kind,
-    )
-
-
-def _show(document: str, rows: "tuple[LedgerRow, ...]") -> None:
     from jumun.doors.cli import printing
 
     left = ("kind", "to", "from", "symbol")
     figures = printing.Figures(*left, "shares", "amount", " ", left=(*left, " "), title=f"Booked {document}")
-    for row in rows:
-        amount = printing.exact(row.amount, row.currency.value)
-        shares = printing.qty(row.qty) if row.qty else ""
-        figures.add(
-            row.kind.value, row.debit.value, row.credit.value, row.symbol, shares, amount, row.currency.value
-        )
+    for row in reply.rows:
+        amount = printing.exact(Decimal(row.amount), row.currency)
+        shares = printing.qty(Decimal(row.quantity)) if row.quantity else ""
+        figures.add(row.kind, row.debit, row.credit, row.symbol, shares, amount, row.currency)
     figures.show(printing.out())

@@ -10,6 +10,7 @@ from jumun.doors.cli.options import AsJson
 if TYPE_CHECKING:
     from jumun.doors.cli.printing import Figures
     from jumun.doors.cli.service import Connection
+    from jumun.doors.grpc.gen import desk_pb2
 
 DAYS_MAX: Final = 10  # as many as the desk keeps figures of
 Told = dict[str, Any]  # an object of the service; numbers are text
@@ -84,9 +85,17 @@ def portfolio(
     *,
     account: Annotated[str, Parameter(help="Only this account.")] = "",
     days: Annotated[int, Parameter(help="Results of how many trading days.")] = 5,
+    rate: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), help="What one unit is worth: USD=1390.5, or with its time, USD=1390.5@TIME."),
+    ] = (),
+    base: Annotated[str, Parameter(help="The currency of the totals; with a rate, the account's.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Show what is held and worth, where it is concentrated, what it may lose, and what it brought."""
+    """Show what is held and worth, where it is concentrated, what it may lose, and what it brought.
+
+    Currencies are never added without a rate. TIME is an ISO time with its zone; left out, it is now.
+    """
     from jumun.config import load
     from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
@@ -95,7 +104,7 @@ def portfolio(
     if not 0 <= days <= DAYS_MAX:
         raise BadInput(f"--days {days} is not between 0 and {DAYS_MAX}; older days are in the tables")
     settings = load().settings
-    request = desk_pb2.PortfolioRequest(account_id=account)
+    request = desk_pb2.PortfolioRequest(account_id=account, base=base, rates=[_rate(given) for given in rate])
     with service.connect(settings) as connection:
         summary: Told = json.loads(connection.ask("Portfolio", request, desk_pb2.JsonReply).json)
         risk: Told = json.loads(connection.ask("Risk", request, desk_pb2.JsonReply).json)
@@ -108,6 +117,18 @@ def portfolio(
 
     holdings.show(printing.out(), summary, risk, by_day, app.instruments_of(settings))
     return 0
+
+
+def _rate(given: str) -> "desk_pb2.FxRate":
+    """Return the rate that USD=1390.5@2026-11-20T15:30+09:00 means; without a time it is of now."""
+    from jumun.doors.grpc.gen import desk_pb2
+    from jumun.model.errors import BadInput
+
+    currency, is_one, rest = given.partition("=")
+    worth, has_time, at = rest.partition("@")
+    if not is_one or not worth or (has_time and not at):
+        raise BadInput(f"--rate {given!r} is none; write USD=1390.5, or USD=1390.5@2026-11-20T15:30+09:00")
+    return desk_pb2.FxRate(currency=currency, rate=worth, at=at, source="--rate")
 
 
 def _stats(connection: "Connection", date: str, account: str) -> Told:

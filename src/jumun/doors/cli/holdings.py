@@ -10,6 +10,7 @@ from jumun.doors.cli import printing
 from jumun.model.instruments import Instrument
 
 Told = dict[str, Any]  # an object of the service; numbers are text
+NOBODY: Final = "(entries)"  # openings, dividends, corrections: of no strategy
 RISKS: Final = (
     ("value_at_risk_95", "value at risk (95 %, one day)"),
     ("value_at_risk_95_parametric", "value at risk if normal"),
@@ -39,6 +40,8 @@ def show(
         _by_strategy(summary["by_strategy"]).show(console)
     if summary["by_symbol"]:
         _by_symbol(summary, instruments).show(console)
+    for rate in summary["rates"]:
+        console.print(_rate(rate), soft_wrap=not console.is_terminal)
     if summary["reason"]:
         console.print(f"No total: {summary['reason']}.", soft_wrap=not console.is_terminal)
     console.print(
@@ -55,7 +58,18 @@ def _worth(summary: Told) -> printing.Figures:
         names = ("market_value", "cash", "equity", "unrealised", "realised_net", "total_pnl")
         amounts = [_money(told, name, currency) for name in names]
         figures.add(currency, str(told["positions"]) if told else "?", *amounts)
+    if summary["rates"]:
+        currency = summary["currency"]
+        names = ("market_value", "cash", "equity", "unrealised", "realised_net", "total_pnl")
+        amounts = [_money(summary, name, currency) for name in names]
+        figures.add(f"all in {currency}", str(summary["total_positions"]), *amounts)
     return figures
+
+
+def _rate(rate: Told) -> str:
+    """A total over currencies is as good as its rate: which one, of when, and who says so."""
+    at = printing.when(int(rate["ts_ns"]))[:19]
+    return f"1 {rate['currency']} is {rate['rate']} {rate['base']}, at {at} UTC ({rate['source']})."
 
 
 def _exposure(console: Console, summary: Told) -> None:
@@ -121,12 +135,23 @@ def _by_strategy(strategies: Told) -> printing.Figures:
     figures = printing.Figures(
         *left, *columns, left=left, optional=("realised", "value"), title="By strategy"
     )
+    names = ("market_value", "unrealised", "realised_gross", "costs", "realised_net", "total_pnl")
     for strategy, currencies in strategies.items():
         for currency, told in currencies.items():
-            names = ("market_value", "unrealised", "realised_gross", "costs", "realised_net", "total_pnl")
             amounts = [_money(told, name, currency) for name in names]
-            figures.add(strategy or "(entries)", currency, *amounts)
+            figures.add(strategy or NOBODY, currency, *amounts)
+    for currency in sorted({currency for told in strategies.values() for currency in told}):
+        parts = [told[currency] for told in strategies.values() if currency in told]
+        if len(parts) > 1:
+            sums = [printing.money(_sum(parts, name), currency) for name in names]
+            figures.add("all", currency, *sums)
     return figures
+
+
+def _sum(parts: list[Told | None], name: str) -> Decimal | None:
+    """Return the sum; one part that is not known makes it unknown."""
+    values = [None if part is None else number(part[name]) for part in parts]
+    return None if None in values else sum((value for value in values if value is not None), Decimal(0))
 
 
 def _by_symbol(summary: Told, instruments: Mapping[str, Instrument]) -> printing.Figures:

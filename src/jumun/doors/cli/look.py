@@ -7,6 +7,8 @@ from cyclopts import Parameter
 from jumun.doors.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from jumun.config import Settings
     from jumun.doors.cli.printing import Figures
     from jumun.model.orders import Order
@@ -232,10 +234,7 @@ def _print_book(view: "BookView") -> None:
     who = ("account",) if len(names) > 1 else ()
     if len(names) == 1:
         console.print(f"Account {next(iter(names))}", soft_wrap=True)
-    if not view.positions:
-        console.print("No positions.")
-    for currency in sorted({row.currency for row in view.positions}):
-        _positions(currency, [row for row in view.positions if row.currency == currency], who).show(console)
+    show_positions(console, view, who)
     _cash(view.cash, who).show(console)
     if view.results:
         _results(view.results, who).show(console)
@@ -249,6 +248,16 @@ def _print_book(view: "BookView") -> None:
         "realised: before costs; net: realised less costs; ?: no price is known. Rounded; "
         "--json has every digit."
     )
+
+
+def show_positions(console: "Console", view: "BookView", who: tuple[str, ...] | None = None) -> None:
+    """Print the positions, a table a currency; `who` is the account's column where there are several."""
+    if not view.positions:
+        console.print("No positions.")
+    if who is None:
+        who = ("account",) if len({row.account_id for row in view.positions}) > 1 else ()
+    for currency in sorted({row.currency for row in view.positions}):
+        _positions(currency, [row for row in view.positions if row.currency == currency], who).show(console)
 
 
 def _positions(currency: str, rows: "list[PositionView]", who: tuple[str, ...]) -> "Figures":

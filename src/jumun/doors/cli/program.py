@@ -6,6 +6,7 @@ from typing import Final
 from cyclopts import App, Parameter
 
 from jumun.doors.cli import (
+    account,
     breaks,
     control,
     entry,
@@ -39,6 +40,8 @@ COMMANDS: Final[dict[str, tuple[Callable[..., int], ...]]] = {
         control.settle,
         control.halt,
         control.resume,
+        account.account,
+        account.positions,
         figures.stats,
         figures.portfolio,
     ),

@@ -12,6 +12,7 @@ from jumun.model.events import (
     CancelAnswered,
     CancelIntended,
     CancelRequested,
+    CostsCorrected,
     FillBooked,
     FillReversed,
     ForeignOrderAdopted,
@@ -38,6 +39,7 @@ from jumun.model.events import (
 from jumun.model.fills import LedgerKind
 from jumun.model.journal import Record
 from jumun.model.orders import Order, Terms
+from jumun.services.closing import CLOSING
 
 RAW_SHOWN: Final = 160  # characters of evidence in the table; --raw shows all, --json always does
 
@@ -127,6 +129,8 @@ def _told(event: OrderEvent) -> tuple[str, str]:
     """Return a sentence and the raw evidence behind it. Total: an event nobody can tell is a bug."""
     match event:
         case OrderCreated(order=order):
+            if order.strategy_version == CLOSING:  # no signal: the position itself was acted on
+                return "created as NEW to close what was held", ""
             key = order.client_order_id or order.idempotency_key
             return f"created as NEW, key {key}", ""
         case ForeignOrderAdopted(order=order, raw=raw):
@@ -203,6 +207,9 @@ def _told_later(event: OrderEvent) -> tuple[str, str]:
                 f"the exchange corrected a fill: {back}, {event.amount:f} in money; {event.text}",
                 event.raw,
             )
+        case CostsCorrected():
+            moved = ", as estimated" if not event.ledger else ", our books follow"
+            return f"{event.text}{moved}", event.raw
         case _:
             raise AssertionError(f"{type(event).__name__} has no sentence; give it one in story._told")
 

@@ -201,6 +201,7 @@ def close(
     /,
     *,
     account: Annotated[str, Parameter(help="The account; may be left out when there is one.")] = "",
+    strategy: Annotated[str, Parameter(help="Only the shares of this strategy.")] = "",
     by: Annotated[str, Parameter(help="Who decides it; the account's first user.")] = "",
     as_json: AsJson = False,
 ) -> int:
@@ -209,7 +210,7 @@ def close(
     from jumun.doors.cli import service, told
     from jumun.doors.grpc.gen import desk_pb2
 
-    request = desk_pb2.ClosePositionRequest(symbol=symbol, account_id=account, by=by)
+    request = desk_pb2.ClosePositionRequest(symbol=symbol, account_id=account, by=by, strategy_id=strategy)
     return told.order(service.ask(load().settings, "ClosePosition", request, desk_pb2.OrderReply), as_json)
 
 

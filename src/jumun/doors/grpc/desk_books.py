@@ -1,7 +1,7 @@
 """The half of jumun.desk.v1.Desk that is about books: breaks, documented entries, figures."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import msgspec
@@ -10,19 +10,19 @@ from jumun.doors.gate import Gate
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.doors.grpc.gen.desk_pb2_grpc import DeskServicer
 from jumun.doors.grpc.status import refuse
+from jumun.model.documents import Fact
 from jumun.model.errors import BadInput, OmsError, OrderDenied
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
+from jumun.model.events import EntryBooked
+from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, UserId
 from jumun.model.money import Currency
 from jumun.model.reasons import Reason
-from jumun.services.intake import choice, iso_date, name, number, optional_number
+from jumun.rules.portfolio import FxRate
+from jumun.services import documents
+from jumun.services.account_look import AccountLook
+from jumun.services.intake import choice, instant_ns, iso_date, name, number, optional_choice
 
 Context = grpc.aio.ServicerContext[object, object]
-ROWS_MAX: Final = 100  # lines of one documented entry
-BOOKABLE: Final = (
-    *(LedgerKind.DIVIDEND, LedgerKind.SPLIT, LedgerKind.TRANSFER, LedgerKind.CORRECTION),
-    *(LedgerKind.TAX, LedgerKind.REALISED),  # what was withheld from a dividend, what a fraction brought
-)
 
 
 class BookCalls(DeskServicer):
@@ -30,6 +30,7 @@ class BookCalls(DeskServicer):
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        self._accounts = AccountLook(gate.engine)
 
     # ---- breaks ---------------------------------------------------------------------------------
 
@@ -75,22 +76,21 @@ class BookCalls(DeskServicer):
     # ---- documented entries ---------------------------------------------------------------------
 
     async def BookEntry(self, request: pb.BookEntryRequest, context: Context) -> pb.BookEntryReply:
-        """Book an entry that is no trade, once per document."""
+        """Book what a paper says and is no trade, once per document; the desk counts the rows."""
         gate = self._gate
         try:
             gate.require_open()
             account = gate.intake.account(request.account_id)
-            if not 0 < len(request.rows) <= ROWS_MAX:
-                raise BadInput(f"rows has {len(request.rows)} lines; give 1 to {ROWS_MAX}")
-            rows = tuple(_row(row, account.account_id) for row in request.rows)
-            document, by = name(request.document, "document"), UserId(name(request.by, "by"))
-            booking = gate.engine.book_entry(
-                account.account_id, rows, document, by, reason_text(request.text)
+            document = documents.document_of(
+                request.document, request.trade_date, request.settlement_date, _fact(request)
             )
-            decision = await gate.whole(booking)
+            by, text = UserId(name(request.by, "by")), reason_text(request.text)
+            decision = await gate.whole(gate.engine.book_entry(account.account_id, document, by, text))
             _require_done(decision)
-            booked = len(rows) if decision.events else 0
-            return pb.BookEntryReply(booked=booked, existing=not booked)
+            rows = [row for event in decision.events if isinstance(event, EntryBooked) for row in event.rows]
+            return pb.BookEntryReply(
+                booked=len(rows), existing=decision.existing, rows=[_row(row) for row in rows]
+            )
         except OmsError as error:
             return await refuse(context, error)
 
@@ -125,9 +125,8 @@ class BookCalls(DeskServicer):
         """Positions, exposure, concentration, profit and loss."""
         try:
             self._gate.require_open()
-            account_id = self._account(request.account_id)
-            summary = part_of(self._gate, "portfolio").get_portfolio_summary(account_id=account_id)
-            return _json(await summary)
+            portfolio = part_of(self._gate, "portfolio")
+            return _json(await portfolio.get_portfolio_summary(**self._worth(request)))
         except OmsError as error:
             return await refuse(context, error)
 
@@ -135,13 +134,42 @@ class BookCalls(DeskServicer):
         """Value at risk, volatility, drawdown; a figure without enough history is null, with its reason."""
         try:
             self._gate.require_open()
+            portfolio = part_of(self._gate, "portfolio")
+            return _json(await portfolio.calculate_risk_metrics(**self._worth(request)))
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def Positions(self, request: pb.PortfolioRequest, context: Context) -> pb.JsonReply:
+        """The books of the running desk at the newest prices, and whose shares they are."""
+        try:
+            self._gate.require_open()
             account_id = self._account(request.account_id)
-            metrics = part_of(self._gate, "portfolio").calculate_risk_metrics(account_id=account_id)
-            return _json(await metrics)
+            portfolio = part_of(self._gate, "portfolio")
+            return _json(await portfolio.get_book(account_id, self._gate.prices))
+        except OmsError as error:
+            return await refuse(context, error)
+
+    async def Balance(self, request: pb.BalanceRequest, context: Context) -> pb.JsonReply:
+        """Cash and holdings as the broker counts them, beside ours."""
+        gate = self._gate
+        try:
+            gate.require_open()
+            account = gate.intake.account(request.account_id)
+            return _json(await gate.whole(self._accounts.look(account.account_id)))
         except OmsError as error:
             return await refuse(context, error)
 
     # ---- parts ----------------------------------------------------------------------------------
+
+    def _worth(self, request: pb.PortfolioRequest) -> dict[str, Any]:
+        """Whose portfolio, and in which currency: the account's own, where rates are given and no other."""
+        account_id = self._account(request.account_id)
+        base = optional_choice(Currency, request.base, "base")
+        if base is None and request.rates:
+            base = self._gate.intake.account(request.account_id).base_currency
+        now_ns = self._gate.engine.clock.now_ns()
+        rates = [_rate(rate, base, now_ns) for rate in request.rates if base is not None]
+        return {"account_id": account_id, "base": base, "rates": rates}
 
     def _account(self, account_id: str) -> AccountId | None:
         return self._gate.intake.account(account_id).account_id if account_id else None
@@ -193,28 +221,50 @@ def text_of(value: Decimal) -> str:
     return f"{value:f}"
 
 
-def _row(row: pb.EntryRow, account_id: AccountId) -> LedgerRow:
-    kind = choice(LedgerKind, row.kind, "kind")
-    if kind not in BOOKABLE:
-        raise BadInput(f"kind {kind} is made by the desk alone; book one of {', '.join(BOOKABLE)}")
-    trade_date = iso_date(row.trade_date, "trade_date")
-    settlement = iso_date(row.settlement_date, "settlement_date") if row.settlement_date else trade_date
-    amount = number(row.amount, "amount")
-    if amount < 0:
-        raise BadInput(f"amount {row.amount} is negative; exchange debit and credit instead")
-    return LedgerRow(
-        kind=kind,
-        account_id=account_id,
-        currency=choice(Currency, row.currency, "currency", Reason.CURRENCY_MISMATCH),
-        amount=amount,
-        debit=choice(LedgerAccount, row.debit, "debit"),
-        credit=choice(LedgerAccount, row.credit, "credit"),
-        symbol=name(row.symbol, "symbol") if row.symbol else "",
-        qty=optional_number(row.quantity, "quantity") or Decimal(0),
-        trade_date=trade_date,
-        settlement_date=settlement,
-        note=name(row.note, "note") if row.note else "",
-        cost_kind=name(row.cost_kind, "cost_kind") if row.cost_kind else "",
+def _fact(request: pb.BookEntryRequest) -> Fact:
+    """What the paper says; raises BadInput where it says nothing."""
+    match request.WhichOneof("entry"):
+        case "dividend":
+            paid = request.dividend
+            return documents.dividend(paid.symbol, paid.gross, paid.tax, paid.net)
+        case "split":
+            made = request.split
+            return documents.split(made.symbol, made.ratio, made.cash_for_fraction, made.held)
+        case "transfer":
+            return _moved(LedgerKind.TRANSFER, request.transfer)
+        case "correction":
+            return _moved(LedgerKind.CORRECTION, request.correction)
+        case _:
+            raise BadInput("the entry says nothing; give a dividend, a split, a transfer or a correction")
+
+
+def _moved(kind: LedgerKind, entry: pb.MovedEntry) -> Fact:
+    return documents.moved(kind, entry.what, entry.quantity, entry.cost, entry.held)
+
+
+def _row(row: LedgerRow) -> pb.EntryRow:
+    return pb.EntryRow(
+        kind=row.kind.value,
+        currency=row.currency.value,
+        amount=text_of(row.amount),
+        debit=row.debit.value,
+        credit=row.credit.value,
+        trade_date=row.trade_date,
+        settlement_date=row.settlement_date,
+        symbol=row.symbol,
+        quantity=text_of(row.qty) if row.qty else "",
+        note=row.note,
+        cost_kind=row.cost_kind,
+    )
+
+
+def _rate(rate: pb.FxRate, base: Currency, now_ns: int) -> FxRate:
+    return FxRate(
+        currency=choice(Currency, rate.currency, "currency", Reason.CURRENCY_MISMATCH),
+        base=base,
+        rate=number(rate.rate, "rate"),
+        ts_ns=instant_ns(rate.at, "at") if rate.at else now_ns,
+        source=name(rate.source, "source") if rate.source else "the request",
     )
 
 

@@ -98,7 +98,10 @@ class DeskService(BookCalls):
             account = gate.intake.account(request.account_id)
             by = gate.intake.user(account, request.by)
             closing = part_of(gate, "portfolio").close_position(
-                name(request.symbol, "symbol"), account_id=account.account_id, by=by
+                name(request.symbol, "symbol"),
+                account_id=account.account_id,
+                by=by,
+                strategy_id=name(request.strategy_id, "strategy_id") if request.strategy_id else None,
             )
             return _told(await gate.whole(closing))
         except OmsError as error:

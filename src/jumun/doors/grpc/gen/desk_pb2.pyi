@@ -223,14 +223,16 @@ class CancelAllReply(_message.Message):
     def __init__(self, asked: _Optional[int] = ...) -> None: ...
 
 class ClosePositionRequest(_message.Message):
-    __slots__ = ("account_id", "symbol", "by")
+    __slots__ = ("account_id", "symbol", "by", "strategy_id")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     symbol: str
     by: str
-    def __init__(self, account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., by: _Optional[str] = ...) -> None: ...
+    strategy_id: str
+    def __init__(self, account_id: _Optional[str] = ..., symbol: _Optional[str] = ..., by: _Optional[str] = ..., strategy_id: _Optional[str] = ...) -> None: ...
 
 class BreaksRequest(_message.Message):
     __slots__ = ("account_id",)
@@ -293,18 +295,74 @@ class BreakRow(_message.Message):
     def __init__(self, break_id: _Optional[str] = ..., account_id: _Optional[str] = ..., subject: _Optional[str] = ..., ours: _Optional[str] = ..., theirs: _Optional[str] = ..., difference: _Optional[str] = ..., found_ns: _Optional[int] = ..., age_s: _Optional[str] = ..., owner: _Optional[str] = ..., text: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class BookEntryRequest(_message.Message):
-    __slots__ = ("account_id", "document", "by", "text", "rows")
+    __slots__ = ("account_id", "document", "by", "text", "trade_date", "settlement_date", "dividend", "split", "transfer", "correction")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
-    ROWS_FIELD_NUMBER: _ClassVar[int]
+    TRADE_DATE_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_DATE_FIELD_NUMBER: _ClassVar[int]
+    DIVIDEND_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    CORRECTION_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     document: str
     by: str
     text: str
+    trade_date: str
+    settlement_date: str
+    dividend: DividendEntry
+    split: SplitEntry
+    transfer: MovedEntry
+    correction: MovedEntry
+    def __init__(self, account_id: _Optional[str] = ..., document: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ..., trade_date: _Optional[str] = ..., settlement_date: _Optional[str] = ..., dividend: _Optional[_Union[DividendEntry, _Mapping]] = ..., split: _Optional[_Union[SplitEntry, _Mapping]] = ..., transfer: _Optional[_Union[MovedEntry, _Mapping]] = ..., correction: _Optional[_Union[MovedEntry, _Mapping]] = ...) -> None: ...
+
+class DividendEntry(_message.Message):
+    __slots__ = ("symbol", "gross", "tax", "net")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    GROSS_FIELD_NUMBER: _ClassVar[int]
+    TAX_FIELD_NUMBER: _ClassVar[int]
+    NET_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    gross: str
+    tax: str
+    net: str
+    def __init__(self, symbol: _Optional[str] = ..., gross: _Optional[str] = ..., tax: _Optional[str] = ..., net: _Optional[str] = ...) -> None: ...
+
+class SplitEntry(_message.Message):
+    __slots__ = ("symbol", "ratio", "cash_for_fraction", "held")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    CASH_FOR_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    ratio: str
+    cash_for_fraction: str
+    held: str
+    def __init__(self, symbol: _Optional[str] = ..., ratio: _Optional[str] = ..., cash_for_fraction: _Optional[str] = ..., held: _Optional[str] = ...) -> None: ...
+
+class MovedEntry(_message.Message):
+    __slots__ = ("what", "quantity", "cost", "held")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    what: str
+    quantity: str
+    cost: str
+    held: str
+    def __init__(self, what: _Optional[str] = ..., quantity: _Optional[str] = ..., cost: _Optional[str] = ..., held: _Optional[str] = ...) -> None: ...
+
+class BookEntryReply(_message.Message):
+    __slots__ = ("booked", "existing", "rows")
+    BOOKED_FIELD_NUMBER: _ClassVar[int]
+    EXISTING_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    booked: int
+    existing: bool
     rows: _containers.RepeatedCompositeFieldContainer[EntryRow]
-    def __init__(self, account_id: _Optional[str] = ..., document: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[EntryRow, _Mapping]]] = ...) -> None: ...
+    def __init__(self, booked: _Optional[int] = ..., existing: _Optional[bool] = ..., rows: _Optional[_Iterable[_Union[EntryRow, _Mapping]]] = ...) -> None: ...
 
 class EntryRow(_message.Message):
     __slots__ = ("kind", "currency", "amount", "debit", "credit", "trade_date", "settlement_date", "symbol", "quantity", "note", "cost_kind")
@@ -332,14 +390,6 @@ class EntryRow(_message.Message):
     cost_kind: str
     def __init__(self, kind: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., debit: _Optional[str] = ..., credit: _Optional[str] = ..., trade_date: _Optional[str] = ..., settlement_date: _Optional[str] = ..., symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., note: _Optional[str] = ..., cost_kind: _Optional[str] = ...) -> None: ...
 
-class BookEntryReply(_message.Message):
-    __slots__ = ("booked", "existing")
-    BOOKED_FIELD_NUMBER: _ClassVar[int]
-    EXISTING_FIELD_NUMBER: _ClassVar[int]
-    booked: int
-    existing: bool
-    def __init__(self, booked: _Optional[int] = ..., existing: _Optional[bool] = ...) -> None: ...
-
 class ExecutionStatusRequest(_message.Message):
     __slots__ = ("order_id", "user_id")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -357,6 +407,28 @@ class ExecutionStatsRequest(_message.Message):
     def __init__(self, trade_date: _Optional[str] = ..., account_id: _Optional[str] = ...) -> None: ...
 
 class PortfolioRequest(_message.Message):
+    __slots__ = ("account_id", "base", "rates")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    base: str
+    rates: _containers.RepeatedCompositeFieldContainer[FxRate]
+    def __init__(self, account_id: _Optional[str] = ..., base: _Optional[str] = ..., rates: _Optional[_Iterable[_Union[FxRate, _Mapping]]] = ...) -> None: ...
+
+class FxRate(_message.Message):
+    __slots__ = ("currency", "rate", "at", "source")
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    currency: str
+    rate: str
+    at: str
+    source: str
+    def __init__(self, currency: _Optional[str] = ..., rate: _Optional[str] = ..., at: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+
+class BalanceRequest(_message.Message):
     __slots__ = ("account_id",)
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     account_id: str

@@ -119,6 +119,16 @@ class DeskStub:
                 request_serializer=desk__pb2.PortfolioRequest.SerializeToString,
                 response_deserializer=desk__pb2.JsonReply.FromString,
                 _registered_method=True)
+        self.Positions = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Positions',
+                request_serializer=desk__pb2.PortfolioRequest.SerializeToString,
+                response_deserializer=desk__pb2.JsonReply.FromString,
+                _registered_method=True)
+        self.Balance = channel.unary_unary(
+                '/jumun.desk.v1.Desk/Balance',
+                request_serializer=desk__pb2.BalanceRequest.SerializeToString,
+                response_deserializer=desk__pb2.JsonReply.FromString,
+                _registered_method=True)
         self.Risk = channel.unary_unary(
                 '/jumun.desk.v1.Desk/Risk',
                 request_serializer=desk__pb2.PortfolioRequest.SerializeToString,
@@ -242,6 +252,20 @@ class DeskServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Positions(self, request, context):
+        """The positions, cash and results of the running desk, and whose they are by strategy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Balance(self, request, context):
+        """Cash and holdings as the broker counts them, beside ours; at most ten seconds old.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Risk(self, request, context):
         """Value at risk, volatility, drawdown.
         """
@@ -335,6 +359,16 @@ def add_DeskServicer_to_server(servicer, server):
             'Portfolio': grpc.unary_unary_rpc_method_handler(
                     servicer.Portfolio,
                     request_deserializer=desk__pb2.PortfolioRequest.FromString,
+                    response_serializer=desk__pb2.JsonReply.SerializeToString,
+            ),
+            'Positions': grpc.unary_unary_rpc_method_handler(
+                    servicer.Positions,
+                    request_deserializer=desk__pb2.PortfolioRequest.FromString,
+                    response_serializer=desk__pb2.JsonReply.SerializeToString,
+            ),
+            'Balance': grpc.unary_unary_rpc_method_handler(
+                    servicer.Balance,
+                    request_deserializer=desk__pb2.BalanceRequest.FromString,
                     response_serializer=desk__pb2.JsonReply.SerializeToString,
             ),
             'Risk': grpc.unary_unary_rpc_method_handler(
@@ -801,6 +835,60 @@ class Desk:
             target,
             '/jumun.desk.v1.Desk/Portfolio',
             desk__pb2.PortfolioRequest.SerializeToString,
+            desk__pb2.JsonReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Positions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Positions',
+            desk__pb2.PortfolioRequest.SerializeToString,
+            desk__pb2.JsonReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Balance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jumun.desk.v1.Desk/Balance',
+            desk__pb2.BalanceRequest.SerializeToString,
             desk__pb2.JsonReply.FromString,
             options,
             channel_credentials,
