@@ -14,7 +14,7 @@ JOBS ?= 2
 # make starts programs with the caller's environment: what another project left there must not leak in.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONHASHSEED
 
-.PHONY: help setup run test check format format-check lint types unit map soak mutants bench docs proto lock lock-upgrade \
+.PHONY: help setup run test check format format-check lint types unit map soak mutants coverage mutation bench docs proto lock lock-upgrade \
   calendars tools clean
 
 help:            ## list the commands
@@ -90,6 +90,13 @@ soak: setup      ## the long runs: many seeds and many kills
 
 mutants: setup   ## known bugs, put in one by one; each must be caught
 	@$(BIN)/python tools/mutants.py $(ARGS)
+
+coverage: setup  ## branch coverage of the rules and the model by their unit tests; fails below 100 %
+	@$(BIN)/python -m coverage run --data-file=build/.coverage -m pytest -q -p no:cacheprovider tests/unit/rules tests/unit/model
+	@$(BIN)/python -m coverage report --data-file=build/.coverage --include='*/jumun/rules/*,*/jumun/model/*' --fail-under=100
+
+mutation: setup  ## small bugs in the rules, one by one; some unit test must go red for each (ten minutes and more)
+	@$(BIN)/python -m tools.mutation $(ARGS)
 
 bench: setup     ## measure and append dated tables under bench/: the path, a long run, the door, a neighbour
 	@$(BIN)/python -m tools.bench $(ARGS)

@@ -21,7 +21,7 @@ from jumun.doors.http.server import HttpDoor
 from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.protocol import OpenAccount, Refused
 from jumun.model.commands import HaltTrading
-from jumun.model.errors import BrokerUnavailable, OmsError
+from jumun.model.errors import BrokerUnavailable, ConfigError, OmsError
 from jumun.model.reasons import Reason
 from jumun.ports.broker import BrokerTraits
 from jumun.ports.outside import Clock
@@ -75,7 +75,13 @@ class InnerExchange:
     def __init__(self, settings: Settings) -> None:
         world = app.world_of(settings)
         path = settings.exchange_ledger_path
-        self._ledger, market = LedgerFile.open(path, world, keep_days=EXCHANGE_KEEP_DAYS)
+        try:
+            self._ledger, market = LedgerFile.open(path, world, keep_days=EXCHANGE_KEEP_DAYS)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the exchange inside the service keeps {path}, made with another OMS_SIM_SESSIONS, "
+                "OMS_SIM_SWITCHES or calendar; set them as they were, or name another OMS_STORE_PATH"
+            ) from error
         self._server = ExchangeServer(market, self._ledger, SystemClock().now_ns)
         self._driver = PriceDriver(self._server, settings.oms_sim_seed)
         self._pace = float(settings.oms_sim_pace)

@@ -66,7 +66,7 @@ def test_what_is_held_is_told_by_strategy_beside_the_broker_and_in_one_currency(
     account = told(rig, "account")
     assert account["agrees"]
     counts = {row["subject"]: (D(row["ours"]), D(row["theirs"])) for row in account["lines"]}
-    assert counts["005930"] == (10, 10)
+    assert counts["005930"] == (D(10), D(10))
     adjusted = Adjust(account_id="SIM-001", holdings={"000660": D(3)}, text="a gift")
     ask(rig.exchange_port, adjusted)
     buy(rig, "005930", 1, "70000", "again")  # something traded: the kept answer is of before
@@ -141,3 +141,8 @@ def test_the_market_inside_the_service_has_the_switches_of_its_settings(rig: Rig
     wrong = rig.jumun("serve")
     assert wrong.returncode == 1
     assert "'hold_stops' is no switch; did you mean holds_stops?" in wrong.stderr
+    rig.settings["OMS_SIM_SWITCHES"] = "vi"
+    other = rig.jumun("serve")
+    assert other.returncode == 1
+    assert other.stderr.startswith("BAD_SETTING: the exchange inside the service keeps ")
+    assert len(other.stderr.splitlines()) == 1

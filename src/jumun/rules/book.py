@@ -264,10 +264,12 @@ class Book:
         )
 
     def _replace(self, before: Order | None, after: Order) -> None:
-        self._reserve(before, after)
-        self._index(before, after)
+        executable = after.is_executable
+        if before is None or not ties_up_the_same(before, after):
+            self._reserve(before, after)
+        self._index(before, after, executable)
         order_id = after.order_id
-        if after.is_executable:
+        if executable:
             self.open[order_id] = after
             return
         self.open.pop(order_id, None)
@@ -282,8 +284,6 @@ class Book:
             self._drop_names(oldest)
 
     def _reserve(self, before: Order | None, after: Order) -> None:
-        if before is not None and ties_up_the_same(before, after):
-            return
         place = (after.account_id, after.symbol)
         if after.side is Side.SELL:
             shares = reserved_shares(after) - reserved_shares(before)
@@ -292,14 +292,14 @@ class Book:
             return
         cash = reserved_cash(after) - reserved_cash(before)
         if cash:
-            key = (after.account_id, after.currency.value)
+            key = (after.account_id, after.currency)
             self.cash_reserved[key] = self.cash_reserved.get(key, ZERO) + cash
         coming = coming_shares(after) - coming_shares(before)
         if coming:
             self.shares_coming[place] = self.shares_coming.get(place, ZERO) + coming
 
-    def _index(self, before: Order | None, after: Order) -> None:
-        order_id, executable = after.order_id, after.is_executable
+    def _index(self, before: Order | None, after: Order, executable: bool) -> None:
+        order_id = after.order_id
         if before is None or before.refs is not after.refs:
             self._add_names(after)
         if is_waiting(after):
@@ -374,11 +374,12 @@ class Book:
         for place, its_rows in by_place.items():
             held = self.positions.get(place)
             if drafted is not None and drafted.position is not None and held is drafted.held:
-                self.positions[place] = drafted.position
+                position = drafted.position
             else:
-                held = held or self.position(*place, its_rows[0].currency.value)
-                self.positions[place] = apply_rows(held, its_rows)
-            self._occupy(place)
+                position = apply_rows(held or self.position(*place, its_rows[0].currency), its_rows)
+            self.positions[place] = position
+            if held is None or bool(held.qty) is not bool(position.qty):
+                self._occupy(place)
         return tuple(self.positions[place] for place in by_place)
 
     def _mark(self, event: MarksRecorded, ts_ns: int) -> tuple[Position, ...]:

@@ -56,7 +56,7 @@ def check_change(
         return cost
     cost_left = max(cost - sum(order.costs.values(), ZERO), ZERO)
     need = (intent.qty - order.qty_filled) * valid.worst_price + cost_left
-    currency = valid.instrument.currency.value
+    currency = valid.instrument.currency
     free = book.cash_free(order.account_id, currency) + reserved_cash(order)
     if need <= free:
         return Reserve(price=valid.worst_price, cost=cost)
@@ -68,7 +68,7 @@ def check_change(
 
 
 def _order_value(intent: ApprovedOrderIntent, valid: Valid, value: Decimal, policy: Policy) -> Denial | None:
-    currency = valid.instrument.currency.value
+    currency = valid.instrument.currency
     limit = policy.limits.max_order_value.get(currency)
     if limit is None:
         return Denial(
@@ -125,7 +125,7 @@ def _cash(
     cost = _cost_of(intent, valid, value, policy)
     if isinstance(cost, Denial):
         return cost
-    currency = valid.instrument.currency.value
+    currency = valid.instrument.currency
     free = book.cash_free(intent.account_id, currency)
     if value + cost <= free:
         return Reserve(price=valid.worst_price, cost=cost)

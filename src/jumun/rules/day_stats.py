@@ -73,6 +73,8 @@ def count(stats: DayStats, event: OrderEvent, before: Order | None, after: Order
     match event:
         case OrderCreated():
             stats = replace(stats, orders_created=stats.orders_created + 1)
+        case FillBooked():
+            stats = _with_fill(stats, event, before, after)
         case ForeignOrderAdopted():
             stats = replace(stats, orders_adopted=stats.orders_adopted + 1)
         case OrderDenied():
@@ -82,8 +84,6 @@ def count(stats: DayStats, event: OrderEvent, before: Order | None, after: Order
         case OrderAlarmed():
             alarm = event.alarm.value
             stats = replace(stats, alarms=stats.alarms | {alarm: stats.alarms.get(alarm, 0) + 1})
-        case FillBooked():
-            stats = _with_fill(stats, event, before, after)
         case FillReversed():
             stats = _without_fill(stats, event)
         case CostsCorrected():
@@ -149,7 +149,8 @@ def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: 
     is_first, took_ns, leaves = False, 0, False
     if before is not None and after is not None and is_open and not before.fill_count:
         is_first, took_ns, leaves = True, after.updated_ns - after.created_ns, bool(after.qty_left)
-    money = stats.money.get(fill.currency.value) or DayMoney()
+    currency = fill.currency.value
+    money = stats.money.get(currency) or DayMoney()
     money = replace(
         money,
         bought=money.bought + fill.amount if buys else money.bought,
@@ -167,7 +168,7 @@ def _with_fill(stats: DayStats, event: FillBooked, before: Order | None, after: 
         fills_sold=stats.fills_sold + (not buys),
         qty_bought=stats.qty_bought + fill.qty if buys else stats.qty_bought,
         qty_sold=stats.qty_sold if buys else stats.qty_sold + fill.qty,
-        money=stats.money | {fill.currency.value: _posted(money, event.ledger)},
+        money=stats.money | {currency: _posted(money, event.ledger)},
     )
 
 

@@ -28,10 +28,10 @@ from jumun.model.reports import (
 )
 from jumun.rules.book import is_idle
 from jumun.rules.checks import Reserve, check_change
-from jumun.rules.draft import Decision, Draft
-from jumun.rules.policy import Denial
 from jumun.rules.decide_submit import order_as_intent
+from jumun.rules.draft import Decision, Draft
 from jumun.rules.order_kinds import PRICED
+from jumun.rules.policy import Denial
 from jumun.rules.validation import validate
 
 ZERO: Final = Decimal(0)
@@ -150,7 +150,7 @@ def settle_modify(
 
 def end_unchanged(order: Order, outcome: str, text: str, raw: str, draft: Draft) -> None:
     """The old terms alone are in force: only they are reserved for (I-49)."""
-    reserve = reserve_for(order, order.qty, order.price, draft)
+    reserve = reserve_for(order, order.price)
     draft.add(
         ModifyAnswered(
             order_id=order.order_id,
@@ -163,14 +163,14 @@ def end_unchanged(order: Order, outcome: str, text: str, raw: str, draft: Draft)
     )
 
 
-def reserve_for(order: Order, qty: Decimal, price: Decimal | None, draft: Draft) -> Reserve:
+def reserve_for(order: Order, price: Decimal | None) -> Reserve:
     """What terms tie up. Where a table is missing the larger, present reservation stays (I-33)."""
     if order.side is Side.SELL:
         return Reserve(price=price if price is not None else order.reserve_price, cost=ZERO)
     if price is None or price >= order.reserve_price:
         return Reserve(price=order.reserve_price, cost=order.reserve_cost)
-    # Costs fall with the value, never faster than in proportion: the old ones are at least enough.
-    return Reserve(price=price, cost=order.reserve_cost if qty <= order.qty else order.reserve_cost)
+    # Costs fall with the value, and a modify never enlarges it: the old ones are at least enough.
+    return Reserve(price=price, cost=order.reserve_cost)
 
 
 def _wanted(
@@ -281,7 +281,7 @@ def _accepted(order: Order, outcome: ModifyAccepted, draft: Draft) -> None:
 
 def _modified(order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: str, draft: Draft) -> Order:
     qty = max(terms.qty, order.qty_filled)  # a fill that crossed the modify counts, whatever it says (I-44)
-    reserve = reserve_for(order, qty, terms.price, draft)
+    reserve = reserve_for(order, terms.price)
     return draft.add(
         OrderModified(
             order_id=order.order_id,

@@ -86,7 +86,7 @@ class Draft:
         if not rows:
             self.drafted.append(Drafted(before, after))
             return after
-        held = self.position(after.account_id, after.symbol, after.currency.value)
+        held = self.position(after.account_id, after.symbol, after.currency)
         of_symbol = [row for row in rows if row.symbol == after.symbol]
         position = apply_rows(held, of_symbol)
         self._positions[after.account_id, after.symbol] = position

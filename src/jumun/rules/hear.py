@@ -117,7 +117,7 @@ def hear_bust(bust: TradeBust, draft: Draft) -> None:
         flag(order, Flag.DISPUTED, text, draft)
         return
     busted = _busted_fill(order, bust, draft)
-    held = draft.position(order.account_id, order.symbol, order.currency.value)
+    held = draft.position(order.account_id, order.symbol, order.currency)
     back = busted.amount if bust.price_new is None else busted.amount - bust.qty * bust.price_new
     qty = bust.qty if bust.price_new is None else ZERO
     *_, costs, problem = _costs_of(order, Booking(identity, -qty, bust.price, -back, ZERO), bust.ref, draft)
@@ -251,7 +251,7 @@ def _book(order: Order, booking: Booking, ref: BrokerRef, ts_event_ns: int, raw:
         ref=ref,
         flags=_flags_of(order, booking),
     )
-    held = draft.position(order.account_id, order.symbol, order.currency.value)
+    held = draft.position(order.account_id, order.symbol, order.currency)
     rows = rows_of_fill(fill, held, costs)
     event = FillBooked(
         order_id=order.order_id, fill=fill, ledger=rows, notice_qty=booking.notice_qty, raw=raw

@@ -10,7 +10,7 @@ ZERO: Final = Decimal(0)
 
 def reserved_cash(order: Order | None) -> Decimal:
     """Open quantity at its reserve price, plus the cost still to come; 0 unless an executable buy."""
-    if order is None or order.side is not Side.BUY or not order.is_executable:
+    if order is None or order.side is not Side.BUY or order.status.is_final:
         return ZERO
     cost_left = order.reserve_cost - sum(order.costs.values(), ZERO) if order.costs else order.reserve_cost
     return order.qty_left * order.reserve_price + max(cost_left, ZERO)
@@ -18,14 +18,14 @@ def reserved_cash(order: Order | None) -> Decimal:
 
 def reserved_shares(order: Order | None) -> Decimal:
     """Open quantity of an executable sell."""
-    if order is None or order.side is not Side.SELL or not order.is_executable:
+    if order is None or order.side is not Side.SELL or order.status.is_final:
         return ZERO
     return order.qty_left
 
 
 def coming_shares(order: Order | None) -> Decimal:
     """Open quantity of an executable buy: what the position could still grow by."""
-    if order is None or order.side is not Side.BUY or not order.is_executable:
+    if order is None or order.side is not Side.BUY or order.status.is_final:
         return ZERO
     return order.qty_left
 

@@ -116,7 +116,7 @@ def _quantity(intent: ApprovedOrderIntent, instrument: Instrument) -> Denial | N
 
 
 def _prices_given(intent: ApprovedOrderIntent) -> Denial | None:
-    """Each kind carries exactly the prices it needs: a stop price sent without its kind would trade at once."""
+    """Each kind carries exactly the prices it needs: a stop price without its kind would trade at once."""
     stop = intent.stop_price
     if intent.order_type in STOPS:
         if stop is None:
@@ -126,7 +126,8 @@ def _prices_given(intent: ApprovedOrderIntent) -> Denial | None:
     elif stop is not None:
         return Denial(
             Reason.PRICE_NOT_ALLOWED,
-            f"a {intent.order_type} order carries no stop price, but {stop} was given; use STOP or STOP_LIMIT",
+            f"a {intent.order_type} order carries no stop price, but {stop} was given; "
+            "use STOP or STOP_LIMIT",
         )
     if intent.order_type in PRICED:
         if intent.price is None:

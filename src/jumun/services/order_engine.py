@@ -453,7 +453,7 @@ class OrderEngine:
             log.warning("parked_notices_dropped", count=dropped, next_step="a history is asked for")
 
     def _on_commit(self, entries: Sequence[Entry]) -> None:
-        """A number that has just become known, and a fill that a bust came before, let parked notices go on."""
+        """A number that has become known, and a fill that a bust came before, let parked notices go on."""
         self.publisher.wake()
         for listener in self.listeners:
             listener(entries)

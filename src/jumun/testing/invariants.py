@@ -10,11 +10,12 @@ from jumun.testing.trace import Trace
 
 NS: Final = 1_000_000_000
 
-# The invariants that every day must have checked at least once, whatever its seed drew.
+# The invariants that every day must have checked at least once, whatever its seed drew; what comes late (I-17)
+# does not come on every day; the rare states show it.
 ALWAYS: Final = tuple(
     f"I-{number:02d}"
     for number in (
-        *(1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 20, 21, 22, 23, 24, 26, 28, 29, 30, 32, 33, 34),
+        *(1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 20, 21, 22, 23, 24, 26, 28, 29, 30, 32, 33, 34),
         *(35, 36, 37, 38, 39, 40, 41, 43, 44, 45, 47, 49, 52, 57, 58, 61, 64),
     )
 )

@@ -51,6 +51,7 @@ RISK: dict[str, Any] = {
     "current_drawdown": "0",
     "currency": "KRW",
     "missing": {"value_at_risk_95_parametric": "no history", "volatility_annual": "no history"},
+    "drawdown_by_currency": {},
 }
 SUMS = {"bought": "1", "sold": "2", "realised_gross": "3", "total_costs": "4", "realised_net": "-1"}
 DAY = {"trade_date": "2026-11-20", "total_fills": 3, "by_currency": {"KRW": SUMS}}
@@ -134,6 +135,17 @@ def test_a_total_over_currencies_is_told_with_the_rate_its_time_and_who_says_so(
     assert "1 USD is 1390.5 KRW, at 2026-11-20 06:30:00 UTC (--rate)." in shown
 
 
+@pytest.mark.req("S000-82")
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_with_several_currencies_the_fall_of_each_is_told_or_why_it_is_not_known(screen: io.StringIO) -> None:
+    known, gap = {"value": "0.1234", "why": ""}, {"value": None, "why": "2 days are needed"}
+    falls = {"USD": {"worst": gap, "now": gap}, "KRW": {"worst": known, "now": known}}
+    holdings.show(printing.out(), SUMMARY, RISK | {"drawdown_by_currency": falls}, [], instruments())
+    shown = "\n".join(lines_of(screen))
+    assert "worst drawdown, KRW" in shown
+    assert "No worst drawdown, USD, drawdown now, USD: 2 days are needed." in shown
+
+
 @pytest.mark.req("S000-44")
 @pytest.mark.parametrize("screen", [120], indirect=True)
 def test_the_strategies_are_told_with_their_sum_and_one_unknown_part_makes_it_unknown(
@@ -177,7 +189,7 @@ def test_a_position_is_told_by_strategy_and_the_parts_sum_to_it(screen: io.Strin
 
 @pytest.mark.parametrize("screen", [80, 120], indirect=True)
 def test_an_account_is_told_beside_the_brokers_count_with_its_age(screen: io.StringIO) -> None:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"subject": "CASH:KRW", "ours": "99300000.5", "theirs": "99300000.5", "difference": "0"},
         {"subject": "005930", "ours": "10.000000", "theirs": "7", "difference": "-3"},
         {"subject": "SPMO", "ours": "0", "theirs": "2", "difference": "2", "open": True},

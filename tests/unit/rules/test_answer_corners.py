@@ -7,50 +7,41 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jumun.model.commands import ConcludeModify, HearReport, RecordMarks, SettleBreak, SettleOrder
+from jumun.model.commands import BookOpening, HearReport, SettleOrder
 from jumun.model.events import (
-    BreakAssigned,
-    BreakFound,
     CancelIntended,
-    EntryBooked,
     FillReversed,
     ForeignOrderAdopted,
-    ModifyAnswered,
     OrderCancelled,
-    OrderModified,
 )
-from jumun.model.fills import LedgerKind
 from jumun.model.instruments import Venue
-from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Side, Terms, TimeInForce
+from jumun.model.money import Currency
+from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import (
     Accepted,
+    Balance,
     BrokerState,
     CancelAccepted,
     CancelRefused,
-    ModifyAccepted,
-    ModifyRefused,
-    NotSent,
     TradeBust,
     Unknown,
 )
-from jumun.rules.book import Book, shape_of
-from jumun.rules.cost_tables import KIS_BANKIS, KIS_US
-from jumun.rules.day_stats import DAYS_MAX
-from jumun.rules.decide_breaks import _find as find_break
+from jumun.rules.compare import differences_of
 from jumun.rules.decide_cancel import intend_cancels
-from jumun.rules.decide_modify import reserve_for
 from jumun.rules.hear import CLOCK_SKEW_NS, hear_bust, hear_order, stop
 from jumun.rules.sessions import session_on
 from jumun.rules.trading_days import DayOverride, Overrides
 from jumun.testing.builders import an_order
 from tests.unit.rules.desk_values import (
     ACCOUNT,
+    APPLE,
     HYNIX,
     SAMSUNG,
     SECOND,
     SHARED,
     TODAY,
+    US_OPEN_NS,
     USER,
     Bench,
     a_notice,
@@ -60,6 +51,7 @@ from tests.unit.rules.desk_values import (
     a_sale,
     an_intent,
     at,
+    cash_row,
     limits,
     names,
 )
@@ -68,10 +60,6 @@ D = Decimal
 S = OrderStatus
 GTC: dict[str, Any] = {"time_in_force": TimeInForce.GTC}
 EVENING = at("2025-05-27T18:00:00+09:00")
-
-
-def a_bench(**changes: Any) -> Bench:
-    return Bench(a_policy(modifies=True, **changes))
 
 
 # ---- a person settles an unknown outcome --------------------------------------------------------
@@ -134,11 +122,18 @@ def test_one_order_that_cannot_be_cancelled_now_does_not_keep_the_next_from_it()
         bench.conclude_cancel(order, Unknown(text="no reply"))
     bench.now_ns = EVENING
     bench.study(a_report(carried, state=BrokerState.EXPIRED), a_report(first), a_report(plain))
+    wanted = {"cancel_requested_ns": 1, "cancel_open": False}
+    orders = [
+        bench.order(plain),
+        replace(bench.order(carried), cancel_requested_ns=1),
+        replace(bench.order(first), cancel_requested_ns=1, attempt_open=True),
+        replace(bench.order(waiting), **wanted, cancel_retry_ns=bench.now_ns + 1),
+        replace(bench.order(last), **wanted, cancel_retry_ns=bench.now_ns),
+    ]
+    for order in orders:
+        bench.book.open[order.order_id] = order
     draft = bench.draft()
-    resting = replace(bench.order(carried), cancel_requested_ns=1)
-    late = replace(bench.order(waiting), cancel_retry_ns=bench.now_ns + 1, cancel_open=False)
-    due = replace(bench.order(last), cancel_retry_ns=bench.now_ns, cancel_open=False)
-    for order in (bench.order(plain), resting, late, due):
+    for order in orders:
         draft.touch(order)
     intend_cancels(draft)
     assert [e.order_id for e in draft.events if isinstance(e, CancelIntended)] == [last.order_id]
@@ -157,183 +152,6 @@ def test_a_cancel_that_ends_the_order_alarms_nobody_however_often_it_was_asked()
     ended = a_report(bench.order(order), state=BrokerState.CANCELLED)
     decision = bench.conclude_cancel(order, CancelAccepted(raw="", report=ended))
     assert names(decision) == ["CancelAnswered", "OrderCancelled"]
-
-
-# ---- modifies -----------------------------------------------------------------------------------
-
-
-def refused(bench: Bench, order: Order, **changes: Any) -> Any:
-    decision = bench.modify(order, **changes)
-    assert decision.denial is not None
-    assert decision.order == order
-    return decision.denial.reason
-
-
-@pytest.mark.req("S002-35", "S002-36")
-def test_a_refused_modify_names_the_order_and_its_reason() -> None:
-    bench = a_bench()
-    order = bench.working()
-    assert refused(bench, order) is Reason.NOTHING_TO_CHANGE
-    assert refused(bench, order, qty=10) is Reason.NOTHING_TO_CHANGE
-    assert refused(bench, order, qty=11) is Reason.QTY_TOO_LARGE
-    market = bench.working(an_intent(2, order_type=OrderType.MARKET, price=None), 2)
-    assert refused(bench, market, price=70_000) is Reason.PRICE_NOT_ALLOWED
-    closed = bench.fill(order)
-    assert refused(bench, closed, price=69_000) is Reason.ALREADY_FINAL
-    long_gone = replace(closed, order_id="gone", status=S.CANCELLED)  # type: ignore[arg-type]
-    assert refused(bench, long_gone, price=69_000) is Reason.ALREADY_FINAL
-
-
-@pytest.mark.req("S002-35", "I-07")
-def test_an_order_whose_next_attempt_is_open_is_not_modified() -> None:
-    bench = a_bench()
-    order = bench.fill(bench.working(an_intent(**GTC)), 4)
-    bench.now_ns = EVENING
-    expired = a_report(order, qty_filled=D(4), amount_filled=D(280_000), state=BrokerState.EXPIRED)
-    bench.study(expired)
-    bench.now_ns = at("2025-05-28T09:01:00+09:00")
-    again = bench.send(order)
-    assert (again.status, again.attempt_open) == (S.PART_FILLED, True)
-    assert refused(bench, again, price=69_000) is Reason.NOT_MODIFIABLE
-
-
-@pytest.mark.req("I-53", "S002-35")
-def test_a_modify_that_no_cost_table_covers_is_refused_with_the_tables_sentence() -> None:
-    yesterday = replace(KIS_BANKIS, valid_to=date(2025, 5, 26))
-    bench = a_bench()
-    order = bench.working()
-    bench.policy = a_policy(modifies=True, cost_plans={"kis": yesterday, "kis-us": KIS_US})
-    decision = bench.modify(order, price=69_000)
-    assert decision.denial is not None
-    assert decision.denial.reason is Reason.NO_TABLE
-    assert "2025-05-26" in decision.denial.text
-    bench.policy = a_policy(modifies=True, cost_plans={})
-    assert refused(bench, order, price=69_000) is Reason.NO_TABLE
-    bench.policy = a_policy(modifies=True, limits=limits(max_order_value={"KRW": D(600_000)}))
-    assert refused(bench, order, price=69_000) is Reason.MAX_ORDER_VALUE
-
-
-@pytest.mark.req("I-33", "I-48", "S002-35")
-@pytest.mark.parametrize(("won", "fits"), [(700_699, True), (700_698, False)])
-def test_the_cash_for_dearer_terms_is_counted_to_the_won(won: int, fits: bool) -> None:
-    bench = Bench(a_policy(modifies=True), krw=won)
-    order = bench.fill(bench.working(), 4)
-    decision = bench.modify(order, price=70_100)
-    # 4 shares and 39 won of costs are paid; 6 at 70,100 and the other 60 of 99 won are still to come.
-    assert (decision.denial is None) is fits
-    if not fits:
-        assert decision.denial is not None
-        assert decision.denial.reason is Reason.CASH
-
-
-@pytest.mark.req("I-33", "I-34")
-def test_a_modified_sale_reserves_no_cash_and_a_modify_keeps_the_larger_cost_until_it_has_ended() -> None:
-    bench = Bench(a_policy(modifies=True), shares={SAMSUNG: 10})
-    sale = bench.working(a_sale(), 1)
-    bench.modify(sale, price=70_500)
-    assert (bench.order(sale).reserve_price, bench.order(sale).reserve_cost) == (70_500, 0)
-    now = bench.conclude_modify(sale, ModifyAccepted(ref=a_ref(1), raw=""))
-    assert (now.reserve_price, now.reserve_cost) == (70_500, 0)
-    buy = bench.working(an_intent(2, symbol=HYNIX, price=D(200_000)), 2)
-    bench.modify(buy, qty=5)
-    assert (bench.order(buy).reserve_price, bench.order(buy).reserve_cost) == (200_000, 281)
-
-
-@pytest.mark.req("I-33")
-def test_what_terms_tie_up_never_falls_faster_than_is_certain() -> None:
-    draft = Bench().draft()
-    buy = an_order(reserve_price=D(70_000), reserve_cost=D(98))
-
-    def kept(order: Order, price: int | None) -> tuple[Decimal, Decimal]:
-        reserve = reserve_for(order, D(5), None if price is None else D(price), draft)
-        return reserve.price, reserve.cost
-
-    assert kept(buy, None) == (70_000, 98)
-    assert kept(buy, 71_000) == (70_000, 98)
-    assert kept(buy, 69_000) == (69_000, 98)
-    sale = replace(buy, side=Side.SELL)
-    assert kept(sale, 69_000) == (69_000, 0)
-    assert kept(sale, None) == (70_000, 0)
-
-
-@pytest.mark.req("I-09", "I-18", "S002-37")
-def test_the_answer_to_an_earlier_modify_says_nothing_of_a_later_one() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    assert bench.order(order).modify_asked == 1
-    late = bench.order(order)
-    bench.conclude_modify(order, ModifyRefused(code="1", text="no", raw=""))
-    bench.modify(order, price=68_900)
-    asked = bench.order(order)
-    assert asked.modify_asked == 2
-
-    def answer(outcome: Any) -> Any:
-        return bench.decide(ConcludeModify(order_id=late.order_id, number=1, outcome=outcome))
-
-    for outcome, ask in (
-        (ModifyAccepted(ref=a_ref(9), raw=""), True),
-        (ModifyAccepted(ref=a_ref(1), raw=""), False),
-        (ModifyRefused(code="1", text="no", raw=""), False),
-    ):
-        decision = answer(outcome)
-        assert (decision.events, decision.ask, decision.order) == ((), ask, asked)
-
-
-@pytest.mark.req("I-09", "F-05")
-def test_a_late_answer_to_a_modify_that_was_settled_changes_nothing_and_a_new_number_is_asked_about() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, NotSent(text="refused connection"))
-    for outcome, ask in (
-        (ModifyAccepted(ref=a_ref(9), raw=""), True),
-        (ModifyAccepted(ref=a_ref(1), raw=""), False),
-        (ModifyRefused(code="1", text="no", raw=""), False),
-        (Unknown(text="no reply"), False),
-    ):
-        bench.conclude_modify(order, outcome)
-        assert (bench.last.events, bench.last.ask) == ((), ask)
-
-
-@pytest.mark.req("F-17", "I-11")
-def test_a_modify_answered_with_another_orders_number_is_unknown() -> None:
-    bench = a_bench()
-    order = bench.working(an_intent(1), 1)
-    bench.working(an_intent(2, symbol=HYNIX, price=D(200_000)), 2)
-    bench.modify(order, price=69_000)
-    now = bench.conclude_modify(order, ModifyAccepted(ref=a_ref(2), raw="crossed"))
-    [event] = bench.last.events
-    assert isinstance(event, ModifyAnswered)
-    assert (event.outcome, event.raw, bench.last.ask) == ("unknown", "crossed", True)
-    assert (now.modify_to, now.modify_open) == (Terms(qty=D(10), price=D(69_000)), False)
-
-
-@pytest.mark.req("I-44", "I-03")
-def test_terms_below_what_crossed_them_are_what_has_filled() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, qty=6)
-    bench.fill(order, 8)
-    now = bench.conclude_modify(order, ModifyAccepted(ref=a_ref(2), raw=""))
-    assert (now.qty, now.qty_filled, now.status) == (8, 8, S.FILLED)
-    [modified] = [r.event for r in bench.records if isinstance(r.event, OrderModified)]
-    assert modified.terms.qty == 8
-
-
-@pytest.mark.req("S002-37")
-def test_a_modify_that_keeps_the_number_writes_no_new_one() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, ModifyAccepted(ref=a_ref(1), raw=""))
-    assert bench.entries[-1].new_ref is None
-    bench.modify(order, price=68_900)
-    bench.conclude_modify(order, ModifyAccepted(ref=a_ref(2), raw=""))
-    assert bench.entries[-1].new_ref == a_ref(2)
-    idle = bench.submit(an_intent(3, symbol=HYNIX, price=D(200_000)))
-    bench.modify(idle, price=199_000)
-    assert bench.entries[-1].new_ref is None
 
 
 # ---- lists --------------------------------------------------------------------------------------
@@ -552,184 +370,79 @@ def test_a_market_order_has_no_limit_to_be_beyond() -> None:
     assert bench.fill(order, 10, price=D(75_000)).flags == ()
 
 
-# ---- the book -----------------------------------------------------------------------------------
-
-
-def test_nothing_is_free_and_nothing_is_held_where_nothing_was_booked() -> None:
-    book = Book()
-    assert (book.cash_free(ACCOUNT, "USD"), book.shares_free(ACCOUNT, SAMSUNG)) == (0, 0)
-    assert (book.seq, book.ts_ns) == (0, 0)
-
-
-@pytest.mark.req("I-38")
-def test_a_break_that_is_found_again_keeps_its_age_owner_and_note() -> None:
-    bench = Bench()
-    found = BreakFound(
-        break_id="b", account_id=ACCOUNT, subject=SAMSUNG, ours=D(1), theirs=D(2), text="first"
+@pytest.mark.req("F-93", "I-15")
+def test_absence_on_a_day_that_the_operator_opened_proves_its_end_too() -> None:
+    opened = Overrides(
+        days=(DayOverride(venue=Venue.KRX, day=date(2025, 5, 31), open=time(9, 0), close=time(15, 30)),)
     )
-    bench.apply(found)
-    first_ns = bench.now_ns
-    bench.apply(BreakAssigned(break_id="b", owner="kim", text="I am on it"))
-    bench.wait(60)
-    bench.apply(replace(found, theirs=D(3), text="again"))
-    known = bench.book.breaks["b"]
-    assert (known.found_ns, known.owner, known.note) == (first_ns, "kim", "I am on it")
-    assert (known.theirs, known.text) == (3, "again")
+    bench = Bench(a_policy(sessions=opened), now_ns=at("2025-05-31T10:00:00+09:00"))
+    order = bench.unknown()
+    bench.now_ns = at("2025-05-31T20:00:00+09:00")
+    bench.study(day="2025-05-31")
+    bench.wait(30)
+    assert names(bench.study(day="2025-05-31")) == ["OrderCancelled"]
+    assert bench.order(order).reason is Reason.NOT_RECEIVED
 
 
-@pytest.mark.req("I-64", "I-49")
-def test_a_closed_order_that_leaves_memory_takes_its_names_along() -> None:
-    bench = Bench(recent_max=1)
-    first = bench.fill(bench.working(an_intent(1, client_order_id="c1"), 1), 10, 1)
-    bench.fill(bench.working(an_intent(2), 2), 10, 2)
-    book = bench.book
-    assert book.order(first.order_id) is None
-    assert first.idempotency_key not in book.keys
-    assert (first.created_by, "c1") not in book.client_ids
-    assert (ACCOUNT, a_ref(1)) not in book.refs
-    assert (ACCOUNT, a_ref(2)) in book.refs
+@pytest.mark.req("F-53", "I-30")
+def test_a_dollar_sale_that_is_taken_back_gives_its_fee_by_the_share_back() -> None:
+    bench = Bench(usd=100, shares={APPLE: 100}, now_ns=US_OPEN_NS)
+    before = bench.book.cash[ACCOUNT, "USD"]
+    order = bench.fill(bench.working(a_sale(symbol=APPLE, qty=D(100), price=D("99.50"))), 100)
+    assert order.costs["TAF"] == D("0.02")
+    bust = TradeBust(
+        account_id=ACCOUNT,
+        ref=a_ref(1),
+        symbol=APPLE,
+        side=Side.SELL,
+        qty=D(100),
+        price=D("99.50"),
+        price_new=None,
+        ts_event_ns=bench.now_ns,
+        identity="b",
+    )
+    bench.hear(bust)
+    assert set(bench.order(order).costs.values()) == {D(0)}
+    assert bench.book.cash[ACCOUNT, "USD"] == before
 
 
-@pytest.mark.req("F-03")
-def test_orders_look_alike_by_what_their_newest_attempt_asks_for() -> None:
-    order = an_order(qty=D(10), qty_filled=D(4))
-    waiting = shape_of(order)
-    flying = shape_of(replace(order, attempt=1, attempt_open=True, attempt_qty=D(10)))
-    assert waiting != flying
-    assert waiting == shape_of(replace(order, qty=D(6), qty_filled=D(0)))
-    assert flying == shape_of(replace(order, qty=D(10), qty_filled=D(0)))
+def test_the_currencies_of_another_account_are_no_difference_and_one_the_broker_lacks_is() -> None:
+    bench = Bench(usd=0)
+    bench.do(BookOpening(account_id=SHARED, rows=(cash_row(D(5), Currency.USD, SHARED),), document="dollars"))
+    balance = Balance(account_id=ACCOUNT, asked_ns=bench.now_ns, holdings=(), cash={"KRW": D(100_000_000)})
+    assert differences_of(balance, bench.book) == []
+    theirs = replace(balance, account_id=SHARED)
+    assert differences_of(theirs, bench.book) == [("CASH:USD", D(5), D(0))]
 
 
-def test_days_of_an_account_are_counted_apart_and_only_the_newest_are_kept(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.req("I-34", "F-53")
+@pytest.mark.parametrize(
+    ("taken_back", "ended"), [(5, ["second"]), (6, ["second"]), (7, ["first", "second"])]
+)
+def test_the_newest_sales_end_that_sell_shares_which_a_bust_took_back(
+    taken_back: int, ended: list[str]
 ) -> None:
     bench = Bench()
-    bench.submit()
-    bench.submit(an_intent(2, account_id=SHARED))
-    assert {key[0] for key in bench.book.days} == {ACCOUNT, SHARED}
-    assert [day.orders_created for day in bench.book.days.values()] == [1, 1]
-    for key, day in bench.book.days.items():
-        assert (day.account_id, day.trade_date) == key == (day.account_id, TODAY)
-    for n in range(DAYS_MAX + 5):
-        old = f"1999-{1 + n // 28:02}-{1 + n % 28:02}"
-        bench.book.days[ACCOUNT, old] = replace(bench.book.days[ACCOUNT, TODAY], trade_date=old)
-    bench.now_ns = at("2025-05-28T10:00:00+09:00")
-    bench.submit(an_intent(3))
-    assert sum(key[0] == ACCOUNT for key in bench.book.days) == DAYS_MAX
-    assert (ACCOUNT, "2025-05-28") in bench.book.days
-
-
-# ---- what only happens once in a while ----------------------------------------------------------
-
-
-@pytest.mark.req("I-11", "F-49")
-def test_the_list_of_an_older_number_does_not_settle_a_modify_of_the_newest() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, ModifyAccepted(ref=a_ref(2), raw=""))
-    bench.modify(order, price=68_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
-    bench.wait(60)
-    bench.study(
-        a_report(order, ref=a_ref(1), price=D(68_000), state=BrokerState.REPLACED),
-        a_report(bench.order(order), price=D(68_000)),
+    bought = bench.fill(bench.working(an_intent(1), 1), 10)
+    first = bench.working(a_sale(2, qty=D(4), price=D(70_100)), 2)
+    second = bench.working(a_sale(3, qty=D(6), price=D(70_200)), 3)
+    bench.working(an_intent(4, price=D(69_000)), 4)  # a purchase, newer than both
+    bust = TradeBust(
+        account_id=ACCOUNT,
+        ref=a_ref(1),
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        qty=D(taken_back),
+        price=D(70_000),
+        price_new=None,
+        ts_event_ns=bench.now_ns,
+        identity="b",
     )
-    now = bench.order(order)
-    assert (now.modify_to, now.price, now.newest_ref) == (None, 68_000, a_ref(2))
+    bench.hear(bust)
+    sales = {"first": first, "second": second}
+    assert [name for name, sale in sales.items() if bench.order(sale).cancel_requested_ns] == ended
+    assert bench.order(bought).qty_filled == 10 - taken_back
 
 
-@pytest.mark.req("I-42", "F-34")
-def test_a_number_that_replaces_one_we_do_not_know_is_somebody_elses() -> None:
-    bench = Bench()
-    stranger = an_order(2, account_id=SHARED, qty=D(3))
-    decision = bench.study(a_report(stranger, 8, replaces=a_ref(7)), account=SHARED)
-    assert names(decision)[0] == "ForeignOrderAdopted"
-
-
-@pytest.mark.req("I-07", "I-15")
-def test_an_attempt_that_was_lost_twice_is_not_sent_a_third_time() -> None:
-    bench = Bench(a_policy(unknown_order_policy="resend_once"))
-    order = bench.unknown()
-    bench.absent_twice()
-    again = bench.send(order)
-    bench.conclude(again, Unknown(text="no reply"))
-    decision = bench.absent_twice()
-    assert "AttemptNotReceived" not in names(decision)
-    assert (bench.order(order).status, bench.order(order).resends) == (S.ERROR, 1)
-
-
-def test_figures_of_a_day_that_is_too_old_to_be_kept_are_not_kept() -> None:
-    bench = Bench()
-    order = bench.fill(bench.working(), 4)
-    [today] = [day for key, day in bench.book.days.items() if key[0] == ACCOUNT]
-    for n in range(DAYS_MAX):
-        future = f"2099-{1 + n // 28:02}-{1 + n % 28:02}"
-        bench.book.days[ACCOUNT, future] = replace(today, trade_date=future)
-    del bench.book.days[ACCOUNT, TODAY]
-    bench.fill(order, 6, 2)
-    assert (ACCOUNT, TODAY) not in bench.book.days
-    assert sum(key[0] == ACCOUNT for key in bench.book.days) == DAYS_MAX
-
-
-# ---- breaks -------------------------------------------------------------------------------------
-
-
-def a_break(subject: str, ours: str, theirs: str) -> BreakFound:
-    return BreakFound(
-        break_id="B1", account_id=ACCOUNT, subject=subject, ours=D(ours), theirs=D(theirs), text=""
-    )
-
-
-def corrected(bench: Bench, found: BreakFound) -> Any:
-    bench.apply(found)
-    decision = bench.decide(SettleBreak(break_id="B1", by=USER, text="the statement says so", correct=True))
-    assert decision.denial is None, decision.denial
-    [entry] = [e for e in decision.events if isinstance(e, EntryBooked)]
-    [row] = entry.rows
-    return row
-
-
-@pytest.mark.req("I-29", "I-30", "I-32")
-def test_a_correction_says_that_it_is_one_on_the_trading_day_of_its_market() -> None:
-    night = at("2025-05-28T04:00:00+09:00")  # 15:00 of the day before in New York
-    won = corrected(Bench(now_ns=night), a_break("CASH:KRW", "100000000", "100000007"))
-    dollars = corrected(Bench(now_ns=night), a_break("CASH:USD", "0", "5"))
-    assert (won.kind, won.amount, won.trade_date) == (LedgerKind.CORRECTION, 7, "2025-05-28")
-    assert (dollars.kind, dollars.amount, dollars.trade_date) == (LedgerKind.CORRECTION, 5, "2025-05-27")
-    off = Overrides(days=(DayOverride(venue=Venue.KRX, day=date(2025, 5, 28), closed=True),))
-    late = corrected(Bench(a_policy(sessions=off), now_ns=night), a_break("CASH:KRW", "1", "2"))
-    assert late.trade_date == "2025-05-29"
-    nobody_knows = Bench(now_ns=at("2099-01-05T10:00:00+09:00"))
-    assert corrected(nobody_knows, a_break("CASH:KRW", "1", "2")).trade_date == ""
-
-
-@pytest.mark.req("I-29", "I-53")
-def test_shares_that_appear_come_in_at_the_price_now_and_without_one_at_the_last_mark() -> None:
-    half = corrected(Bench(), a_break(SAMSUNG, "0", "0.5"))
-    assert (half.kind, half.qty, half.amount) == (LedgerKind.CORRECTION, D("0.5"), 35_000)
-    for quote in (None, (None, D(70_000))):
-        bench = Bench(shares={SAMSUNG: 2})
-        bench.do(RecordMarks(marks={SAMSUNG: D(69_000)}, source="close"))
-        if quote is None:
-            del bench.quotes[SAMSUNG]
-        else:
-            bench.quotes[SAMSUNG] = quote
-        assert corrected(bench, a_break(SAMSUNG, "2", "3")).amount == 69_000
-    gone = corrected(Bench(shares={SAMSUNG: 2}), a_break(SAMSUNG, "2", "1"))
-    assert (gone.qty, gone.amount) == (-1, 70_000)
-
-
-@pytest.mark.req("I-38")
-def test_a_second_break_of_an_account_is_a_break_of_its_own_and_a_known_one_keeps_its_name() -> None:
-    bench = Bench(shares={SAMSUNG: 2})
-    bench.apply(a_break(SAMSUNG, "2", "1"))
-    for subject, theirs in (("000660", "9"), (SAMSUNG, "0")):
-        draft = bench.draft()
-        find_break(ACCOUNT, (subject, D(2), D(theirs)), draft)
-        found = draft.events[0]
-        assert isinstance(found, BreakFound)
-        assert (found.break_id == "B1") is (subject == SAMSUNG)
-    draft = bench.draft()
-    find_break(ACCOUNT, (SAMSUNG, D(2), D(1)), draft)
-    assert draft.events == [], "nothing new"
+def test_the_first_limits_of_an_order_are_ten_million_won_and_ten_thousand_dollars() -> None:
+    assert limits().max_order_value == {"KRW": 10_000_000, "USD": 10_000}

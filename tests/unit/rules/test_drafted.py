@@ -5,13 +5,25 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from jumun.model.commands import HearReport
+from jumun.model.commands import BookEntry, HearReport
+from jumun.model.documents import Document, SharesMoved
 from jumun.model.events import FillBooked, OrderFlagged
+from jumun.model.ids import UserId
 from jumun.model.orders import Flag, Order
 from jumun.model.reports import FillNotice
 from jumun.rules.book import Drafted
-from jumun.rules.draft import Decision
-from tests.unit.rules.desk_values import SAMSUNG, Bench, a_policy, a_ref, an_intent, refold
+from jumun.rules.draft import Decision, Draft
+from tests.unit.rules.desk_values import (
+    ACCOUNT,
+    HYNIX,
+    SAMSUNG,
+    TODAY,
+    Bench,
+    a_policy,
+    a_ref,
+    an_intent,
+    refold,
+)
 from tests.unit.rules.test_book import a_busy_bench
 
 D = Decimal
@@ -99,3 +111,24 @@ def test_every_event_of_a_decision_has_its_draft_beside_it() -> None:
     flagged = OrderFlagged(order_id=order.order_id, flag=Flag.DISPUTED, text="by hand")
     bench.apply(flagged)  # a record without a draft is folded
     assert bench.order(order).flags == (Flag.DISPUTED,)
+
+
+@pytest.mark.req("I-24")
+def test_a_number_leads_to_the_order_as_this_decision_leaves_it() -> None:
+    bench, order = part_filled()
+    draft = Draft(bench.book, bench.policy, bench.facts())
+    flagged = draft.add(OrderFlagged(order_id=order.order_id, flag=Flag.DISPUTED, text="by hand"))
+    assert draft.by_ref(order.account_id, a_ref(1)) is flagged
+    assert bench.book.order_by_ref(order.account_id, a_ref(1)) is order
+
+
+@pytest.mark.req("S000-93")
+def test_shares_that_leave_free_their_place_among_the_symbols_and_take_it_again_when_they_return() -> None:
+    bench = Bench(a_policy(), shares={HYNIX: 5})
+    assert HYNIX in bench.book.occupied[ACCOUNT]
+    for name, qty, cost in (("out", D(-5), None), ("back", D(2), D(400_000)), ("more", D(1), D(200_000))):
+        moved = SharesMoved(symbol=HYNIX, qty=qty, cost=cost)
+        paper = Document(name=name, trade_date=TODAY, settlement_date=TODAY, fact=moved)
+        decision = bench.do(BookEntry(account_id=ACCOUNT, document=paper, by=UserId("kim"), text=name))
+        assert decision.denial is None
+        assert (HYNIX in bench.book.occupied[ACCOUNT]) is (name != "out")

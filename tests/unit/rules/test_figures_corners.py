@@ -121,7 +121,7 @@ def test_a_new_day_begins_at_the_first_instant_of_its_first_window() -> None:
 
 
 def test_fewer_days_than_the_most_are_all_kept() -> None:
-    days = {
+    days: dict[tuple[str, str], DayStats] = {
         (ACCOUNT, f"2025-05-{n}"): DayStats(account_id=ACCOUNT, trade_date=f"2025-05-{n}") for n in (26, 27)
     }
     for most, left in ((3, 2), (2, 2), (1, 1)):

@@ -467,8 +467,8 @@ def test_a_rejection_after_a_bust_took_every_fill_back_ends_the_order() -> None:
     bench = Bench()
     order = bench.fill(bench.working(an_intent(**GTC)), 4)
     bench.now_ns = EVENING
-    listed = {"qty_filled": D(4), "amount_filled": D(280_000), "state": BrokerState.EXPIRED}
-    bench.study(a_report(order, **listed))
+    expired = BrokerState.EXPIRED
+    bench.study(a_report(order, qty_filled=D(4), amount_filled=D(280_000), state=expired))
     bench.hear(
         TradeBust(
             account_id=ACCOUNT,

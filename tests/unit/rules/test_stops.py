@@ -1,7 +1,6 @@
 """Stops that the desk holds: nothing of them is at the broker until their price is seen (C-10, C-11)."""
 
 from decimal import Decimal
-
 from typing import Any
 
 import pytest

@@ -15,7 +15,7 @@ CAME = CashMoved(currency=Currency.KRW, amount=Decimal(1))
 
 def a_paper(**changes: str) -> Document:
     values = {"paper": "DIV-1", "date": "2026-11-20", "settles": ""}
-    return document_of(**{**values, **changes}, fact=CAME)  # type: ignore[arg-type]
+    return document_of(**{**values, **changes}, fact=CAME)
 
 
 @pytest.mark.req("F-96")

@@ -9,6 +9,7 @@ from rich.console import Console
 from jumun.doors.cli import printing
 from jumun.model.instruments import Instrument
 
+FALLS: Final = {"max_drawdown": "worst", "current_drawdown": "now"}
 Told = dict[str, Any]  # an object of the service; numbers are text
 NOBODY: Final = "(entries)"  # openings, dividends, corrections: of no strategy
 RISKS: Final = (
@@ -100,11 +101,11 @@ def _exposure(console: Console, summary: Told) -> None:
 def _risk(console: Console, risk: Told) -> None:
     table = printing.pairs("Risk")
     whys: dict[str, list[str]] = {}
-    for name, label in RISKS:
-        value = number(risk[name])
+    for label, text, why, is_money in _risk_lines(risk):
+        value = number(text)
         if value is None:
-            whys.setdefault(risk["missing"].get(name, "not known"), []).append(label)
-        elif name.startswith("value_at_risk"):
+            whys.setdefault(why, []).append(label)
+        elif is_money:
             table.add_row(label, f"{printing.money(value, risk['currency'])} {risk['currency']}")
         else:
             table.add_row(label, printing.share(value))
@@ -112,6 +113,20 @@ def _risk(console: Console, risk: Told) -> None:
         console.print(table)
     for why, labels in whys.items():  # a reason is told once, not beside each figure that it keeps away
         console.print(f"No {', '.join(labels)}: {why}.", soft_wrap=not console.is_terminal)
+
+
+def _risk_lines(risk: Told) -> list[tuple[str, object, str, bool]]:
+    """Return (label, figure, why there is none, whether it is money). Several currencies fall each alone."""
+    falls = risk["drawdown_by_currency"]
+    lines: list[tuple[str, object, str, bool]] = []
+    for name, label in RISKS:
+        if name in FALLS and len(falls) > 1:
+            figures = {money: fall[FALLS[name]] for money, fall in sorted(falls.items())}
+            lines += [(f"{label}, {money}", it["value"], it["why"], False) for money, it in figures.items()]
+        else:
+            why = risk["missing"].get(name, "not known")
+            lines.append((label, risk[name], why, name.startswith("value_at_risk")))
+    return lines
 
 
 def _by_day(days: list[Told]) -> printing.Figures:

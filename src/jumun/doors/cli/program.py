@@ -62,7 +62,7 @@ def _version() -> str:
 
 def _default(value: object) -> str | None:
     """What help says of a default; nothing where it says nothing."""
-    return None if value == "" or value is False else str(value)
+    return None if value in ("", ()) or value is False else str(value)
 
 
 def program() -> App:

@@ -17,10 +17,10 @@ from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, UserId
 from jumun.model.money import Currency
 from jumun.model.reasons import Reason
-from jumun.rules.portfolio import FxRate
 from jumun.services import documents
 from jumun.services.account_look import AccountLook
-from jumun.services.intake import choice, instant_ns, iso_date, name, number, optional_choice
+from jumun.services.intake import iso_date, name, optional_choice
+from jumun.services.rates import rate_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -168,7 +168,18 @@ class BookCalls(DeskServicer):
         if base is None and request.rates:
             base = self._gate.intake.account(request.account_id).base_currency
         now_ns = self._gate.engine.clock.now_ns()
-        rates = [_rate(rate, base, now_ns) for rate in request.rates if base is not None]
+        rates = [
+            rate_of(
+                currency=given.currency,
+                base=base,
+                rate=given.rate,
+                at=given.at,
+                source=given.source,
+                now_ns=now_ns,
+            )
+            for given in request.rates
+            if base is not None
+        ]
         return {"account_id": account_id, "base": base, "rates": rates}
 
     def _account(self, account_id: str) -> AccountId | None:
@@ -255,16 +266,6 @@ def _row(row: LedgerRow) -> pb.EntryRow:
         quantity=text_of(row.qty) if row.qty else "",
         note=row.note,
         cost_kind=row.cost_kind,
-    )
-
-
-def _rate(rate: pb.FxRate, base: Currency, now_ns: int) -> FxRate:
-    return FxRate(
-        currency=choice(Currency, rate.currency, "currency", Reason.CURRENCY_MISMATCH),
-        base=base,
-        rate=number(rate.rate, "rate"),
-        ts_ns=instant_ns(rate.at, "at") if rate.at else now_ns,
-        source=name(rate.source, "source") if rate.source else "the request",
     )
 
 
