@@ -27,10 +27,8 @@ def ran(name: str, folder: Path, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.req(
-    *("S000-34", "S000-64", "S000-65", "S000-102", "S000-103", "S000-104"),
-    *("S000-105", "S000-106", "S000-107", "S000-108", "S000-109"),
-)
+@pytest.mark.req("S000-34", "S000-64", "S000-65", "S000-102", "S000-103", "S000-104", "S000-105")
+@pytest.mark.req("S000-106", "S000-107", "S000-108", "S000-109")
 def test_a_strategy_written_as_specification_000_shows_it_trades_and_is_told_everything(
     tmp_path: Path,
 ) -> None:

@@ -446,3 +446,25 @@ def test_the_newest_sales_end_that_sell_shares_which_a_bust_took_back(
 
 def test_the_first_limits_of_an_order_are_ten_million_won_and_ten_thousand_dollars() -> None:
     assert limits().max_order_value == {"KRW": 10_000_000, "USD": 10_000}
+
+
+@pytest.mark.req("F-53", "I-09", "F-20", "I-34")
+def test_a_part_of_a_fill_is_taken_back_once_and_a_sale_that_is_being_cancelled_is_not_asked_again() -> None:
+    bench = Bench()
+    order = bench.fill(bench.working(an_intent(1), 1), 10)
+    sale = bench.working(a_sale(2, qty=D(10), price=D(70_100)), 2)
+    bench.cancel(sale)
+    bust = TradeBust(
+        account_id=ACCOUNT,
+        ref=a_ref(1),
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        qty=D(4),
+        price=D(70_000),
+        price_new=None,
+        ts_event_ns=bench.now_ns,
+        identity="b",
+    )
+    assert names(bench.hear(bust)) == ["FillReversed"]
+    assert bench.hear(bust).events == ()
+    assert bench.order(order).qty_filled == 6

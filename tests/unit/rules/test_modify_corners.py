@@ -232,3 +232,28 @@ def test_a_refusal_after_the_outcome_was_given_up_leaves_it_to_the_list() -> Non
     now = bench.conclude_modify(order, ModifyRefused(code="1", text="no", raw=""))
     assert bench.last.events == ()
     assert now.modify_to == Terms(qty=D(10), price=D(69_000))
+
+
+@pytest.mark.req("S002-37", "F-35")
+def test_one_list_without_the_modify_tells_nobody_and_the_second_tells_that_it_failed() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+
+    def told() -> list[str]:
+        bench.wait(60)
+        bench.study(a_report(order))
+        return [m.event_type for m in bench.entries[-1].messages if isinstance(m.event_type, str)]
+
+    assert "modify_failed" not in told()
+    assert "modify_failed" in told()
+
+
+def test_numbers_are_told_without_an_exponent() -> None:
+    bench = a_bench()
+    order = bench.working(an_intent(price=D("7E+4"), qty=D("1E+1")))
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, ModifyRefused(code="1", text="no", raw=""))
+    [payload] = [m.payload for m in bench.entries[-1].messages if m.event_type == "modify_failed"]
+    assert (payload["price"], payload["quantity"]) == ("70000", "10")
