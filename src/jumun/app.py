@@ -114,6 +114,7 @@ def limits_of(settings: Settings) -> Limits:
         abnormal_price_ratio=settings.abnormal_price_ratio,
         quote_age_max_s=settings.quote_age_max_s,
         unknown_max=settings.unknown_max,
+        cost_tolerance=settings.cost_tolerance,
     )
 
 

@@ -302,6 +302,9 @@ class Settings(BaseSettings):
     abnormal_price_ratio: Positive = _field(
         Decimal("0.05"), "A fill further than this from the last price raises an alarm.", "0.05", lt=1
     )
+    cost_tolerance: Positive = _field(
+        Decimal("0.01"), "A broker's cost further than this from our estimate raises an alarm.", "0.01", lt=1
+    )
     unknown_max: int = _field(
         10, "So many orders of unknown outcome, and no new one is taken.", "10", ge=1, le=1_000
     )

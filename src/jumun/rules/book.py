@@ -219,9 +219,9 @@ class Book:
             drafted = None
         positions: tuple[Position, ...] = ()
         if type(event) in MOVES_MONEY:
-            positions = self._post(event.ledger, drafted)  # type: ignore[attr-defined]  # it has one
-            if isinstance(event, (FillBooked, FillReversed, CostsCorrected)):
-                self.strategies.update(sub_positions_after(self.strategies, event))
+            assert isinstance(event, (FillBooked, FillReversed, CostsCorrected)), type(event)
+            positions = self._post(event.ledger, drafted)
+            self.strategies.update(sub_positions_after(self.strategies, event))
         if before is None and type(event) not in BIRTHS:
             # A late fill of an order closed before the snapshot: the money counts, the order is not here.
             self._count_day(event, None, None)
