@@ -92,6 +92,7 @@ mutants: setup   ## known bugs, put in one by one; each must be caught
 	@$(BIN)/python tools/mutants.py $(ARGS)
 
 coverage: setup  ## branch coverage of the rules and the model by their unit tests; fails below 100 %
+	@mkdir -p build
 	@$(BIN)/python -m coverage run --data-file=build/.coverage -m pytest -q -p no:cacheprovider tests/unit/rules tests/unit/model
 	@$(BIN)/python -m coverage report --data-file=build/.coverage --include='*/jumun/rules/*,*/jumun/model/*' --fail-under=100
 

@@ -1,8 +1,8 @@
 """Small bugs put into the rules one by one: some unit test must go red for each (`make mutation`).
 
 One pytest process collects the unit tests of rules and model, notes which test runs which line, and then, for
-each mutant, forks: the child gets the changed function's code, runs the tests that reach the line, and ends at
-the first red one. Nothing is imported again, so a mutant costs a fraction of a second
+each mutant, forks: the child gets the changed function's code, runs the tests that reach the line, and ends
+at the first red one. Nothing is imported again, so a mutant costs a fraction of a second
 (docs/decisions/0016-mutation.md). What was found is kept under build/mutation, one file a module, and
 `bench/mutation.md` is written from it.
 """
@@ -225,7 +225,7 @@ def write_page() -> bool:
         tomllib.loads(EXPLAINED.read_text("utf-8")) if EXPLAINED.exists() else {}
     )
     rows, survivors, total, killed, mute = [], [], 0, 0, 0
-    day, revisions = "", set()
+    day, revisions, seconds = "", set(), 0.0
     for stem in _stems():
         kept_file = STATE / f"{stem}.json"
         if not kept_file.exists():
@@ -235,6 +235,7 @@ def write_page() -> bool:
         outcomes = [Outcome(*outcome) for outcome in kept["outcomes"]]
         day = max(day, kept["day"])
         revisions.add(kept["revision"])
+        seconds += kept["seconds"]
         dead = sum(outcome.end in ("killed", "timeout") for outcome in outcomes)
         total, killed = total + len(outcomes), killed + dead
         rows.append(f"| `{stem}` | {len(outcomes)} | {dead} | {_share(dead, len(outcomes))} |")
@@ -246,19 +247,23 @@ def write_page() -> bool:
             mute += not why
             shown = outcome.name.replace("|", "\\|").replace("`", "'")
             survivors.append(f"| `{stem}.{outcome.function}` | `{shown}` | {why or 'not explained yet'} |")
-    text = (
+    heading = (
         "# Mutation score of the rules\n\n"
-        "`make mutation` puts one small bug at a time into a function of `src/jumun/rules` and runs the unit tests of "
-        "rules and model that reach the line; a mutant that leaves all of them green survived. What is changed and what "
-        "is left alone (sentences, asserts, module-level tables) stands in `tools/mutation_sites.py`.\n\n"
-        f"{day}, revision {', '.join(sorted(revisions))}: {killed} of {total} killed, **{_share(killed, total)}**.\n\n"
+        "`make mutation` puts one small bug at a time into a function of `src/jumun/rules` and runs the unit\n"
+        "tests of rules and model that reach the line; a mutant that leaves all of them green survived. What is\n"
+        "changed and what is left alone (sentences, asserts, module-level tables) stands in\n"
+        "`tools/mutation_sites.py`, and why it is so in `docs/decisions/0016-mutation.md`.\n\n"
+    )
+    score = f"{killed} of {total} killed, **{_share(killed, total)}**"
+    run = f"{day}, revision {', '.join(sorted(revisions))}, {seconds / 60:.0f} minutes on one processor"
+    text = (
+        f"{heading}{run}: {score}.\n\n"
         "| file | mutants | killed | score |\n|---|---:|---:|---:|\n" + "\n".join(rows) + "\n\n"
         "## Survivors\n\n| where | change | why it lives |\n|---|---|---|\n" + "\n".join(survivors) + "\n"
     )
     RESULTS.write_text(text, encoding="utf-8")
-    print(
-        f"{killed} of {total} killed ({_share(killed, total)}), {mute} survivors not explained; see {RESULTS.name}"
-    )
+    told = f"{killed} of {total} killed ({_share(killed, total)}), {mute} survivors not explained"
+    print(f"{told}; see {RESULTS.relative_to(ROOT)}")
     return total > 0 and killed * 100 >= AIM * total and not mute
 
 

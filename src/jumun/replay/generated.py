@@ -197,7 +197,9 @@ def _careless(number: int, slot: Slot, hopes: _Hopes) -> Wish:
         Wish(side=Side.BUY, qty=qty, price=newest, ts_ns=slot.plan.last_ns + number * SECOND_NS),  # closed
         Wish(side=Side.BUY, qty=qty, price=newest - tick / 2),  # off the tick: corrected, not refused
         Wish(side=Side.BUY, qty=qty + Decimal("0.5"), price=newest),  # half a share
-        Wish(side=Side.BUY, qty=qty, price=newest, tif=TimeInForce.GTC),  # the desk carries it from session to session
+        Wish(
+            side=Side.BUY, qty=qty, price=newest, tif=TimeInForce.GTC
+        ),  # the desk carries it from session to session
         Wish(side=Side.BUY, qty=qty, price=newest, symbol="999999"),  # no such symbol
     )
     return mistakes[number % len(mistakes)]

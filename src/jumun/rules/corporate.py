@@ -1,8 +1,9 @@
 """Documented entries that are no trade: openings, transfers, dividends, splits and corrections (F-54).
 
 `rows_of` counts the ledger rows of a paper from a position; the functions behind it make those of one kind.
-Every row moves one amount between two accounts (I-32); shares change only where `qty` says so (I-29), cash only through CASH
-(I-30). A split keeps the whole cost basis: what a paid-out fraction takes along is realised, not lost.
+Every row moves one amount between two accounts (I-32); shares change only where `qty` says so (I-29), cash
+only through CASH (I-30). A split keeps the whole cost basis: what a paid-out fraction takes along is
+realised, not lost.
 """
 
 from datetime import date
@@ -223,8 +224,8 @@ def _check_days(booked: Booked) -> None:
         day, settles = date.fromisoformat(booked.trade_date), date.fromisoformat(booked.settlement_date)
     except ValueError as error:
         raise BadInput(
-            f"{booked.document}: {booked.trade_date!r} or {booked.settlement_date!r} is no day; write both as "
-            "2026-11-20",
+            f"{booked.document}: {booked.trade_date!r} or {booked.settlement_date!r} is no day; write both "
+            "as 2026-11-20",
             reason=Reason.BAD_TIME,
         ) from error
     if settles < day:

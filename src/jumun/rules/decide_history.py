@@ -20,7 +20,7 @@ FOREIGN = UserId("foreign")
 
 
 def decide_history(command: StudyHistory, draft: Draft) -> Decision:
-    """Mapped orders first, then successors of modified ones, then the unknown, then what is left is foreign."""
+    """Mapped orders first, then successors of modified ones, then the unknown; what is left is foreign."""
     history, unmapped = command.history, []
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)

@@ -80,7 +80,7 @@ def decide_modify_conclusion(command: ConcludeModify, draft: Draft) -> Decision:
     assert order is not None, f"{command.order_id} has a modify in flight but is not in the book"
     outcome = command.outcome
     if command.number != order.modify_asked:
-        # Settled while its answer was on its way, and another was asked for since: it says nothing of that one.
+        # Settled while its answer was on its way, and another was asked for since: it is not about that one.
         if isinstance(outcome, ModifyAccepted) and not order.has_ref(outcome.ref):
             draft.ask = True
         return draft.decision(order.order_id)

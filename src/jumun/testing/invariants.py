@@ -10,8 +10,8 @@ from jumun.testing.trace import Trace
 
 NS: Final = 1_000_000_000
 
-# The invariants that every day must have checked at least once, whatever its seed drew; what comes late (I-17)
-# does not come on every day; the rare states show it.
+# What every day must have checked at least once, whatever its seed drew. What comes late (I-17)
+# comes on some days only; the rare states show it.
 ALWAYS: Final = tuple(
     f"I-{number:02d}"
     for number in (

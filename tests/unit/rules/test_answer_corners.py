@@ -117,6 +117,7 @@ def test_one_order_that_cannot_be_cancelled_now_does_not_keep_the_next_from_it()
     carried = bench.working(an_intent(3, symbol="100001", price=D(10_000), **GTC), 3)
     waiting = bench.working(an_intent(4, symbol="100002", price=D(10_000)), 4)
     last = bench.working(an_intent(5, symbol="100003", price=D(10_000)), 5)
+    asked = bench.working(an_intent(6, symbol="100004", price=D(10_000)), 6)
     for order in (waiting, last):
         bench.cancel(order)
         bench.conclude_cancel(order, Unknown(text="no reply"))
@@ -126,6 +127,7 @@ def test_one_order_that_cannot_be_cancelled_now_does_not_keep_the_next_from_it()
     orders = [
         bench.order(plain),
         replace(bench.order(carried), cancel_requested_ns=1),
+        replace(bench.order(asked), cancel_requested_ns=1, cancel_open=True),
         replace(bench.order(first), cancel_requested_ns=1, attempt_open=True),
         replace(bench.order(waiting), **wanted, cancel_retry_ns=bench.now_ns + 1),
         replace(bench.order(last), **wanted, cancel_retry_ns=bench.now_ns),
@@ -468,3 +470,16 @@ def test_a_part_of_a_fill_is_taken_back_once_and_a_sale_that_is_being_cancelled_
     assert names(bench.hear(bust)) == ["FillReversed"]
     assert bench.hear(bust).events == ()
     assert bench.order(order).qty_filled == 6
+
+
+@pytest.mark.req("I-49", "S002-43")
+def test_an_order_that_is_at_no_broker_any_more_ends_for_the_reason_it_was_to_end_for() -> None:
+    bench = Bench()
+    order = replace(bench.submit(), cancel_requested_ns=1, cancel_reason=Reason.SHARES)
+    bench.book.open[order.order_id] = order
+    draft = bench.draft()
+    draft.touch(order)
+    intend_cancels(draft)
+    [end] = draft.events
+    assert isinstance(end, OrderCancelled)
+    assert end.reason is Reason.SHARES

@@ -37,7 +37,7 @@ from jumun.model.money import Currency
 from jumun.model.orders import Flag, Order, OrderStatus, Side, Terms, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, BrokerState, ModifyAccepted, SubmitRequest, TradeBust
-from jumun.rules.audit import AuditFacts, audit
+from jumun.rules.audit import AuditFacts, ExchangeFacts, audit
 from jumun.rules.audit_facts import Checks
 from jumun.rules.audit_money import Holding, trade
 from jumun.rules.audit_orders import stories_of
@@ -557,3 +557,22 @@ def test_costs_and_settlement_follow_the_operators_calendar() -> None:
     bench.fill(bench.working(a_sale(2, symbol=HYNIX, qty=D(5), price=D(200_000)), number=2), 5, 2)
     assert event_of(bench, FillBooked).fill.settlement_date == "2025-05-30"
     assert audit(facts_of(bench)).violations == []
+
+
+@pytest.mark.req("I-07")
+def test_the_exchange_may_accept_an_order_once_for_each_number_and_once_where_none_is_known(
+    week: Bench,
+) -> None:
+    carried = next(r.event.order_id for r in week.records if isinstance(r.event, OrderResting))
+    unknown = Bench()
+    lost = unknown.unknown()
+
+    def doubled(bench: Bench, order_id: str, times: int) -> bool:
+        truth = ExchangeFacts(
+            cash={}, holdings={}, traded={}, received={order_id: 1}, accepted={order_id: times}
+        )
+        report = audit(facts_of(bench), truth)
+        return any(text.startswith("I-07: ") for text in report.violations)
+
+    assert [doubled(week, carried, times) for times in (2, 3)] == [False, True]
+    assert [doubled(unknown, lost.order_id, times) for times in (1, 2)] == [False, True]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jumun.model.commands import RecordMarks, SettleBreak, StudyBalance
+from jumun.model.commands import BookEntry, RecordMarks, SettleBreak, StudyBalance
+from jumun.model.documents import Document, SharesMoved
 from jumun.model.events import (
     BreakAssigned,
     BreakFound,
@@ -39,6 +40,7 @@ from tests.unit.rules.desk_values import (
     a_policy,
     a_ref,
     a_report,
+    a_sale,
     an_intent,
     at,
     names,
@@ -238,3 +240,14 @@ def test_a_second_break_of_an_account_is_a_break_of_its_own_and_a_known_one_keep
 
     assert found(1) == [(False, HYNIX, 9)], "the other is known already"
     assert found(0) == [(False, HYNIX, 9), (True, SAMSUNG, 0)]
+
+
+@pytest.mark.req("I-34", "F-54")
+@pytest.mark.parametrize(("leave", "free"), [(10, False), (6, False), (5, True)])
+def test_shares_that_an_open_sale_may_take_do_not_leave_by_a_paper(leave: int, free: bool) -> None:
+    bench = Bench(shares={HYNIX: 10})
+    bench.working(a_sale(symbol=HYNIX, qty=D(5), price=D(200_000)))
+    fact = SharesMoved(symbol=HYNIX, qty=D(-leave))
+    paper = Document(name="P-1", trade_date=TODAY, settlement_date=TODAY, fact=fact)
+    decision = bench.decide(BookEntry(account_id=ACCOUNT, document=paper, by=USER, text=""))
+    assert (decision.denial is None) is free

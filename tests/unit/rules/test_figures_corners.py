@@ -280,3 +280,12 @@ def test_a_position_that_came_and_went_leaves_no_symbol_behind() -> None:
     ledger.add(shares_moved(on(DAYS[0]), a_position(qty=D(3), cost_basis=D(30)), D(-3)))
     ledger.add(cash_moved(on(DAYS[1]), Currency.KRW, D(1)))
     assert ledger.symbols([ACCOUNT], Currency.KRW) == frozenset()
+
+
+@pytest.mark.req("S000-33")
+def test_only_the_first_fill_of_an_order_is_a_first_fill() -> None:
+    fresh, filled = an_order(), an_order(fill_count=1)
+    stats = DayStats(account_id=ACCOUNT, trade_date=DAY)
+    for before in (fresh, filled, None):
+        stats = count(stats, booked(Side.BUY, 1, 70_000), before, before)
+    assert (stats.fills, stats.first_fills) == (3, 1)

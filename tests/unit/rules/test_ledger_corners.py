@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from jumun.model.documents import CashMoved, Document, SharesMoved, Split
 from jumun.model.errors import BadInput, ConfigError
 from jumun.model.events import FillBooked
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
@@ -14,8 +15,9 @@ from jumun.model.instruments import Instrument, InstrumentMaster, Market, Produc
 from jumun.model.money import Currency
 from jumun.model.orders import Side
 from jumun.model.positions import Position
+from jumun.model.reasons import Reason
 from jumun.rules.commission import CommissionCalculator
-from jumun.rules.corporate import Booked, basis_corrected, cash_moved, dividend, shares_moved, split
+from jumun.rules.corporate import Booked, basis_corrected, cash_moved, dividend, rows_of, shares_moved, split
 from jumun.rules.cost_tables import CostPlan, NoCostTable, Rounding
 from jumun.rules.costs import order_costs
 from jumun.rules.ledger import apply_rows, cash_change, realised_row, rows_of_fill, rows_of_reversal
@@ -282,3 +284,31 @@ def test_the_calculator_knows_its_plans_and_settles_by_the_operators_calendar() 
     this_year = plain.itemise(sale, 70_000, 10)
     next_year = of(late).itemise(sale, 70_000, 10)
     assert this_year != next_year, "with the thirtieth closed it settles in the next year, by its tax"
+
+
+def a_paper(fact: Any, **changes: Any) -> Document:
+    values: dict[str, Any] = {"name": "P-1", "trade_date": "2025-05-26", "settlement_date": "2025-05-28"}
+    return Document(fact=fact, **(values | changes))
+
+
+@pytest.mark.req("I-29", "I-30", "F-54")
+def test_a_papers_kind_its_cash_for_a_fraction_and_the_smallest_quantity_reach_the_rows() -> None:
+    kind = LedgerKind.CORRECTION
+    [cash] = rows_of(a_paper(CashMoved(currency=Currency.KRW, amount=D(5), kind=kind)), ACCOUNT, None)
+    shares = SharesMoved(symbol="005930", qty=D(2), cost=D(9), kind=kind)
+    [moved] = rows_of(a_paper(shares), ACCOUNT, held())
+    assert (cash.kind, moved.kind) == (kind, kind)
+    reverse = Split(symbol="005930", new=1, old=10, cash_for_fraction=D(70_000))
+    [change, paid, *_] = rows_of(a_paper(reverse), ACCOUNT, held("25", "100"))
+    assert (change.qty, paid.amount) == (-23, 70_000)
+    [change, *_] = rows_of(a_paper(reverse), ACCOUNT, held("25", "100"), D(2))
+    assert change.qty == -23
+    [change, *_] = rows_of(a_paper(replace(reverse, old=5)), ACCOUNT, held("25", "100"), D(2))
+    assert change.qty == -21, "five shares are two lots and one share that is paid"
+
+
+@pytest.mark.req("I-53", "F-54")
+def test_a_paper_without_a_day_is_a_bad_time() -> None:
+    with pytest.raises(BadInput) as caught:
+        rows_of(a_paper(CashMoved(currency=Currency.KRW, amount=D(5)), trade_date="soon"), ACCOUNT, None)
+    assert caught.value.reason is Reason.BAD_TIME
