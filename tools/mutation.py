@@ -249,9 +249,9 @@ def write_page() -> bool:
             survivors.append(f"| `{stem}.{outcome.function}` | `{shown}` | {why or 'not explained yet'} |")
     heading = (
         "# Mutation score of the rules\n\n"
-        "`make mutation` puts one small bug at a time into a function of `src/jumun/rules` and runs the unit\n"
-        "tests of rules and model that reach the line; a mutant that leaves all of them green survived. What is\n"
-        "changed and what is left alone (sentences, asserts, module-level tables) stands in\n"
+        "`make mutation` puts one small bug at a time into a function of `src/jumun/rules` and runs the\n"
+        "unit tests of rules and model that reach the line; one that leaves all of them green survived.\n"
+        "What is changed and what is left alone (sentences, asserts, module-level tables) stands in\n"
         "`tools/mutation_sites.py`, and why it is so in `docs/decisions/0016-mutation.md`.\n\n"
     )
     score = f"{killed} of {total} killed, **{_share(killed, total)}**"

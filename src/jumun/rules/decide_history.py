@@ -152,10 +152,9 @@ def _contradiction(order: Order, report: OrderReport, command: StudyHistory, dra
 
 def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:
     """What no order of ours can explain was placed by somebody else (I-42, F-34, F-106)."""
-    ours = set(draft.book.shapes)
     for report in unmapped:
-        if shape_of_report(report) in ours or report.account_id not in draft.policy.accounts:
-            continue  # a reply may be on its way to one of ours that looks the same
+        if _may_be_ours(report, draft) or report.account_id not in draft.policy.accounts:
+            continue  # a reply may be on its way
         order = _foreign_order(report, OrderId(draft.facts.new_id()), draft.now_ns)
         draft.add(ForeignOrderAdopted(order_id=order.order_id, order=order, raw=report.raw))
         if draft.policy.accounts[report.account_id].exclusive:
@@ -163,6 +162,13 @@ def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:
             number = f"{report.ref.number} of {report.ref.trade_date}"
             stop(f"{report.account_id} has an order {number} that we do not know", draft)
         hear_order(report, draft, evidence="history")
+
+
+def _may_be_ours(report: OrderReport, draft: Draft) -> bool:
+    """Whether it could be a send of ours without an outcome: by its reference, else by its look (I-42)."""
+    if draft.policy.carries_reference:
+        return report.reference in draft.book.in_flight
+    return shape_of_report(report) in draft.book.shapes
 
 
 def _foreign_order(report: OrderReport, order_id: OrderId, now_ns: int) -> Order:

@@ -30,6 +30,7 @@ BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 SUSPECT_MIN_NS: Final = 2_000_000_000  # a notice on its way explains a younger difference (I-43)
 
 Difference = tuple[str, Decimal, Decimal]  # subject, ours, theirs
+Traded = tuple[Decimal, Decimal, Decimal] | None
 
 log = structlog.get_logger()
 
@@ -45,7 +46,8 @@ class Reconciler:
         self._answered = asyncio.Event()
         self.on_study: Callable[[int], None] = lambda _: None  # told when a complete study began (monotonic)
         self._patience_s = BUSY_INTERVAL_S
-        self._suspects: dict[AccountId, dict[Difference, int]] = {}  # difference -> when it was first seen
+        # When each difference was first seen, and what our books had traded in its subject by then.
+        self._suspects: dict[AccountId, dict[Difference, tuple[int, Traded]]] = {}
         self.rounds = 0  # complete studies so far
         self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
         self.failing_since_ns: int | None = None  # monotonic, since when no study has been complete
@@ -115,17 +117,33 @@ class Reconciler:
             self.failing_since_ns = self._desk.clock.monotonic_ns()
 
     async def _study_balance(self, account_id: AccountId) -> Decision:
-        """Compare; a difference counts only when it has stood longer than the broker may be behind itself."""
+        """Compare; a difference counts only when it has stood longer than the broker may be behind itself.
+
+        One that was there before and is there again after a trade of ours in between is another one: equal
+        figures by chance are no break (I-43).
+        """
         balance = await self._broker.balance(account_id)
         oldest_ns = balance.asked_ns - max(self._broker.traits.visible_after_ns, SUSPECT_MIN_NS)
-        since = self._suspects.get(account_id, {})
-        aged = tuple(row for row, first_ns in since.items() if first_ns <= oldest_ns)
+        since = {
+            row: first
+            for row, first in self._suspects.get(account_id, {}).items()
+            if first[1] == self._traded(account_id, row[0])
+        }
+        aged = tuple(row for row, (first_ns, _) in since.items() if first_ns <= oldest_ns)
         decision = await self._desk.execute(StudyBalance(balance=balance, suspects=aged))
-        self._suspects[account_id] = {row: since.get(row, balance.asked_ns) for row in decision.differences}
+        self._suspects[account_id] = {
+            row: since.get(row, (balance.asked_ns, self._traded(account_id, row[0])))
+            for row in decision.differences
+        }
         if decision.differences:
             log.debug("books_differ", account_id=account_id, differences=len(decision.differences))
             self.ask()
         return decision
+
+    def _traded(self, account_id: AccountId, subject: str) -> Traded:
+        """What changes with every trade of a symbol; nothing for cash, whose sums hardly repeat."""
+        held = self._desk.book.positions.get((account_id, subject))
+        return None if held is None else (held.cost_basis, held.realised_gross, held.costs)
 
     def _days(self, account_id: AccountId) -> list[str]:
         """Today at each venue, and every day of which an order is still open."""

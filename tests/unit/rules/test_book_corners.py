@@ -98,6 +98,10 @@ def test_orders_look_alike_by_what_their_newest_attempt_asks_for() -> None:
     waiting = shape_of(order)
     flying = shape_of(replace(order, attempt=1, attempt_open=True, attempt_qty=D(10)))
     assert waiting != flying
+    between = replace(
+        order, status=S.PART_FILLED, attempt=1, attempt_qty=D(10), resting=True, refs=(a_ref(),)
+    )
+    assert shape_of(between) == waiting, "between two sessions: what the next attempt will ask for"
     assert waiting == shape_of(replace(order, qty=D(6), qty_filled=D(0)))
     assert flying == shape_of(replace(order, qty=D(10), qty_filled=D(0)))
 
