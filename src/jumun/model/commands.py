@@ -177,10 +177,11 @@ class HaltTrading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResumeTrading(msgspec.Struct, frozen=True, kw_only=True):
-    """Allow new orders again; needs a name (K-06)."""
+    """Allow new orders again; needs a name (K-06). `halt_seq` is the record of the halt that is meant."""
 
     by: UserId
     text: str
+    halt_seq: int | None = None
 
 
 class BeginRecovery(msgspec.Struct, frozen=True, kw_only=True):

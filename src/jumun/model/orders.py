@@ -137,6 +137,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     qty: Decimal
     price: Decimal | None
+    price_raw: Decimal | None = None  # as asked, before it was brought to the tick
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

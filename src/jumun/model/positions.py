@@ -37,7 +37,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def unrealised(self) -> Decimal | None:
         """Mark value less cost basis; None while there is no mark, because 0 would read as a figure."""
         if not self.qty:
-            return ZERO
+            return -self.cost_basis  # nothing is held; a sub-ledger may still carry a cost
         return None if self.mark is None else self.mark * self.qty - self.cost_basis
 
     @property

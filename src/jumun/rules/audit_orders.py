@@ -238,7 +238,10 @@ def _status_after(event: OrderEvent, story: Story) -> OrderStatus:
         case OrderCancelled():
             return CANCELLED
         case FillBooked() if story.status not in (CANCELLED, REJECTED):
-            return FILLED if story.qty >= story.due else PART_FILLED
+            if story.qty >= story.due:
+                return FILLED
+            unknown = story.status is ERROR and story.attempt_open and bool(story.refs)
+            return ERROR if unknown else PART_FILLED
     return story.status
 
 

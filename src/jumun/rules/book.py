@@ -38,6 +38,7 @@ from jumun.model.orders import BrokerRef, Order, OrderStatus, Side
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.day_stats import count, counts, day_of, keep_newest
+from jumun.rules.halts import outranks
 from jumun.rules.ledger import apply_rows, cash_change
 from jumun.rules.order_machine import evolve
 from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares, ties_up_the_same
@@ -63,6 +64,7 @@ class Halt(msgspec.Struct, frozen=True):
 
     reason: Reason
     text: str
+    seq: int = 0  # the record of the newest halt: a resume names the one it lifts
 
 
 class BookImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +75,10 @@ class BookImage(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[Order]
     positions: list[Position]
     cash: list[tuple[str, str, Decimal]]
-    halt: tuple[Reason, str] | None
+    halt: tuple[Reason, str, int] | None
     openings: list[str]
     breaks: list[Break]
+    explained: list[Break]
     strategies: list[tuple[str, Position]]
     days: list[DayStats]
 
@@ -116,6 +119,7 @@ class Book:
         self.halt: Halt | None = None
         self.openings: dict[str, None] = {}
         self.breaks: dict[str, Break] = {}  # open ones, by id
+        self.explained: dict[str, Break] = {}  # a person said why they stand; the same difference is no news
         self.strategies: dict[StrategyKey, Position] = {}  # sub-ledgers; per symbol they sum to the position
         # Indexes of `open` and `recent`, so that no decision scans.
         self.keys: dict[IdempotencyKey, OrderId] = {}
@@ -188,7 +192,13 @@ class Book:
             case MarksRecorded():
                 return Applied(positions=self._mark(event, record.ts_ns))
             case TradingHalted():
-                self.halt = Halt(event.reason, event.text)
+                keep = self.halt is not None and outranks(self.halt.reason, event.reason)
+                reason, text = (
+                    (self.halt.reason, self.halt.text)
+                    if keep and self.halt is not None
+                    else (event.reason, event.text)
+                )
+                self.halt = Halt(reason, text, record.seq)
             case TradingResumed():
                 self.halt = None
             case BreakFound():
@@ -199,7 +209,9 @@ class Book:
                     known, owner=event.owner, note=event.text
                 )
             case BreakSettled():
-                del self.breaks[event.break_id]
+                settled = self.breaks.pop(event.break_id, None) or self.explained.pop(event.break_id, None)
+                if event.how == "explained" and settled is not None:
+                    self.explained[event.break_id] = settled
             case IntentDenied() | ReportKept() | Recovered():
                 return Applied()
             case _:
@@ -402,9 +414,10 @@ class Book:
             orders=sorted(self.open.values(), key=lambda order: order.order_id),
             positions=[self.positions[key] for key in sorted(self.positions)],
             cash=[(*key, self.cash[key]) for key in sorted(self.cash)],
-            halt=None if self.halt is None else (self.halt.reason, self.halt.text),
+            halt=None if self.halt is None else (self.halt.reason, self.halt.text, self.halt.seq),
             openings=sorted(self.openings),
             breaks=[self.breaks[key] for key in sorted(self.breaks)],
+            explained=[self.explained[key] for key in sorted(self.explained)],
             strategies=[(key[1], self.strategies[key]) for key in sorted(self.strategies)],
             days=[self.days[key] for key in sorted(self.days)],
         )
@@ -424,6 +437,7 @@ class Book:
         book.halt = None if image.halt is None else Halt(*image.halt)
         book.openings = dict.fromkeys(image.openings)
         book.breaks = {found.break_id: found for found in image.breaks}
+        book.explained = {found.break_id: found for found in image.explained}
         book.strategies = {
             (position.account_id, strategy_id, position.symbol): position
             for strategy_id, position in image.strategies

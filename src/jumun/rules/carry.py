@@ -11,9 +11,10 @@ from jumun.model.events import OrderCancelled, OrderResting
 from jumun.model.orders import Order, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.rules.draft import Draft
-from jumun.rules.sessions import NoCalendar, local_date, next_session, session_on
+from jumun.rules.sessions import NoCalendar, SessionPlan, local_date, next_session, session_on
 from jumun.rules.trading_days import Overrides
 
+MISSING_RETRY_NS: Final = 60_000_000_000
 SESSION_AT_NEXT: Final = "it goes out again when the next session opens"
 
 
@@ -24,10 +25,13 @@ def lives_on(order: Order, day: str) -> bool:
     return order.tif is TimeInForce.GTC or day < order.good_till
 
 
-def rest_until_next_session(order: Order, evidence: str, draft: Draft) -> None:
-    """Put an order to rest; without a calendar for the next days it ends, because nothing could send it."""
+def rest_until_next_session(order: Order, evidence: str, draft: Draft, *, later: bool = False) -> None:
+    """Put an order to rest; without a calendar for the next days it ends, because nothing could send it.
+
+    `later` leaves out what is left of today: today's limits refuse its price.
+    """
     try:
-        until_ns = next_open_ns(order, draft.now_ns, draft.policy.sessions)
+        until_ns = next_open_ns(order, draft.now_ns, draft.policy.sessions, later=later)
     except NoCalendar as error:
         draft.add(
             OrderCancelled(order_id=order.order_id, reason=error.reason, text=str(error), evidence=evidence)
@@ -44,13 +48,32 @@ def rest_until_next_session(order: Order, evidence: str, draft: Draft) -> None:
     )
 
 
-def next_open_ns(order: Order, now_ns: int, sessions: Overrides) -> int | None:
-    """When the first regular session after `now_ns` opens; None when that is after the order's last day."""
+def next_open_ns(order: Order, now_ns: int, sessions: Overrides, *, later: bool = False) -> int | None:
+    """When the venue takes it next; None when that is after the order's last day.
+
+    What is left of today counts, unless it had a number today already: its session is over then.
+    """
     day = local_date(order.venue, now_ns)
     plan = session_on(order.venue, day, sessions)
-    if plan is None or plan.open_ns <= now_ns:
+    over = later or order.has_ref_of(day.isoformat())
+    at_ns = None if plan is None or over else _entry_ns(order, plan, now_ns)
+    if plan is None or at_ns is None:
         plan = session_on(order.venue, next_session(order.venue, day, sessions), sessions)
-    assert plan is not None, f"{order.venue} has no session on a session day"
+        assert plan is not None, f"{order.venue} has no session on a session day"
+        at_ns = _entry_ns(order, plan, now_ns)
     if order.tif is TimeInForce.GTD and plan.trade_date.isoformat() > order.good_till:
         return None
-    return plan.open_ns
+    return plan.open_ns if at_ns is None else at_ns
+
+
+def _entry_ns(order: Order, plan: SessionPlan, now_ns: int) -> int | None:
+    """The first instant from the regular opening on at which the venue takes the order's session."""
+    first = max(now_ns, plan.open_ns)
+    marks = (first, *(window.start_ns for window in plan.windows if window.start_ns > first))
+    return next((ts_ns for ts_ns in marks if plan.takes(order.session, ts_ns)), None)
+
+
+def try_again_soon(order: Order, evidence: str, draft: Draft) -> None:
+    """What is missing may come any moment (a base price, a table): look again in a minute."""
+    until_ns = draft.now_ns + MISSING_RETRY_NS
+    draft.add(OrderResting(order_id=order.order_id, until_ns=until_ns, text=evidence, evidence=evidence))

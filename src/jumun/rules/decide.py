@@ -146,8 +146,8 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
             _require_prices(command)
             draft.note(MarksRecorded(marks=command.marks, source=command.source))
         case HaltTrading():
-            if draft.book.halt is None or _outranks(command.reason, draft.book.halt.reason):
-                draft.note(TradingHalted(reason=command.reason, text=command.text))
+            # Also while it is halted: whoever is lifting that one must not lift this one with it.
+            draft.note(TradingHalted(reason=command.reason, text=command.text))
         case ResumeTrading():
             return _resume(command, draft)
         case BeginRecovery():
@@ -158,12 +158,6 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
         case _:
             assert_never(command)
     return draft.decision()
-
-
-def _outranks(new: Reason, old: Reason) -> bool:
-    """A torn journal or a break must not hide behind an operator's halt, which somebody will lift."""
-    severe = (Reason.TORN_JOURNAL, Reason.BREAK)
-    return new in severe and old not in severe
 
 
 def _require_prices(command: RecordMarks) -> None:
@@ -213,6 +207,9 @@ def _resume(command: ResumeTrading, draft: Draft) -> Decision:
     """A person lifts the halt; while a break stands, the books are not known to be right (M-03)."""
     if draft.book.halt is None:
         return draft.decision()
+    if command.halt_seq is not None and command.halt_seq != draft.book.halt.seq:
+        text = f"trading was halted again meanwhile ({draft.book.halt.text}); look at that, then resume"
+        return draft.decision(denial=Denial(Reason.HALTED, text))
     if draft.book.breaks:
         names = ", ".join(f"{found.break_id} ({found.subject})" for found in draft.book.breaks.values())
         text = f"these breaks are not settled: {names}; settle each with `jumun breaks settle`, then resume"
@@ -222,7 +219,9 @@ def _resume(command: ResumeTrading, draft: Draft) -> Decision:
 
 
 def _trigger_stops(command: HearPrice, draft: Draft) -> None:
-    """Nothing is written unless a stop is touched."""
+    """Nothing is written unless a stop is touched. While nothing may leave, the next price decides."""
+    if draft.book.halt is not None:
+        return
     for order_id in draft.book.stops.touched(command.symbol, command.price):
         order = draft.order(order_id)
         if order is None or not order.stop_held or order.cancel_requested_ns is not None:

@@ -32,18 +32,34 @@ Difference = tuple[str, Decimal, Decimal]
 
 
 def decide_balance(command: StudyBalance, draft: Draft) -> Decision:
-    """Compare a complete balance with the books: new breaks are found, old ones may agree again."""
-    account_id = command.balance.account_id
-    found = differences_of(command.balance, draft.book)
+    """Compare a complete balance with the books: new breaks are found, old ones may agree again.
+
+    A known break whose difference stays the same only moved with trades that both sides know. One that was
+    explained is no news while its difference stays; another difference is another break.
+    """
+    account_id, book = command.balance.account_id, draft.book
+    found = differences_of(command.balance, book)
     subjects = {subject for subject, _, _ in found}
-    for known in list(draft.book.breaks.values()):
+    for known in (*book.breaks.values(), *book.explained.values()):
         if known.account_id == account_id and known.subject not in subjects:
             text = "our books and the broker's agree again"
             draft.note(BreakSettled(break_id=known.break_id, by="broker", how="agrees", text=text))
     for row in found:
-        if row in command.suspects:
+        if _is_explained(account_id, row, draft):
+            continue
+        known_now = _open_on(account_id, row[0], draft)
+        moved = known_now is not None and known_now.difference == row[2] - row[1]
+        if row in command.suspects or moved:
             _find(account_id, row, draft)
-    return Decision(events=tuple(draft.events), differences=tuple(found), drafted=tuple(draft.drafted))
+    return Decision(events=tuple(draft.events), differences=tuple(found), drafted=draft.decision().drafted)
+
+
+def _is_explained(account_id: AccountId, row: Difference, draft: Draft) -> bool:
+    subject, ours, theirs = row
+    return any(
+        (known.account_id, known.subject, known.difference) == (account_id, subject, theirs - ours)
+        for known in draft.book.explained.values()
+    )
 
 
 def decide_assignment(command: AssignBreak, draft: Draft) -> Decision:
@@ -62,7 +78,7 @@ def decide_break_settlement(command: SettleBreak, draft: Draft) -> Decision:
     if not command.correct:
         draft.note(BreakSettled(break_id=found.break_id, by=command.by, how="explained", text=command.text))
         return draft.decision()
-    rows = correction_rows(found, draft)
+    rows = _stands(found, draft) or correction_rows(found, draft)
     if isinstance(rows, Denial):
         return draft.decision(denial=rows)
     draft.note(
@@ -138,6 +154,26 @@ def _require_free(document: Document, fact: SharesMoved, held: Position, draft: 
             f"{free:f}; run `jumun cancel-all --symbol {held.symbol}` first",
             reason=Reason.SHARES,
         )
+
+
+def _stands(found: Break, draft: Draft) -> Denial | None:
+    """A correction is of what still differs, and takes no shares away that an open order sells (I-34)."""
+    book, place = draft.book, (found.account_id, found.subject)
+    if found.subject.startswith(CASH):
+        now = book.cash.get((found.account_id, found.subject.removeprefix(CASH)), ZERO)
+    else:
+        now = book.positions[place].qty if place in book.positions else ZERO
+    if now != found.ours:
+        text = f"our {found.subject} moved to {now:f} since {found.break_id} was looked at; look again, then settle"
+        return Denial(Reason.NOT_READY, text)
+    gone = found.ours - found.theirs
+    if not found.subject.startswith(CASH) and gone > ZERO and book.shares_free(*place) < gone:
+        text = (
+            f"open orders sell {found.subject} shares that would be gone; "
+            f"run `jumun cancel-all --symbol {found.subject}`, then settle"
+        )
+        return Denial(Reason.SHARES, text)
+    return None
 
 
 def correction_rows(found: Break, draft: Draft) -> tuple[LedgerRow, ...] | Denial:

@@ -10,7 +10,7 @@ from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
 from jumun.rules.carry import lives_on, next_open_ns
-from jumun.rules.decide_modify import adopt_successor, settle_modify
+from jumun.rules.decide_modify import adopt_successor, follow_quantity, settle_modify
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
@@ -25,14 +25,15 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)
         if order is None:
-            if not _hear_successor(report, history, draft):
-                unmapped.append(report)
+            unmapped.append(report)
             continue
         if order.modify_unknown_ns is not None:
             # First: what the list says of the order is to be read by the terms that are in force.
             settle_modify(order, report, history, command.visible_after_ns, draft)
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
         _contradiction(order, report, command, draft)
+    unmapped = _hear_successors(unmapped, history, draft)
+    _follow_quantities(history, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
         assert order is not None
@@ -43,16 +44,27 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
     return draft.decision()
 
 
-def _hear_successor(report: OrderReport, history: OrderHistory, draft: Draft) -> bool:
-    """A number that took over the rest of one of ours is ours: its modify took effect (F-49)."""
-    if report.replaces is None:
-        return False
-    order = draft.by_ref(report.account_id, report.replaces)
-    if order is None:
-        return False
-    adopt_successor(order, report, "found in a complete history", draft)
-    hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
-    return True
+def _hear_successors(unmapped: list[OrderReport], history: OrderHistory, draft: Draft) -> list[OrderReport]:
+    """Numbers that took over the rest of one of ours are ours: a modify took effect (F-49). Chains too."""
+    found = True
+    while found:
+        found = False
+        for report in unmapped:
+            parent = report.replaces and draft.by_ref(report.account_id, report.replaces)
+            if parent:
+                adopt_successor(parent, report, "found in a complete history", draft)
+                hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
+                unmapped = [other for other in unmapped if other is not report]
+                found = True
+                break
+    return unmapped
+
+
+def _follow_quantities(history: OrderHistory, draft: Draft) -> None:
+    for report in history.orders:
+        order = draft.by_ref(report.account_id, report.ref)
+        if order is not None and len(order.refs) > 1:
+            follow_quantity(order, report, "a complete history", draft)
 
 
 def _of_this_day(order: Order, history: OrderHistory) -> bool:

@@ -28,7 +28,7 @@ from jumun.model.reports import (
 )
 from jumun.rules.book import is_idle
 from jumun.rules.checks import Reserve, check_change
-from jumun.rules.decide_submit import order_as_intent
+from jumun.rules.decide_submit import ask_risk, order_as_intent
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.order_kinds import PRICED
 from jumun.rules.policy import Denial
@@ -106,12 +106,26 @@ def decide_modify_conclusion(command: ConcludeModify, draft: Draft) -> Decision:
 
 
 def adopt_successor(order: Order, report: OrderReport, evidence: str, draft: Draft) -> Order:
-    """The broker shows a number that took over the rest of one of ours: the modify took effect (F-49)."""
-    earlier = order.qty_filled
-    qty = min(earlier + report.qty, order.qty) if report.qty else order.qty
-    if order.modify_to is not None:
-        qty = order.modify_to.qty
-    return _modified(order, Terms(qty=qty, price=report.price), report.ref, evidence, report.raw, draft)
+    """The broker shows a number that took over the rest of one of ours: the modify took effect (F-49).
+
+    A change that somebody else made is taken over with its price. Its quantity is not lowered yet: what the
+    number before it filled may be told later, and a rest that still works must not look filled.
+    """
+    qty = order.qty if order.modify_to is None else order.modify_to.qty
+    raw = None if order.modify_to is None else order.modify_to.price_raw
+    terms = Terms(qty=qty, price=report.price, price_raw=raw)
+    return _modified(order, terms, report.ref, evidence, report.raw, draft)
+
+
+def follow_quantity(order: Order, report: OrderReport, evidence: str, draft: Draft) -> None:
+    """A complete list tells what every number filled, and so how much is left under the newest one (I-44)."""
+    if order.modify_to is not None or len(order.refs) < 2 or report.ref != order.newest_ref:
+        return
+    earlier = order.qty_filled - order.tally(report.ref).qty
+    if order.status.is_final or earlier + report.qty >= order.qty:
+        return
+    terms = Terms(qty=earlier + report.qty, price=order.price, price_raw=order.price_raw)
+    _modified(order, terms, report.ref, evidence, report.raw, draft)
 
 
 def settle_modify(
@@ -196,7 +210,10 @@ def _wanted(
         return Denial(error.reason, str(error))
     if isinstance(reserve, Denial):
         return reserve
-    return Terms(qty=qty, price=valid.price), asked_price, reserve
+    refused = ask_risk(intent, draft)
+    if refused is not None:
+        return refused
+    return Terms(qty=qty, price=valid.price, price_raw=asked_price), asked_price, reserve
 
 
 def _cannot(order: Order, draft: Draft) -> Denial | None:
@@ -226,6 +243,9 @@ def _bad_change(command: ModifyOrder, order: Order) -> Denial | None:
         return Denial(Reason.PRICE_NOT_ALLOWED, text)
     if command.qty is None:
         return None
+    if not command.qty.is_finite() or command.qty <= ZERO:
+        text = f"quantity {command.qty} must be above zero; to end the order, cancel it"
+        return Denial(Reason.QTY_NOT_POSITIVE, text)
     if command.qty > order.qty:
         text = (
             f"a modify never enlarges an order ({order.qty:f} to {command.qty:f}); "
@@ -286,7 +306,7 @@ def _modified(order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: st
         OrderModified(
             order_id=order.order_id,
             terms=replace(terms, qty=qty),
-            price_raw=order.price_raw if terms.price == order.price else terms.price,
+            price_raw=_asked_price(order, terms),
             ref=ref,
             reserve_price=reserve.price,
             reserve_cost=reserve.cost,
@@ -295,3 +315,10 @@ def _modified(order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: st
             raw=raw,
         )
     )
+
+
+def _asked_price(order: Order, terms: Terms) -> Decimal | None:
+    """What somebody asked for; where the broker alone knows of the change, what it says."""
+    if terms.price_raw is not None:
+        return terms.price_raw
+    return order.price_raw if terms.price == order.price else terms.price

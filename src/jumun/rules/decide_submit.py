@@ -24,7 +24,7 @@ from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, NotSent, Rejected, SubmitRequest, Unknown
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.book import Book, PositionKey, Shape, is_waiting, shape_of
-from jumun.rules.carry import rest_until_next_session
+from jumun.rules.carry import rest_until_next_session, try_again_soon
 from jumun.rules.checks import Reserve, check, check_change
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import flag, stop
@@ -43,6 +43,7 @@ from jumun.rules.sessions import NoCalendar, phase_at, session_on
 from jumun.rules.validation import Valid, validate
 
 ZERO: Final = Decimal(0)
+MISSING: Final = frozenset({Reason.NO_BASE_PRICE, Reason.NO_REFERENCE_PRICE, Reason.NO_TABLE})
 REGULAR_SESSION: Final = TradingSession.REGULAR
 
 
@@ -80,14 +81,14 @@ def decide_submit(command: SubmitOrder, draft: Draft) -> Decision:
     denial = _cannot_take(intent, draft)
     if denial is not None:
         return draft.decision(denial=denial)
-    denial = _ask_risk(intent, draft)
+    denial = ask_risk(intent, draft)
     if denial is not None:
         draft.note(IntentDenied(intent=intent, reason=denial.reason, text=denial.text))
         return draft.decision(denial=denial)
     return _create(intent, key, draft)
 
 
-def _ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
+def ask_risk(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
     """The one place where a risk engine plugs in; whatever breaks inside it refuses the order (C-33)."""
     approve = draft.policy.approve
     if approve is None:
@@ -309,7 +310,12 @@ def _look_again(order: Order, draft: Draft) -> Reserve | None:
     if isinstance(looked, Reserve):
         return looked
     if order.is_carried and looked.reason is Reason.PRICE_OUTSIDE_BAND:
-        rest_until_next_session(order, looked.text, draft)
+        rest_until_next_session(order, looked.text, draft, later=True)
+    elif order.is_carried and looked.reason in MISSING:
+        try_again_soon(order, looked.text, draft)
+    elif order.triggered_ns is not None and looked.reason is Reason.NO_REFERENCE_PRICE:
+        # The price was seen, which is why it goes; what it was valued at when it came is reserved.
+        return Reserve(price=order.reserve_price, cost=order.reserve_cost)
     else:
         _never_sent(order, looked.reason, looked.text, draft)
     return None

@@ -73,7 +73,6 @@ def _expire(order: Order, draft: Draft) -> None:
 
 def _queue_end_ns(order: Order, limits: Limits) -> int | None:
     """The longest wait in the queue; an order of several days waits for its session instead."""
-    if order.is_carried:
+    if order.is_carried or order.triggered_ns is not None:
         return None
-    since_ns = order.triggered_ns or order.created_ns
-    return since_ns + limits.priority_timeout_s * SECOND_NS
+    return order.created_ns + limits.priority_timeout_s * SECOND_NS

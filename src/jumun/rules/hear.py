@@ -30,6 +30,7 @@ from jumun.rules.carry import lives_on, rest_until_next_session
 from jumun.rules.decide_costs import changes, costs_due, hear_listed_costs, traded_by_number, watch_costs
 from jumun.rules.draft import Draft
 from jumun.rules.fills import Booking, Counted, Explained, Nothing, count_cumulative, count_notice
+from jumun.rules.halts import outranks
 from jumun.rules.ledger import rows_of_fill, rows_of_reversal
 from jumun.rules.order_kinds import PRICED
 from jumun.rules.order_machine import can
@@ -48,7 +49,7 @@ def hear_fill(order: Order, notice: FillNotice, draft: Draft) -> None:
         flag(order, Flag.DISPUTED, text, draft)
         draft.ask = True
         return
-    if notice.qty_cumulative is not None and _is_before_bust(order, notice.ts_event_ns):
+    if _is_before_bust(order, notice.ts_event_ns):
         draft.ask = True  # it may still count what was taken back since (I-19)
         return
     book_counted(order, count_notice(order, notice), notice.ref, notice.ts_event_ns, notice.raw, draft)
@@ -83,7 +84,9 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
             if can(order, OrderAccepted):
                 draft.add(OrderAccepted(order_id=order.order_id, ref=report.ref, raw=report.raw))
         case BrokerState.FILLED:
-            if order.qty_left and not order.status.is_final and order.modify_to is None:
+            if len(order.refs) > 1:
+                draft.ask = draft.ask or bool(order.qty_left)  # a complete list tells what is left of it
+            elif order.qty_left and not order.status.is_final and order.modify_to is None:
                 flag(order, Flag.DISPUTED, "the broker calls it filled but lists fewer shares", draft)
                 draft.ask = True
         case BrokerState.CANCELLED | BrokerState.EXPIRED:
@@ -203,7 +206,8 @@ def adopt_ref(order: Order, ref: BrokerRef, evidence: str, raw: str, draft: Draf
 def stop(text: str, draft: Draft) -> None:
     """The broker contradicts our books in a way that no order explains: no new orders (DESIGN 8, M-03)."""
     told = any(isinstance(event, TradingHalted) for event in draft.events)
-    if draft.book.halt is None and not told:
+    halted = draft.book.halt is not None and not outranks(Reason.BREAK, draft.book.halt.reason)
+    if not halted and not told:
         draft.note(TradingHalted(reason=Reason.BREAK, text=f"{text}; find the cause, then resume"))
 
 

@@ -148,6 +148,8 @@ def next_status(order: Order, event: AnyOrderEvent) -> OrderStatus:
     if status is None:
         if isinstance(event, FillBooked):
             complete = order.qty_filled + event.fill.qty >= order.qty
+            if not complete and order.status is ERROR and order.attempt_open and order.refs:
+                return ERROR  # a fill of an older number says nothing of the attempt that is unknown
             return (AFTER_LAST_FILL if complete else AFTER_PART_FILL)[order.status]
         if isinstance(event, FACTS):
             return order.status
@@ -233,6 +235,7 @@ def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:
             return replace(
                 order,
                 attempt_open=not event.resend,
+                resting=event.resend and bool(order.refs),
                 resends=order.resends + event.resend,
                 tries=0 if event.resend else order.tries,
                 retry_at_ns=event.until_ns,

@@ -323,7 +323,13 @@ class OrderEngine:
         return await self.desk.execute(AssignBreak(break_id=break_id, owner=owner, text=text))
 
     async def settle_break(self, break_id: str, by: UserId, text: str, correct: bool) -> Decision:
-        """End a break by a documented correction, or by an explanation of why it stands."""
+        """End a break by a documented correction, or by an explanation of why it stands.
+
+        A correction books only what still differs: the broker is looked at first, because the fill that was
+        missing may have come since. Raises BrokerUnavailable where that is not possible.
+        """
+        if correct:
+            await self.reconciler.study()
         return await self.desk.execute(SettleBreak(break_id=break_id, by=by, text=text, correct=correct))
 
     async def book_entry(self, account_id: AccountId, document: Document, by: UserId, text: str) -> Decision:
@@ -367,7 +373,7 @@ class OrderEngine:
         if halt.reason is Reason.TORN_JOURNAL:
             await self.journal.verify()
         await self.reconciler.study()
-        return await self.desk.execute(ResumeTrading(by=by, text=text))
+        return await self.desk.execute(ResumeTrading(by=by, text=text, halt_seq=halt.seq))
 
     async def hear_price(self, symbol: str, price: Decimal, source: str) -> None:
         """Let held stops look at a price. Most prices touch none, and cost nothing."""

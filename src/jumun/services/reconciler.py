@@ -159,7 +159,7 @@ class Reconciler:
             if is_session(venue, day, policy.sessions):
                 days[day.isoformat()] = None
         for order in self._desk.book.open.values():
-            if order.account_id == account_id and order.trade_date and order.attempt:
+            if order.account_id == account_id and order.trade_date and (order.attempt or order.refs):
                 days[order.trade_date] = None
         return sorted(days)
 

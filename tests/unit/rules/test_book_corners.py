@@ -206,10 +206,11 @@ def test_a_correction_says_that_it_is_one_on_the_trading_day_of_its_market() -> 
     assert (won.kind, won.amount, won.trade_date) == (LedgerKind.CORRECTION, 7, "2025-05-28")
     assert (dollars.kind, dollars.amount, dollars.trade_date) == (LedgerKind.CORRECTION, 5, "2025-05-27")
     off = Overrides(days=(DayOverride(venue=Venue.KRX, day=date(2025, 5, 28), closed=True),))
-    late = corrected(Bench(a_policy(sessions=off), now_ns=night), a_break("CASH:KRW", "1", "2"))
+    won_break = a_break("CASH:KRW", "100000000", "100000001")
+    late = corrected(Bench(a_policy(sessions=off), now_ns=night), won_break)
     assert late.trade_date == "2025-05-29"
     nobody_knows = Bench(now_ns=at("2099-01-05T10:00:00+09:00"))
-    assert corrected(nobody_knows, a_break("CASH:KRW", "1", "2")).trade_date == ""
+    assert corrected(nobody_knows, won_break).trade_date == ""
 
 
 @pytest.mark.req("I-29", "I-53")

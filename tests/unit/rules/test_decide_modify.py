@@ -65,7 +65,7 @@ def test_a_modify_is_written_down_with_its_exact_request_before_it_leaves() -> N
     assert (request.ref, request.qty, request.qty_left, request.price) == (a_ref(1), 8, 4, 69_000)
     assert (request.qty_left_before, request.price_before) == (6, 70_000)
     now = bench.order(order)
-    assert (now.modify_open, now.modify_to) == (True, Terms(qty=D(8), price=D(69_000)))
+    assert (now.modify_open, now.modify_to) == (True, Terms(qty=D(8), price=D(69_000), price_raw=D(69_000)))
     assert (now.qty, now.price, now.status) == (10, 70_000, S.PART_FILLED), (
         "old terms until the end is proven"
     )

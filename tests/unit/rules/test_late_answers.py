@@ -22,7 +22,7 @@ def test_the_late_answer_to_one_modify_does_not_confirm_the_next() -> None:
     answer = ModifyAccepted(ref=a_ref(2), raw="the answer to the first")
     bench.do(ConcludeModify(order_id=order.order_id, number=1, outcome=answer))
     assert bench.order(order) == waiting
-    assert waiting.modify_to == Terms(qty=order.qty, price=Decimal(69_800))
+    assert waiting.modify_to == Terms(qty=order.qty, price=Decimal(69_800), price_raw=Decimal(69_800))
     assert waiting.reserve_price == Decimal(70_200), "the larger one counts until the second has ended"
     bench.do(ConcludeModify(order_id=order.order_id, number=2, outcome=ModifyAccepted(ref=a_ref(3), raw="2")))
     assert bench.order(order).price == Decimal(69_800)

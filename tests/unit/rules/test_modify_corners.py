@@ -194,7 +194,7 @@ def test_a_modify_answered_with_another_orders_number_is_unknown() -> None:
     [event] = bench.last.events
     assert isinstance(event, ModifyAnswered)
     assert (event.outcome, event.raw, bench.last.ask) == ("unknown", "crossed", True)
-    assert (now.modify_to, now.modify_open) == (Terms(qty=D(10), price=D(69_000)), False)
+    assert (now.modify_to, now.modify_open) == (Terms(qty=D(10), price=D(69_000), price_raw=D(69_000)), False)
 
 
 @pytest.mark.req("I-44", "I-03")
@@ -231,7 +231,7 @@ def test_a_refusal_after_the_outcome_was_given_up_leaves_it_to_the_list() -> Non
     bench.conclude_modify(order, Unknown(text="no reply"))
     now = bench.conclude_modify(order, ModifyRefused(code="1", text="no", raw=""))
     assert bench.last.events == ()
-    assert now.modify_to == Terms(qty=D(10), price=D(69_000))
+    assert now.modify_to == Terms(qty=D(10), price=D(69_000), price_raw=D(69_000))
 
 
 @pytest.mark.req("S002-37", "F-35")

@@ -120,7 +120,12 @@ def test_the_next_opening_is_after_now_and_by_the_operators_calendar() -> None:
     order = an_order(tif=TimeInForce.GTC)
     opening = at("2025-05-28T09:00:00+09:00")
     assert next_open_ns(order, opening - 1, Overrides()) == opening
-    assert next_open_ns(order, opening, Overrides()) == at("2025-05-29T09:00:00+09:00")
+    assert next_open_ns(order, opening, Overrides()) == opening, "what is left of a day counts"
+    assert next_open_ns(order, opening, Overrides(), later=True) == at("2025-05-29T09:00:00+09:00")
+    had = replace(order, refs=(a_ref(1, "2025-05-28"),))
+    assert next_open_ns(had, opening, Overrides()) == at("2025-05-29T09:00:00+09:00")
+    nxt = replace(order, venue=Venue.NXT)
+    assert next_open_ns(nxt, opening, Overrides()) == at("2025-05-28T09:00:30+09:00"), "NXT opens later"
     saturday = at("2025-05-31T10:00:00+09:00")
     assert next_open_ns(order, saturday, Overrides()) == at("2025-06-02T09:00:00+09:00")
     assert next_open_ns(order, EVENING, closed(TOMORROW)) == at("2025-05-29T09:00:00+09:00")
@@ -199,7 +204,7 @@ def test_a_triggered_stop_is_reserved_at_the_worst_price_of_the_moment_it_leaves
 
 
 @pytest.mark.req("F-58", "I-53")
-def test_a_carried_order_without_costs_for_the_new_day_ends_and_says_that_nothing_is_at_the_broker() -> None:
+def test_a_carried_order_without_costs_for_the_new_day_waits_for_the_table() -> None:
     today_only = replace(KIS_BANKIS, valid_to=date.fromisoformat(TODAY))
     bench = Bench(a_policy(cost_plans={"kis": today_only, "kis-us": KIS_US}))
     order = bench.working(an_intent(**GTC))
@@ -207,9 +212,9 @@ def test_a_carried_order_without_costs_for_the_new_day_ends_and_says_that_nothin
     bench.study(a_report(order, state=BrokerState.EXPIRED))
     bench.now_ns = at("2025-05-28T09:01:00+09:00")
     bench.do(SendNext(order_id=order.order_id))
-    [end] = ends(bench)
-    assert (end.reason, end.evidence) == (Reason.NO_TABLE, "nothing of it is at the broker")
-    assert TODAY in end.text
+    waiting = bench.order(order)
+    assert (ends(bench), waiting.resting, waiting.attempt) == ([], True, 1)
+    assert waiting.retry_at_ns == bench.now_ns + 60_000_000_000
 
 
 def test_an_order_as_an_intent_is_what_it_would_be_asked_for_now() -> None:
