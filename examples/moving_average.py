@@ -22,6 +22,7 @@ from jumun import OrderEngine, OrderQueue, PositionManager
 SYMBOL = "005930"
 FAST, SLOW = 5, 20  # prices
 SHARES = 10
+PRICES, PRICES_MAX = 400, 100_000
 
 
 class Crossing:
@@ -92,6 +93,17 @@ async def main(folder: Path, prices: int) -> None:
     await engine.stop()
 
 
+def asked(arguments: list[str]) -> int:
+    """Return how many prices to trade; ends the program with a sentence where that is no number of them."""
+    if not arguments:
+        return PRICES
+    if len(arguments) > 1 or not arguments[0].isdecimal() or not 0 < int(arguments[0][:9]) <= PRICES_MAX:
+        given = " ".join(arguments)[:80]
+        sys.exit(f"{given!r} is no number of prices; give one between 1 and {PRICES_MAX}, or nothing")
+    return int(arguments[0][:9])
+
+
 if __name__ == "__main__":
+    wanted = asked(sys.argv[1:])
     with tempfile.TemporaryDirectory() as place:
-        asyncio.run(main(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 400))
+        asyncio.run(main(Path(place), wanted))

@@ -78,7 +78,7 @@ def test_what_is_held_is_told_by_strategy_beside_the_broker_and_in_one_currency(
     unknown = told(rig, "portfolio")
     assert unknown["equity"] is None
     assert "no rate" in unknown["reason"]
-    at = "2026-11-20T15:30+09:00"
+    at = "2025-11-20T15:30+09:00"
     known = told(rig, "portfolio", "--rate", f"USD=1390.5@{at}")
     won, dollars = known["by_currency"]["KRW"], known["by_currency"]["USD"]
     assert D(known["equity"]) == D(won["equity"]) + D(dollars["equity"]) * D("1390.5")
@@ -87,14 +87,23 @@ def test_what_is_held_is_told_by_strategy_beside_the_broker_and_in_one_currency(
             "currency": "USD",
             "base": "KRW",
             "rate": "1390.5",
-            "ts_ns": 1_795_156_200_000_000_000,
+            "ts_ns": 1_763_620_200_000_000_000,
             "source": "--rate",
         }
     ]
-    assert "1 USD is 1390.5 KRW, at 2026-11-20 06:30:00 UTC" in (
+    assert "1 USD is 1390.5 KRW, at 2025-11-20 06:30:00 UTC" in (
         rig.jumun("portfolio", "--rate", f"USD=1390.5@{at}").stdout
     )
-    for wrong in ("USD", "USD=", "USD=0", "USD=1390.5@", "USD=1390.5@soon", "EUR=5", "KRW=1"):
+    for wrong in (
+        "USD",
+        "USD=",
+        "USD=0",
+        "USD=1390.5@",
+        "USD=1390.5@soon",
+        "USD=1@2999-01-01T00:00Z",
+        "EUR=5",
+        "KRW=1",
+    ):
         refused = rig.jumun("portfolio", "--rate", wrong)
         assert refused.returncode == 1, wrong
         assert len(refused.stderr.splitlines()) == 1

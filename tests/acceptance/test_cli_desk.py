@@ -78,6 +78,31 @@ def test_a_position_is_closed_by_one_order_however_often_it_is_asked_for(service
     assert held["qty"] == "0"
 
 
+@pytest.mark.req("S000-21", "I-34")
+def test_closing_says_how_many_shares_another_open_order_keeps(service: Rig) -> None:
+    service.jumun("buy", "005930", "10", "--price", "70000", "--id", "in")
+    wait_status(service, "in", "FILLED")
+    service.jumun("sell", "005930", "4", "--price", "75000", "--id", "high")
+    wait_status(service, "high", "ACCEPTED")
+    closed = service.jumun("close", "005930")
+    assert closed.returncode == 0, closed.stderr
+    assert "4 shares of 005930 are left out: an open order has them" in closed.stdout
+
+
+def test_screens_name_what_is_not_there_and_a_resume_that_fails_exits_1(service: Rig) -> None:
+    empty = service.jumun("stats")
+    assert (empty.returncode, empty.stdout) == (1, "")
+    assert "no order on trading day" in empty.stderr
+    nobody = service.jumun("alarms", "--account", "NOPE")
+    assert (nobody.returncode, nobody.stderr.startswith("UNKNOWN_ACCOUNT: ")) == (1, True)
+    assert service.jumun("breaks").stdout.splitlines()[0] == "No open break."
+    service.jumun("buy", "005930", "10", "--price", "70000", "--id", "mine")
+    wait_status(service, "mine", "FILLED")
+    known = service.jumun("settle", "mine", "--by", "demo", "--because", "looked")
+    assert known.returncode == 1
+    assert "UNKNOWN_ORDER" not in known.stderr, "an own id names the order"
+
+
 def test_a_stop_waits_at_the_desk_until_the_market_trades_at_its_price(rig: Rig) -> None:
     rig.settings |= {"OMS_EXCHANGE": "", "OMS_SIM_PACE": "500"}
     rig.start_service()
@@ -134,6 +159,8 @@ def test_a_documented_entry_is_booked_once_and_a_difference_with_the_broker_is_a
     [difference] = found
     assert (difference["subject"], difference["difference"], difference["owner"]) == ("CASH:KRW", "-3060", "")
     assert service.jumun("breaks").returncode == 1
+    refused = service.jumun("resume", "it will be fine", "--by", "kim")
+    assert (refused.returncode, refused.stderr.startswith("UNSETTLED_BREAK: ")) == (1, True)
     assert service.jumun("buy", "005930", "1", "--price", "70000").stderr.startswith("HALTED: ")
     name = difference["break_id"]
     assigned = told(service, "breaks", "assign", name, "--to", "홍길동", "--why", "asked the broker")[

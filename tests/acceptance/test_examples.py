@@ -51,6 +51,21 @@ def test_a_moving_average_trades_and_ends_flat(tmp_path: Path) -> None:
     assert lines[-1] == "shares left: 0"
 
 
+def test_an_example_refuses_what_is_no_number_of_prices_with_one_sentence(tmp_path: Path) -> None:
+    for wrong in ("many", "0", "-5", "1e3", "9" * 30):
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / "moving_average.py"), wrong],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            timeout=READY_S,
+            check=False,
+        )
+        assert done.returncode == 1, wrong
+        [sentence] = done.stderr.splitlines()
+        assert "give one between 1 and" in sentence
+
+
 def test_every_example_is_named_in_the_readme_and_run_here() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     this = Path(__file__).read_text(encoding="utf-8")

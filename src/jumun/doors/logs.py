@@ -33,22 +33,29 @@ def configure(level: str = "warn", form: str = "", output: str = "stderr") -> No
         if console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    steps: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_secrets,
+        shorten,
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            mask_secrets,
-            shorten,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*steps, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
-    # Libraries that use the standard library's logging: their warnings, in the same place.
-    logging.basicConfig(stream=stream, level=max(LEVELS[level], logging.WARNING), force=True)
+    # Libraries that use the standard library's logging: their warnings, in the same place and form.
+    theirs = logging.StreamHandler(stream)
+    theirs.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *steps],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[theirs], level=max(LEVELS[level], logging.WARNING), force=True)
 
 
 def mask_secrets(_: object, __: str, event: Event) -> Event:

@@ -156,10 +156,24 @@ def _contradiction(order: Order, report: OrderReport, command: StudyHistory, dra
             f"the broker lists {report.qty_filled:f} shares filled under {report.ref.number}, our books more"
         )
         flag(order, Flag.DISPUTED, text, draft)
+    if report.state is BrokerState.WORKING and report.ref == order.newest_ref and order.modify_to is None:
+        _other_terms(order, report, draft)
     ended = order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
     if ended and report.state is BrokerState.WORKING and report.ref == order.newest_ref:
         text = f"it ended as {order.status} but the broker still lists it as working"
         flag(order, Flag.DISPUTED, text, draft)
+
+
+def _other_terms(order: Order, report: OrderReport, draft: Draft) -> None:
+    """The broker works it at a price, or for shares, that nobody here asked for: no new orders (M-03)."""
+    once = len(order.refs) == 1 and not order.modify_count and order.attempt_qty is not None
+    same_qty = not once or report.qty == order.attempt_qty
+    if (report.price == order.price and same_qty) or Flag.FOREIGN in order.flags or order.status.is_final:
+        return
+    if Flag.DISPUTED not in order.flags:
+        text = f"{report.ref.number} works for {report.qty:f} at {report.price} at the broker"
+        stop(text, draft)
+        flag(order, Flag.DISPUTED, f"{text}, here for {order.qty:f} at {order.price}", draft)
 
 
 def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:

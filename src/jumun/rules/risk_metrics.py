@@ -164,7 +164,8 @@ def drawdown(days: Sequence[DayValue]) -> Drawdown:
     A unit is what neither deposits nor withdrawals move: each day's return is its result over the equity
     of the day before and what came in on the day.
     """
-    missing = Figure(None, f"{len(days)} days of equity and 2 are needed; come back tomorrow")
+    many = "1 day" if len(days) == 1 else f"{len(days)} days"
+    missing = Figure(None, f"{many} of equity and 2 are needed; come back tomorrow")
     if len(days) < 2:  # a fall needs a before and an after
         return Drawdown(worst=missing, now=missing)
     unit = peak = ONE

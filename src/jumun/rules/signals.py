@@ -86,10 +86,11 @@ def intent_of(signal: TradingSignal, user_id: UserId) -> ApprovedOrderIntent:
     )
 
 
-def market_data_from(data: Mapping[str, object]) -> tuple[str, Decimal]:
-    """Return symbol and price of a `market_data_received` event (S000-65); raises BadInput naming the field.
+def market_data_from(data: Mapping[str, object]) -> tuple[str, Decimal, int | None]:
+    """Return symbol, price and instant of a `market_data_received` event (S000-65), UTC nanoseconds.
 
-    `price`, else `close`, is the newest trade; the fields may stand in a mapping under `data`.
+    `price`, else `close`, is the newest trade; `timestamp`, else `ts`, says when it was, and None that nobody
+    said. The fields may stand in a mapping under `data`. Raises BadInput naming the field.
     """
     inner = data.get("data", data)
     if not isinstance(inner, Mapping):
@@ -97,7 +98,8 @@ def market_data_from(data: Mapping[str, object]) -> tuple[str, Decimal]:
     price = _number(inner.get("price", inner.get("close")), "price")
     if not price.is_finite() or price <= 0:
         raise BadInput(f"price {price} is no price; give one above zero", reason=Reason.BAD_NUMBER)
-    return _text(inner, "symbol"), price
+    when = inner.get("timestamp", inner.get("ts"))
+    return _text(inner, "symbol"), price, None if when is None else instant_ns(when, "timestamp")
 
 
 def instant_ns(value: object, field: str) -> int:

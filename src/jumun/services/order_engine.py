@@ -65,6 +65,7 @@ OF_AN_ORDER: Final = (FillNotice, OrderReport, TradeBust, CostReport)  # they na
 TICK_S: Final = 1.0  # the longest time between two looks at the clock
 TICK_MIN_S: Final = 0.005  # and the shortest
 NS: Final = 1_000_000_000
+LOOK_NEW_NS: Final = 2 * NS  # a look at the broker this young need not be repeated: questions are rationed
 
 log = structlog.get_logger()
 
@@ -328,7 +329,8 @@ class OrderEngine:
         A correction books only what still differs: the broker is looked at first, because the fill that was
         missing may have come since. Raises BrokerUnavailable where that is not possible.
         """
-        if correct:
+        studied_ns = self.reconciler.studied_ns
+        if correct and (studied_ns is None or self.clock.monotonic_ns() - studied_ns > LOOK_NEW_NS):
             await self.reconciler.study()
         return await self.desk.execute(SettleBreak(break_id=break_id, by=by, text=text, correct=correct))
 
@@ -375,20 +377,23 @@ class OrderEngine:
         await self.reconciler.study()
         return await self.desk.execute(ResumeTrading(by=by, text=text, halt_seq=halt.seq))
 
-    async def hear_price(self, symbol: str, price: Decimal, source: str) -> None:
-        """Let held stops look at a price. Most prices touch none, and cost nothing."""
+    async def hear_price(self, symbol: str, price: Decimal, source: str, ts_ns: int | None = None) -> None:
+        """Let held stops look at a price. Most prices touch none, and cost nothing.
+
+        A price of `ts_ns` triggers no stop that is younger; without an instant it is taken as of now.
+        """
         if not price.is_finite() or price <= 0:
             raise BadInput(f"the price {price} of {symbol} from {source} is no price; give one above zero")
         if self.desk.book.stops.touched(symbol, price):
-            await self.desk.execute(HearPrice(symbol=symbol, price=price, source=source))
+            await self.desk.execute(HearPrice(symbol=symbol, price=price, source=source, ts_ns=ts_ns))
 
     async def handle_market_data(self, event_data: Mapping[str, object]) -> Decision:
         """Take a `market_data_received` event of specification 000: stops look, positions are valued.
 
         Raises BadInput for a payload without `symbol` and `price` (or `close`), or with an odd number.
         """
-        symbol, price = market_data_from(event_data)
-        await self.hear_price(symbol, price, "market_data_received")
+        symbol, price, ts_ns = market_data_from(event_data)
+        await self.hear_price(symbol, price, "market_data_received", ts_ns)
         return await self.record_marks({symbol: price}, "market_data_received")
 
     async def record_marks(self, marks: dict[str, object], source: str) -> Decision:

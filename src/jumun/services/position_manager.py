@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jumun.services.order_engine import OrderEngine
 
 OPERATOR: Final = UserId("operator")
-NO_HISTORY: Final = "no price history is connected; give PositionManager a PriceHistory"
+NO_HISTORY: Final = "no price history is connected; name a folder of daily closes in OMS_PRICE_HISTORY"
 NO_RATE: Final = "more than one currency and no rate between them; give the rates with their time"
 
 

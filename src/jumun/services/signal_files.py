@@ -6,12 +6,13 @@ same order (I-08), so a file that was half done is simply run again.
 """
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import msgspec
 
@@ -22,7 +23,11 @@ from jumun.rules.signals import FIELDS, signal_from
 
 LINE_MAX: Final = 65_536  # characters; a longer line is no signal
 LINES_MAX: Final = 1_000_000  # of one file
+BYTES_MAX: Final = 256 * 1024 * 1024  # of one file: it is read whole before the first order
+LINE_ENDS: Final = (b"\n", b"\r")
+NEEDED: Final = FIELDS - {"price", "stop_price", "time_in_force", "leg"}  # columns that every CSV has
 SUFFIXES: Final = (".jsonl", ".csv")
+WRITING: Final = (".part", ".tmp")  # how many programs name what they have not finished
 RESULTS: Final = ".results.jsonl"
 DONE: Final = "done"
 REFUSED: Final = "refused"
@@ -61,6 +66,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Send = Callable[[TradingSignal], Sent]
+Shape = tuple[int, int, int]  # inode, size, time of change: another one is another file
 
 
 def run_file(path: Path, send: Send) -> Iterator[Line]:
@@ -69,52 +75,66 @@ def run_file(path: Path, send: Send) -> Iterator[Line]:
     Raises BadInput for a file that is no list of signals, before anything is sent of it. Raises OmsError with
     a reason of UNDECIDED, naming the line, when the service cannot decide now: run the file again.
     """
-    with opened(path) as stream:
-        for number, given in _lines(path, stream):
-            try:
-                if isinstance(given, BadInput):
-                    raise given
-                signal = signal_from(given)
-            except OmsError as error:
-                yield Line(line=number, signal="", sent=Sent(reason=error.code, text=str(error)))
-                continue
-            named = f"{signal.side} {signal.quantity:f} {signal.symbol}"
-            try:
-                sent = send(signal)
-            except OmsError as error:
-                if error.reason in UNDECIDED:
-                    raise OmsError(
-                        f"{path.name} stopped at line {number}: {error}; then run the file again: what was "
-                        "sent makes no second order",
-                        reason=error.reason,
-                    ) from error
-                sent = Sent(reason=error.code, text=str(error))
-            yield Line(line=number, signal=named, sent=sent)
+    yield from _run(path, read(path)[0], send)
 
 
-def opened(path: Path) -> TextIO:
-    """Open a file of signals; raises BadInput with what to do."""
+def read(path: Path) -> tuple[bytes, Shape]:
+    """Return a file's bytes and the shape that it had before they were read; BadInput says what to do."""
     if path.suffix not in SUFFIXES:
         raise BadInput(f"{path.name} is no file of signals; give one that ends in {' or '.join(SUFFIXES)}")
     try:
-        return path.open(encoding="utf-8-sig", errors="strict", newline="")
+        with path.open("rb") as source:
+            shape = _shape(os.fstat(source.fileno()))
+            held = source.read(BYTES_MAX + 1)
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}); make it a readable file") from error
+    if len(held) > BYTES_MAX:
+        raise BadInput(f"{path.name} is over {BYTES_MAX} bytes; split it")
+    return held, shape
 
 
-def _lines(path: Path, stream: TextIO) -> Iterator[tuple[int, dict[str, object] | BadInput]]:
-    header: list[str] | None = None
-    for number in range(1, LINES_MAX + 2):
+def _run(path: Path, held: bytes, send: Send) -> Iterator[Line]:
+    text = _checked_text(path, held)
+    for number, given in _lines(path, text):
         try:
-            text = stream.readline(LINE_MAX + 1)
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path.name} line {number} is no UTF-8 text; save it as UTF-8") from error
-        if not text:
-            return
-        if len(text) > LINE_MAX or number > LINES_MAX:
+            if isinstance(given, BadInput):
+                raise given
+            signal = signal_from(given)
+        except OmsError as error:
+            yield Line(line=number, signal="", sent=Sent(reason=error.code, text=str(error)))
+            continue
+        named = f"{signal.side} {signal.quantity:f} {signal.symbol}"
+        try:
+            sent = send(signal)
+        except OmsError as error:
+            if error.reason in UNDECIDED:
+                raise OmsError(
+                    f"{path.name} stopped at line {number}: {error}; then run the file again: what was "
+                    "sent makes no second order",
+                    reason=error.reason,
+                ) from error
+            sent = Sent(reason=error.code, text=str(error))
+        yield Line(line=number, signal=named, sent=sent)
+
+
+def _checked_text(path: Path, held: bytes) -> str:
+    """Refuse the whole file now: half-way through, orders would be made that no result names."""
+    try:
+        text = held.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = held.count(b"\n", 0, error.start) + 1
+        raise BadInput(f"{path.name} line {number} is no UTF-8 text; save it as UTF-8") from error
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > LINE_MAX or number > LINES_MAX:
             raise BadInput(
                 f"{path.name} is over {LINES_MAX} lines, or line {number} over {LINE_MAX} letters; split it"
             )
+    return text
+
+
+def _lines(path: Path, whole: str) -> Iterator[tuple[int, dict[str, object] | BadInput]]:
+    header: list[str] | None = None
+    for number, text in enumerate(io.StringIO(whole, newline=""), start=1):
         if not text.strip():
             continue
         if path.suffix == ".jsonl":
@@ -159,6 +179,9 @@ def _header(path: Path, text: str) -> list[str]:
             f"{path.name} line 1 does not name the columns of signals; use each at most once of "
             f"{', '.join(sorted(FIELDS))}"
         )
+    missing = sorted(NEEDED.difference(names))
+    if missing:
+        raise BadInput(f"{path.name} line 1 has no column {' and no column '.join(missing)}; add what is missing")
     return names
 
 
@@ -188,7 +211,9 @@ class Folder:
     """Files dropped into a folder, each run once and then moved to `done`, with what became of each line.
 
     The move is the mark, and it comes last: a crash before it runs the file again, which makes no second
-    order. A file that is still being written is left alone until it stayed the same between two looks.
+    order. A file that is still being written is left alone: until it stayed the same between two looks, and
+    until its last line has an end, because half a line may be an order of half the quantity. A file that
+    changed while it was run is not moved but run again.
     """
 
     def __init__(self, path: Path, send: Send) -> None:
@@ -197,7 +222,7 @@ class Folder:
             raise BadInput(f"{path} is no folder; make it, or name the one that signals are dropped into")
         self._path = path
         self._send = send
-        self._seen: dict[str, tuple[int, int]] = {}  # bounded by the files in the folder
+        self._seen: dict[str, Shape] = {}  # bounded by the files in the folder
 
     def look(self) -> list[tuple[str, list[Line]]]:
         """Run what is complete, oldest name first; return each file's name and lines.
@@ -205,38 +230,58 @@ class Folder:
         Raises as `run_file` does when the service cannot decide now; the file stays where it is.
         """
         done = []
-        for path in self._complete():
+        for path, shape in self._complete():
+            where = DONE
             try:
-                lines = list(run_file(path, self._send))
+                held, read_shape = read(path)
+                if read_shape != shape or not held.endswith(LINE_ENDS):
+                    continue  # still being written
+                lines = list(_run(path, held, self._send))
             except BadInput as error:
+                where = REFUSED
                 lines = [Line(line=0, signal="", sent=Sent(reason=error.code, text=str(error)))]
-                self._move(path, REFUSED, lines)
-            else:
-                self._move(path, DONE, lines)
+            self._move(path, shape, where, lines)
             self._seen.pop(path.name, None)
             done.append((path.name, lines))
         return done
 
-    def _complete(self) -> list[Path]:
-        now: dict[str, tuple[int, int]] = {}
+    def _complete(self) -> list[tuple[Path, Shape]]:
+        now: dict[str, Shape] = {}
         for entry in os.scandir(self._path):
-            if entry.name.startswith(".") or not entry.name.endswith(SUFFIXES) or not entry.is_file():
+            if entry.name.startswith(".") or entry.name.endswith(WRITING) or not entry.is_file():
                 continue
-            told = entry.stat()
-            now[entry.name] = (told.st_size, told.st_mtime_ns)
+            shape = _shape_at(Path(entry.path))
+            if shape is not None:
+                now[entry.name] = shape
         same = [name for name, shape in now.items() if self._seen.get(name) == shape]
         self._seen = now
-        return [self._path / name for name in sorted(same)]
+        return [(self._path / name, now[name]) for name in sorted(same)]
 
-    def _move(self, path: Path, where: str, lines: list[Line]) -> None:
+    def _move(self, path: Path, shape: Shape, where: str, lines: list[Line]) -> None:
         """Results first, then the file: where the file lies in `done`, its results lie beside it."""
         folder = self._path / where
         folder.mkdir(exist_ok=True)
         target = _free_name(folder, path.name)
-        write_results(Path(f"{target}{RESULTS}"), lines)
+        results = Path(f"{target}{RESULTS}")
+        write_results(results, lines)
+        if _shape_at(path) != shape:
+            results.unlink()  # it holds lines that were not read, or is another file: it is run again
+            return
         path.rename(target)
         _sync_folder(folder)
         _sync_folder(self._path)
+
+
+def _shape(told: os.stat_result) -> Shape:
+    return told.st_ino, told.st_size, told.st_mtime_ns
+
+
+def _shape_at(path: Path) -> Shape | None:
+    """The shape of the file at a path; None where it has gone."""
+    try:
+        return _shape(path.stat())
+    except FileNotFoundError:
+        return None
 
 
 def write_results(path: Path, lines: list[Line]) -> None:

@@ -2,11 +2,15 @@
 
 import io
 import json
+import logging
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import structlog
+from msgspec.structs import replace
 from rich.console import Console
 
 from jumun.doors import logs
@@ -14,7 +18,7 @@ from jumun.doors.cli import look, printing, story
 from jumun.model import events
 from jumun.model.errors import ConfigError
 from jumun.model.ids import OrderId
-from jumun.model.orders import Alarm, CostFigure, Flag, Order, OrderStatus, OrderType, Terms
+from jumun.model.orders import Alarm, CostFigure, Flag, Order, OrderStatus, OrderType, Side, Terms
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.services.views import book_view
@@ -337,3 +341,64 @@ def test_a_stop_and_an_alarm_of_an_order_are_shown_where_it_is_listed() -> None:
     assert look._price(order) == "STOP stop 66,000"
     assert look._why(order) == "stop held"
     assert look._why(an_order(alarms=(Alarm.ACK_DELAY,))) == "ACK_DELAY"
+
+
+@pytest.mark.parametrize("screen", [160], indirect=True)
+def test_the_story_of_a_stop_names_its_price_what_it_waits_for_and_what_was_seen(screen: io.StringIO) -> None:
+    stop = an_order(
+        side=Side.SELL,
+        order_type=OrderType.STOP,
+        price=None,
+        price_raw=None,
+        stop_price=Decimal(59_000),
+        stop_held=True,
+    )
+    seen = events.StopTriggered(order_id=stop.order_id, price=Decimal(58_600), source="a trade")
+    happened: list[events.AnyOrderEvent] = [events.OrderCreated(order_id=stop.order_id, order=stop), seen]
+    told = story.chapters([a_record(seq, event) for seq, event in enumerate(happened, 1)])
+    assert told[0].told.endswith(f"held until {stop.symbol} trades at 59000 or below")
+    assert told[1].told == "stop 59000, seen 58600 by a trade; it goes out now"
+    story.tell(stop, told, full=False)
+    assert "STOP market stop 59,000" in screen.getvalue()
+
+
+def test_the_story_of_a_change_shows_the_asked_price_beside_the_effective_one() -> None:
+    order = an_order()
+    asked = Terms(qty=Decimal(5), price=Decimal(50_000), price_raw=Decimal(50_010))
+    assert story._terms(asked) == "5 at 50000 (asked 50010)"
+    assert story._terms(replace(asked, price_raw=Decimal(50_000))) == "5 at 50000"
+    assert story._terms(replace(asked, price_raw=None)) == "5 at 50000"
+    fields = look.order_fields(replace(order, modify_to=asked))
+    assert fields["modify_to"] == {"quantity": 5, "price": 50_000, "price_raw": 50_010}
+
+
+@pytest.mark.parametrize(("columns", "width"), [("100", 100), ("", 160), ("wide", 160)])
+def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.setenv("COLUMNS", columns)
+    assert printing.out().width == width
+
+
+def test_a_librarys_warning_has_the_form_of_our_own_log_lines(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    path = tmp_path / "log"
+    for handler in before:
+        root.removeHandler(handler)  # else they would be closed
+    try:
+        logs.configure(output=str(path))
+        logging.getLogger("uvicorn.error").warning("Exceeded %s limit.", "concurrency")
+    finally:
+        for handler in list(root.handlers):
+            root.removeHandler(handler)
+            assert isinstance(handler, logging.StreamHandler)
+            handler.stream.close()
+        for handler in before:
+            root.addHandler(handler)
+        root.setLevel(level)
+        structlog.reset_defaults()
+    [line] = path.read_text(encoding="utf-8").splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"]) == ("Exceeded concurrency limit.", "warning")
+    assert told["logger"] == "uvicorn.error"
+    assert told["timestamp"].endswith("Z")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Console
 
-from jumun.doors.cli import account, breaks, holdings, printing, signals
+from jumun.doors.cli import account, breaks, figures, holdings, printing, signals
 from jumun.doors.grpc.gen import desk_pb2
 from jumun.model.instruments import Instrument, Market, Product, Venue
 from jumun.model.money import Currency
@@ -266,4 +266,41 @@ def test_a_signal_that_came_before_with_other_content_counts_as_refused() -> Non
     reply = desk_pb2.OrderReply(status="NEW", mismatch=True, order_id="a")
     assert signals._sent(reply).reason == "KEY_CONFLICT", (
         "a signal with other content did not do what it says"
+    )
+
+
+@pytest.mark.parametrize("screen", [160], indirect=True)
+def test_no_open_break_is_no_claim_that_the_books_agree(screen: io.StringIO) -> None:
+    line = {
+        "account_id": "A-1",
+        "subject": "CASH:KRW",
+        "ours": "94668113",
+        "theirs": "94667113",
+        "open": False,
+    }
+    breaks._tell_none([line, {**line, "subject": "005930", "ours": "7", "theirs": "5", "open": True}])
+    breaks._tell_none("A-1 cannot be compared with the broker now: it does not answer")
+    shown = "\n".join(lines_of(screen))
+    assert "agree with" not in shown
+    assert "A-1 CASH:KRW: ours 94,668,113, the broker's 94,667,113; not confirmed yet" in shown
+    assert "A-1 005930: ours 7, the broker's 5; an order on its way may explain it" in shown
+    assert "Whether the books agree is not known: A-1 cannot be compared" in shown
+
+
+@pytest.mark.parametrize("screen", [80], indirect=True)
+def test_where_nothing_is_held_nothing_is_at_risk_in_no_currency(screen: io.StringIO) -> None:
+    nothing = {**RISK, "currency": None, "value_at_risk_95": "0", "value_at_risk_95_parametric": "0"}
+    holdings.show(printing.out(), SUMMARY, nothing, [DAY], {})
+    shown = lines_of(screen)
+    assert "None" not in "\n".join(shown)
+    assert any(row.split()[-2:] == ["day)", "0"] for row in shown), shown
+    assert any("without dividends" in row for row in shown), "a day of fills is not a day's whole result"
+
+
+def test_a_day_without_figures_is_said_to_have_none_and_the_newest_that_has_is_named() -> None:
+    assert figures._no_figures("2026-11-21", "", [DAY]) == (
+        "no order on trading day 2026-11-21; the newest are of 2026-11-20: `jumun stats --date 2026-11-20`"
+    )
+    assert "of account A-1 on trading day 2026-11-21, and on none" in figures._no_figures(
+        "2026-11-21", "A-1", []
     )

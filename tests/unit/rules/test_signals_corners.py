@@ -61,7 +61,7 @@ def test_each_refusal_has_its_reason() -> None:
     ],
 )
 def test_market_data_gives_the_newest_trade(data: dict[str, object]) -> None:
-    assert market_data_from(data) == ("005930", D(70_000))
+    assert market_data_from(data) == ("005930", D(70_000), None)
 
 
 @pytest.mark.req("S000-65", "F-96", "I-53")
@@ -83,8 +83,10 @@ def test_market_data_without_a_price_or_a_symbol_is_refused(data: dict[str, obje
 
 
 def test_a_price_of_one_is_a_price() -> None:
-    assert market_data_from({"symbol": "A", "price": 1}) == ("A", D(1))
-    assert market_data_from({"symbol": "A", "price": D("0.5")}) == ("A", D("0.5"))
+    timed = {"symbol": "A", "price": 1, "timestamp": "2025-05-27T10:00:00+09:00"}
+    assert market_data_from(timed)[2] == 1_748_307_600_000_000_000
+    assert market_data_from({"symbol": "A", "price": 1}) == ("A", D(1), None)
+    assert market_data_from({"symbol": "A", "price": D("0.5")}) == ("A", D("0.5"), None)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_a_file_that_still_grows_is_left_alone(tmp_path: Path) -> None:
     path.write_text(jsonl(SIGNAL))
     assert folder.look() == []
     assert len(folder.look()) == 1
-    for name in (".a.jsonl", "b.jsonl.part", "notes.txt"):
+    for name in (".a.jsonl", "b.jsonl.part", "c.csv.tmp"):
         (tmp_path / name).write_text(jsonl(SIGNAL))
     assert settled(folder) == []
 
@@ -226,3 +226,65 @@ def test_a_file_that_is_no_list_is_moved_aside_and_does_not_block_the_others(tmp
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is no folder"):
         Folder(tmp_path / "gone", Desk())
+
+
+@pytest.mark.req("F-96")
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_last_line_without_its_end_waits_because_it_may_be_half_a_quantity(name: str, tmp_path: Path) -> None:
+    desk = Desk()
+    folder, path = Folder(tmp_path, desk), tmp_path / name
+    whole = f"{HEADER}\n{ROW}" if name == "a.csv" else jsonl(SIGNAL).rstrip()
+    path.write_text(whole)
+    assert settled(folder) == settled(folder) == []
+    path.write_text(f"{whole}\n")
+    assert len(settled(folder)) == len(desk.orders) == 1
+
+
+@pytest.mark.req("I-08", "F-96")
+def test_a_file_that_is_no_text_somewhere_makes_no_order_at_all(tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "a.jsonl"
+    rows = [{**SIGNAL, "leg": f"{leg}"} for leg in range(200)]
+    path.write_bytes(jsonl(*rows).encode() + b"\xff\n" + jsonl(SIGNAL).encode())
+    [(_, [line])] = settled(Folder(tmp_path, desk))
+    assert desk.asked == 0
+    assert "line 201 is no UTF-8" in line.sent.text
+
+
+@pytest.mark.req("I-08", "F-96")
+@pytest.mark.parametrize("how", ["appended", "replaced", "gone"])
+def test_a_file_that_changes_while_it_runs_is_read_on_and_not_moved_unread(how: str, tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "a.jsonl"
+    first, second = jsonl(SIGNAL), jsonl({**SIGNAL, "side": "SELL"})
+    path.write_text(first)
+
+    def send(signal: TradingSignal) -> Sent:
+        if not desk.orders:
+            (tmp_path / ".next").write_text(first + second if how == "appended" else second)
+            (tmp_path / ".next").rename(path)
+            if how == "gone":
+                path.unlink()
+        return desk(signal)
+
+    folder = Folder(tmp_path, send)
+    assert len(settled(folder)) == 1
+    assert list((tmp_path / "done").iterdir()) == []
+    assert len(settled(folder)) == (how != "gone")
+    assert len(desk.orders) == (1 if how == "gone" else 2)
+
+
+def test_a_file_of_another_kind_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    desk = Desk()
+    (tmp_path / "notes.txt").write_text(jsonl(SIGNAL))
+    [(name, [line])] = settled(Folder(tmp_path, desk))
+    assert (name, desk.asked) == ("notes.txt", 0)
+    assert "ends in .jsonl or .csv" in line.sent.text
+    assert (tmp_path / "refused" / "notes.txt").is_file()
+
+
+@pytest.mark.parametrize("column", ["symbol", "quantity", "account_id", "signal_ts"])
+def test_a_csv_without_a_column_is_refused_once_by_the_columns_name(column: str, tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "a.csv"
+    path.write_text(HEADER.replace(column, "leg") + f"\n{ROW}\n{ROW}\n")
+    with pytest.raises(BadInput, match=f"no column {column};"):
+        ran(path, desk)
+    assert desk.asked == 0

@@ -322,3 +322,32 @@ async def test_a_store_that_was_moved_away_takes_no_more_records(tmp_path: Path)
     with pytest.raises(StoreUnavailable, match="moved, deleted or exchanged"):
         await journal.append([an_entry(2)])
     await journal.close()
+
+
+@pytest.mark.req("I-26", "F-84")
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("ts_ns", 1),
+        ("type", "fill_booked"),
+        ("order_id", "another"),
+        ("order_id", None),
+        ("causation_id", "c"),
+        ("correlation_id", ""),
+    ],
+)
+def test_a_column_that_says_something_else_than_its_record_is_named(
+    column: str, value: object, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.db"
+    stock(path, [an_entry(seq) for seq in range(1, 6)])
+    assert verify_store(path) == 5
+    connection = apsw.Connection(str(path))
+    triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for (name,) in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute(f"UPDATE journal SET {column} = ? WHERE seq = 3", (value,))
+    connection.close()
+    with pytest.raises(TornJournal, match=f"record 3 .* is altered: its column {column}") as caught:
+        verify_store(path)
+    assert caught.value.record == 3

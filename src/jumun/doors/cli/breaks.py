@@ -1,27 +1,76 @@
 """breaks: where our books and the broker's differ, who takes care of it, and how it ended."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from jumun.doors.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from jumun.doors.cli.service import Connection
     from jumun.doors.grpc.gen import desk_pb2
+
+Told = dict[str, Any]  # an object of the service; numbers are text
 
 
 def listed(
     *, account: Annotated[str, Parameter(help="Only this account.")] = "", as_json: AsJson = False
 ) -> int:
-    """List the open breaks, oldest first, with age and owner. Exit 1 when there are any."""
+    """List the open breaks, oldest first, with age and owner. Exit 1 when there are any.
+
+    Where none is open, it says what differs at the broker all the same.
+    """
     from jumun.config import load
     from jumun.doors.cli import service
     from jumun.doors.grpc.gen import desk_pb2
 
+    settings = load().settings
     request = desk_pb2.BreaksRequest(account_id=account)
-    reply = service.ask(load().settings, "Breaks", request, desk_pb2.BreaksReply)
-    _tell(reply, as_json)
+    with service.connect(settings) as connection:
+        reply = connection.ask("Breaks", request, desk_pb2.BreaksReply)
+        if reply.breaks or as_json:
+            _tell(reply, as_json)
+        else:
+            names = [account] if account else [entry.account_id for entry in settings.accounts]
+            _tell_none(_differences(connection, names))
     return 1 if reply.breaks else 0
+
+
+def _differences(connection: "Connection", names: list[str]) -> "list[Told] | str":
+    """Return what the broker counts otherwise now, or why nobody knows."""
+    import json
+
+    from jumun.doors.grpc.gen import desk_pb2
+    from jumun.model.errors import OmsError
+
+    found: list[Told] = []
+    for account_id in names:
+        request = desk_pb2.BalanceRequest(account_id=account_id)
+        try:
+            view = json.loads(connection.ask("Balance", request, desk_pb2.JsonReply).json)
+        except OmsError as error:
+            return f"{account_id} cannot be compared with the broker now: {error}"
+        lines = [line for line in view["lines"] if line["ours"] != line["theirs"]]
+        found += [{**line, "account_id": account_id} for line in lines]
+    return found
+
+
+def _tell_none(found: "list[Told] | str") -> None:
+    """No break is open; that is no proof that the books agree."""
+    from jumun.doors.cli import printing
+
+    console = printing.out()
+    console.print("No open break.")
+    if isinstance(found, str):
+        console.print(f"Whether the books agree is not known: {found}", soft_wrap=True)
+        return
+    for line in found:
+        ours, theirs = _amount(line["subject"], line["ours"]), _amount(line["subject"], line["theirs"])
+        why = (
+            "an order on its way may explain it" if line["open"] else "not confirmed yet, or explained before"
+        )
+        what = f"{line['account_id']} {line['subject']}: ours {ours}, the broker's {theirs}; {why}."
+        console.print(what, soft_wrap=True)
 
 
 def assign(
@@ -74,7 +123,7 @@ def _tell(reply: "desk_pb2.BreaksReply", as_json: bool) -> None:
         return
     console = printing.out()
     if not reply.breaks:
-        console.print("No open break: the books agree with the broker's.")
+        console.print("No open break.")
         return
     left = ("break", "account", "what", "owner")
     figures = printing.Figures(

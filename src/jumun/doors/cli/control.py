@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from jumun.doors.cli.options import AsJson
+from jumun.doors.cli.trade import ORDER_ID, whole_id
 
 if TYPE_CHECKING:
     from jumun.doors.grpc.gen import desk_pb2
@@ -22,7 +23,10 @@ def status(*, as_json: AsJson = False) -> int:
 
 
 def reconcile(*, as_json: AsJson = False) -> int:
-    """Compare the books with the broker's now; sends no orders. Exit 1 when they differ."""
+    """Look once at the broker now and compare; sends no orders. Exit 1 when something differs.
+
+    One look proves nothing: a difference that still stands at a later look is a break.
+    """
     from jumun.config import load
     from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
@@ -36,6 +40,9 @@ def reconcile(*, as_json: AsJson = False) -> int:
         for row in rows:
             figures.add(row["subject"], row["ours"], row["theirs"])
         figures.show(printing.out())
+        printing.out().print(
+            "This is one look; what still differs at a later one is a break (`jumun breaks`)."
+        )
     else:
         printing.out().print(
             f"The books agree with the broker's; {told.unknown} orders with an unknown outcome."
@@ -44,7 +51,7 @@ def reconcile(*, as_json: AsJson = False) -> int:
 
 
 def settle(
-    order_id: Annotated[str, Parameter(help="The order of unknown outcome.")],
+    order_id: Annotated[str, Parameter(help=f"The order of unknown outcome. {ORDER_ID}")],
     /,
     *,
     because: Annotated[str, Parameter(help="What was compared; it is kept as the evidence.")],
@@ -56,8 +63,9 @@ def settle(
     from jumun.doors.cli import service, told
     from jumun.doors.grpc.gen import desk_pb2
 
-    request = desk_pb2.SettleRequest(order_id=order_id.strip(), by=by, text=because)
-    return told.order(service.ask(load().settings, "Settle", request, desk_pb2.OrderReply), as_json)
+    settings = load().settings
+    request = desk_pb2.SettleRequest(order_id=whole_id(settings, order_id), by=by, text=because)
+    return told.order(service.ask(settings, "Settle", request, desk_pb2.OrderReply), as_json)
 
 
 def halt(
@@ -80,15 +88,17 @@ def resume(
     by: Annotated[str, Parameter(help="Who decides it.")],
     as_json: AsJson = False,
 ) -> int:
-    """Allow new orders again."""
+    """Allow new orders again. Exit 1 when trading stays halted, or was halted again meanwhile."""
     from jumun.config import load
-    from jumun.doors.cli import service
+    from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
 
     request = desk_pb2.ResumeRequest(by=by, text=reason)
     told = service.ask(load().settings, "Resume", request, desk_pb2.StatusReply)
     _tell_status(told, as_json)
-    return 0
+    if told.halted:
+        printing.warn(f"trading is halted: {told.halted}; look at that, then resume")
+    return 1 if told.halted else 0
 
 
 def _tell_status(told: "desk_pb2.StatusReply", as_json: bool) -> None:

@@ -22,15 +22,23 @@ def stats(
     account: Annotated[str, Parameter(help="Only this account.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Show how orders were executed on one trading day. A day ends when the next session begins."""
+    """Show how orders were executed on one trading day. A day ends when the next session begins.
+
+    Venues have days of their own: when Seoul has begun the next one, New York may still be in the last.
+    Exit 1 when the day has no figures.
+    """
     from jumun.config import load
     from jumun.doors.cli import printing, service
 
     with service.connect(load().settings) as connection:
         told = _stats(connection, date, account)
+        elsewhere = [] if told["accounts"] else _newest_days(connection, account, 1)
     if as_json:
         printing.as_json(told)
-        return 0
+        return 0 if told["accounts"] else 1
+    if not told["accounts"]:
+        printing.warn(_no_figures(told["trade_date"], account, elsewhere))
+        return 1
     console = printing.out()
     whose = f", account {account}" if account else ""
     console.print(f"Trading day {told['trade_date']}{whose}", style="bold", soft_wrap=True)
@@ -41,6 +49,15 @@ def stats(
     if told["by_currency"]:
         _money_table(told["by_currency"]).show(console)
     return 0
+
+
+def _no_figures(day: str, account: str, elsewhere: list[Told]) -> str:
+    """A day without orders is no day of zeros: say so, and where there are some."""
+    whose = f" of account {account}" if account else ""
+    if not elsewhere:
+        return f"no order{whose} on trading day {day}, and on none before it that the desk keeps"
+    other = elsewhere[0]["trade_date"]
+    return f"no order{whose} on trading day {day}; the newest are of {other}: `jumun stats --date {other}`"
 
 
 def _counts(told: Told) -> list[tuple[str, str]]:
@@ -177,12 +194,15 @@ def alarms(
     from jumun import app
     from jumun.config import load
     from jumun.doors.cli import printing
+    from jumun.doors.cli.look import require_account
     from jumun.limits import LIST_MAX
     from jumun.model.errors import BadInput
 
     if not 0 < limit <= LIST_MAX:
         raise BadInput(f"--limit {limit} is not between 1 and {LIST_MAX}; narrow the list with --account")
-    with app.open_books(load().settings) as books:
+    settings = load().settings
+    with app.open_books(settings) as books:
+        require_account(account, settings, [name for name, _ in books.cash()])
         found = app.alarms_of(books, account_id=account or None, every=every, limit=limit)
     is_open = any(not row.order.status.is_final for row in found)
     if as_json:

@@ -106,7 +106,8 @@ def _risk(console: Console, risk: Told) -> None:
         if value is None:
             whys.setdefault(why, []).append(label)
         elif is_money:
-            table.add_row(label, f"{printing.money(value, risk['currency'])} {risk['currency']}")
+            money = risk["currency"]  # None where nothing is held: nothing at risk, in no currency
+            table.add_row(label, f"{printing.money(value, money)} {money}" if money else f"{value:f}")
         else:
             table.add_row(label, printing.share(value))
     if table.row_count:
@@ -134,7 +135,7 @@ def _by_day(days: list[Told]) -> printing.Figures:
         *("day", " ", "fills", "bought", "sold", "realised", "costs", "net"),
         left=("day", " "),
         optional=("realised", "bought", "sold"),
-        title="Realised by day",
+        title="Realised by day (fills alone, without dividends)",
     )
     for day in days:
         for currency, sums in day["by_currency"].items():

@@ -39,7 +39,7 @@ def orders(
         raise BadInput(f"--status {status!r} is unknown; use one of {', '.join(OrderStatus.__members__)}")
     settings = load().settings
     with app.open_books(settings) as books:
-        _require_account(account, settings, [name for name, _ in books.cash()])
+        require_account(account, settings, [name for name, _ in books.cash()])
         if every or wanted:
             found = books.orders(
                 account_id=account or None,
@@ -97,7 +97,7 @@ def book(
 
     settings = load().settings
     with app.open_books(settings) as books:
-        _require_account(account, settings, [name for name, _ in books.cash()])
+        require_account(account, settings, [name for name, _ in books.cash()])
         view = app.read_book(books, account or None, LIST_MAX)
     if as_json:
         printing.as_json(view)
@@ -106,7 +106,7 @@ def book(
     return 0
 
 
-def _require_account(account: str, settings: "Settings", in_books: "list[str]") -> None:
+def require_account(account: str, settings: "Settings", in_books: "list[str]") -> None:
     """Refuse an account that is neither configured nor in the books; an empty list would mislead."""
     from jumun.limits import TEXT_MAX
     from jumun.model.errors import BadInput
@@ -150,7 +150,11 @@ def order_fields(order: "Order") -> dict[str, object]:
         "alarms": list(order.alarms),
         "modify_to": None
         if order.modify_to is None
-        else {"quantity": order.modify_to.qty, "price": order.modify_to.price},
+        else {
+            "quantity": order.modify_to.qty,
+            "price": order.modify_to.price,
+            "price_raw": order.modify_to.price_raw,
+        },
         "strategy_id": order.strategy_id,
         "created_by": order.created_by,
         "created_ns": order.created_ns,

@@ -1,6 +1,7 @@
 """How commands print: tables for people, one JSON document for programs, numbers with their digits."""
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -24,9 +25,9 @@ ENDLESS: Final = 100_000  # columns: what a table would like to be wide
 
 
 def out() -> Console:
-    """The console on stdout; its width is the terminal's, 80 or more where there is none."""
+    """The console on stdout; its width is COLUMNS, else the terminal's, else 160."""
     console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console.width = max(console.width, 160)
     return console
 

@@ -38,7 +38,7 @@ from jumun.model.events import (
 )
 from jumun.model.fills import LedgerKind
 from jumun.model.journal import Record
-from jumun.model.orders import Order, Terms
+from jumun.model.orders import Order, Side, Terms
 from jumun.services.closing import CLOSING
 
 RAW_SHOWN: Final = 160  # characters of evidence in the table; --raw shows all, --json always does
@@ -61,13 +61,15 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
 
 def chapters(records: list[Record]) -> list[Chapter]:
     """Return the story, oldest first."""
-    return [_chapter(record) for record in records]
+    stops = [record.event.order.stop_price for record in records if isinstance(record.event, OrderCreated)]
+    return [_chapter(record, stops[0] if stops else None) for record in records]
 
 
 def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     """Print the story for a person."""
     console = printing.out()
     currency = order.currency.value
+    stop = f" stop {printing.exact(order.stop_price, currency)}" if order.stop_price is not None else ""
     wanted = (
         order.price if order.price is not None else order.price_raw
     )  # refused orders have no price to send
@@ -80,8 +82,9 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     head = Text(f"{order.order_id}  {printing.status_text(order.status.value)}", style="bold")
     console.print(head)
     console.print(
-        f"{order.side} {printing.qty(order.qty)} {order.symbol} {order.order_type} {price}{asked} {currency} "
-        f"{order.tif}, account {order.account_id}, by {order.created_by}, strategy {order.strategy_version}"
+        f"{order.side} {printing.qty(order.qty)} {order.symbol} {order.order_type} {price}{stop}{asked} "
+        f"{currency} {order.tif}, account {order.account_id}, "
+        f"by {order.created_by}, strategy {order.strategy_version}"
     )
     average = order.average_fill_price
     if average is not None:
@@ -110,10 +113,12 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     console.print(table)
 
 
-def _chapter(record: Record) -> Chapter:
+def _chapter(record: Record, stop: Decimal | None) -> Chapter:
     event = record.event
     assert isinstance(event, OrderEvent), "the story of an order has records about orders only"
     told, evidence = _told(event)
+    if isinstance(event, StopTriggered) and stop is not None:
+        told = f"stop {stop:f}, seen {event.price:f} by {event.source}; it goes out now"
     return Chapter(
         record=record.seq,
         ts_ns=record.ts_ns,
@@ -130,9 +135,9 @@ def _told(event: OrderEvent) -> tuple[str, str]:
     match event:
         case OrderCreated(order=order):
             if order.strategy_version == CLOSING:  # no signal: the position itself was acted on
-                return "created as NEW to close what was held", ""
+                return f"created as NEW to close what was held{_held_until(order)}", ""
             key = order.client_order_id or order.idempotency_key
-            return f"created as NEW, key {key}", ""
+            return f"created as NEW, key {key}{_held_until(order)}", ""
         case ForeignOrderAdopted(order=order, raw=raw):
             return f"found at the broker and adopted: not ours, counted, as {order.status}", raw
         case OrderDenied():
@@ -215,7 +220,18 @@ def _told_later(event: OrderEvent) -> tuple[str, str]:
 
 
 def _terms(terms: Terms) -> str:
-    return f"{terms.qty:f}" + ("" if terms.price is None else f" at {terms.price:f}")
+    if terms.price is None:
+        return f"{terms.qty:f}"
+    asked = f" (asked {terms.price_raw:f})" if terms.price_raw not in (None, terms.price) else ""
+    return f"{terms.qty:f} at {terms.price:f}{asked}"
+
+
+def _held_until(order: Order) -> str:
+    """A stop that the desk holds is at no broker until the market trades at its price."""
+    if not order.stop_held or order.stop_price is None:
+        return ""
+    beyond = "above" if order.side is Side.BUY else "below"
+    return f", held until {order.symbol} trades at {order.stop_price:f} or {beyond}"
 
 
 def _fill(event: FillBooked) -> str:

@@ -148,7 +148,7 @@ def modify(
         raise BadInput("neither --price nor --quantity is given; say what the order is to change to")
     settings = load().settings
     request = desk_pb2.ModifyRequest(
-        order_id=_whole_id(settings, order_id), user_id=user, price=price, quantity=quantity
+        order_id=whole_id(settings, order_id), user_id=user, price=price, quantity=quantity
     )
     return told.order(service.ask(settings, "Modify", request, desk_pb2.OrderReply), as_json)
 
@@ -166,7 +166,7 @@ def cancel(
     from jumun.doors.grpc.gen import desk_pb2
 
     settings = load().settings
-    request = desk_pb2.CancelRequest(order_id=_whole_id(settings, order_id), user_id=user)
+    request = desk_pb2.CancelRequest(order_id=whole_id(settings, order_id), user_id=user)
     return told.order(service.ask(settings, "Cancel", request, desk_pb2.OrderReply), as_json)
 
 
@@ -207,14 +207,18 @@ def close(
 ) -> int:
     """Close a position with one order at the market. Asked again, the same order comes back."""
     from jumun.config import load
-    from jumun.doors.cli import service, told
+    from jumun.doors.cli import printing, service, told
     from jumun.doors.grpc.gen import desk_pb2
 
     request = desk_pb2.ClosePositionRequest(symbol=symbol, account_id=account, by=by, strategy_id=strategy)
-    return told.order(service.ask(load().settings, "ClosePosition", request, desk_pb2.OrderReply), as_json)
+    reply = service.ask(load().settings, "ClosePosition", request, desk_pb2.OrderReply)
+    code = told.order(reply, as_json)
+    if reply.text and not code and not as_json:
+        printing.out().print(f"{reply.text}.", soft_wrap=True)
+    return code
 
 
-def _whole_id(settings: "Settings", order_id: str) -> str:
+def whole_id(settings: "Settings", order_id: str) -> str:
     """Return the id of the order that a beginning or a name of its user means, where the store knows it."""
     from jumun import app
     from jumun.model.errors import StoreUnavailable, UnknownOrder

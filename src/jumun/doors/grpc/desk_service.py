@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 import grpc
@@ -9,7 +10,7 @@ import grpc
 from jumun.doors.grpc.desk_books import BookCalls, part_of, reason_text, text_of
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.doors.grpc.status import refuse
-from jumun.model.errors import BadInput, BrokerUnavailable, OmsError
+from jumun.model.errors import BadInput, BrokerUnavailable, OmsError, OrderDenied
 from jumun.model.ids import AccountId, UserId
 from jumun.model.instruments import Venue
 from jumun.model.orders import Order, OrderType, Side, TimeInForce, TradingSession
@@ -103,7 +104,10 @@ class DeskService(BookCalls):
                 by=by,
                 strategy_id=name(request.strategy_id, "strategy_id") if request.strategy_id else None,
             )
-            return _told(await gate.whole(closing))
+            reply = _told(await gate.whole(closing))
+            if reply.order_id and not reply.denied:
+                reply.text = reply.text or self._left(reply, request.strategy_id)
+            return reply
         except OmsError as error:
             return await refuse(context, error)
 
@@ -166,10 +170,34 @@ class DeskService(BookCalls):
             by = name(request.by, "by")
             user = gate.intake.any_user(by)
             assert user is not None, "a named user is itself"
-            await gate.whole(gate.engine.resume(user, reason_text(request.text)))
+            decision = await gate.whole(gate.engine.resume(user, reason_text(request.text)))
+            if decision.denial is not None:
+                raise OrderDenied(decision.denial.text, reason=decision.denial.reason)
         except OmsError as error:
             return await refuse(context, error)
         return self._status()
+
+    def _left(self, reply: pb.OrderReply, strategy_id: str) -> str:
+        """Say what the closing order leaves to other open orders; empty where it closes all."""
+        book = self._gate.engine.desk.book
+        place = (AccountId(reply.account_id), reply.symbol)
+        held = (
+            book.strategies.get((place[0], strategy_id, place[1]))
+            if strategy_id
+            else book.positions.get(place)
+        )
+        open_here = [book.open[order_id] for order_id in book.open_by_symbol.get(place, {})]
+        same_side = [order for order in open_here if order.side.value == reply.side]
+        others = [order for order in same_side if order.order_id != reply.order_id]
+        closing = sum(order.qty_left for order in same_side if order.order_id == reply.order_id)
+        left = (abs(held.qty) if held is not None else 0) - closing
+        if left <= 0 or not others:
+            return ""
+        many = "an open order has them" if len(others) == 1 else f"{len(others)} open orders have them"
+        return (
+            f"{text_of(Decimal(left))} shares of {reply.symbol} are left out: {many}; to close all, cancel "
+            f"first with `jumun cancel-all --symbol {reply.symbol}`"
+        )
 
     def _asked(self, request: pb.SubmitRequest) -> Asked:
         now_ns = self._gate.engine.clock.now_ns()

@@ -1,10 +1,14 @@
-"""Reading the whole chain, in steps, so that a check beside a running writer holds nothing back."""
+"""Reading the whole chain, in steps, so that a check beside a running writer holds nothing back.
+
+The columns beside a record's body are what a person and an index read; they must say what the body says.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
+import msgspec
 
 from jumun.model.errors import StoreUnavailable
 from jumun.model.journal import GENESIS
@@ -14,7 +18,26 @@ from jumun.store.sqlite.connect import open_readonly, translated
 ROWS_A_STEP: Final = 2_000  # a read transaction this short lets the write-ahead log be reused
 
 Progress = Callable[[int], None]
-_STEP = "SELECT seq, body, hash FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+COLUMNS: Final = ("seq", "ts_ns", "type", "order_id", "causation_id", "correlation_id")
+_STEP = f"SELECT {', '.join(COLUMNS)}, body, hash FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False):
+    """The part of any event that stands in columns, of this version or another."""
+
+    type: str
+    order_id: str | None = None
+
+
+class _Body(msgspec.Struct, frozen=True, gc=False):
+    seq: int
+    ts_ns: int
+    causation_id: str
+    correlation_id: str
+    event: _Event
+
+
+_body_decoder = msgspec.json.Decoder(_Body)
 
 
 def verify_store(path: Path, progress: Progress | None = None) -> int:
@@ -63,10 +86,24 @@ def verify_on(
             ) from error
         if not rows:
             raise torn(check.where, check.seq + 1, "is missing")
-        for seq, body, stored_hash in rows:
-            check.step(seq, body, stored_hash)
+        for *columns, body, stored_hash in rows:
+            check.step(columns[0], body, stored_hash)
+            _check_columns(check.where, columns, body)
         if progress is not None:
             progress(check.seq)
+
+
+def _check_columns(where: str, columns: list[Any], body: bytes) -> None:
+    """The body is in the chain, the columns are not: one that differs was altered in the store."""
+    try:
+        told = _body_decoder.decode(body)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise torn(where, columns[0], f"is altered: its body is no record ({error})") from error
+    event = told.event
+    expected = (told.seq, told.ts_ns, event.type, event.order_id, told.causation_id, told.correlation_id)
+    for name, column, value in zip(COLUMNS, columns, expected, strict=True):
+        if column != value:
+            raise torn(where, columns[0], f"is altered: its column {name} differs from its body")
 
 
 def hash_at(connection: apsw.Connection, path: Path, seq: int) -> bytes:
