@@ -4,6 +4,7 @@ A fact never says what our books hold, so no fill in between makes it wrong; whe
 that it was written for, `held` carries them and the desk refuses the entry when it holds another number.
 """
 
+import hashlib
 from decimal import Decimal
 
 import msgspec
@@ -60,9 +61,23 @@ Fact = Dividend | Split | CashMoved | SharesMoved | CostCorrected
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """One paper. `name` identifies it: the same one is booked once. Dates are ISO dates."""
+    """One paper. `name` identifies it within an account: the same one is booked once. Dates are ISO dates."""
 
     name: str
     trade_date: str
     settlement_date: str
     fact: Fact
+
+    @property
+    def fingerprint(self) -> str:
+        """What the paper says, as a hash: 10 and 10.00 are the same, another day or amount is not."""
+        said = {name: _plain(value) for name, value in msgspec.structs.asdict(self.fact).items()}
+        whole = (type(self.fact).__name__, said, self.trade_date, self.settlement_date)
+        return hashlib.sha256(msgspec.json.encode(whole, order="deterministic")).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if not isinstance(value, Decimal):
+        return value
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

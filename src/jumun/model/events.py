@@ -293,6 +293,7 @@ class EntryBooked(msgspec.Struct, frozen=True, kw_only=True, tag="entry_booked")
     document: str
     by: str
     text: str
+    fingerprint: str = ""  # of what the paper says; "" where the desk itself wrote it
 
 
 class BreakAssigned(msgspec.Struct, frozen=True, kw_only=True, tag="break_assigned"):

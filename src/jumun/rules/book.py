@@ -76,7 +76,7 @@ class BookImage(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[Position]
     cash: list[tuple[str, str, Decimal]]
     halt: tuple[Reason, str, int] | None
-    openings: list[str]
+    openings: list[tuple[str, str]]
     breaks: list[Break]
     explained: list[Break]
     strategies: list[tuple[str, Position]]
@@ -117,7 +117,7 @@ class Book:
         self.shares_reserved: dict[PositionKey, Decimal] = {}
         self.shares_coming: dict[PositionKey, Decimal] = {}  # open quantity of executable buys
         self.halt: Halt | None = None
-        self.openings: dict[str, None] = {}
+        self.openings: dict[str, str] = {}  # fingerprints of documents, by `document_key`
         self.breaks: dict[str, Break] = {}  # open ones, by id
         self.explained: dict[str, Break] = {}  # a person said why they stand; the same difference is no news
         self.strategies: dict[StrategyKey, Position] = {}  # sub-ledgers; per symbol they sum to the position
@@ -255,7 +255,8 @@ class Book:
             self.days[key] = count(self.days[key], event, before, after)
 
     def _book_entry(self, event: OpeningBooked | EntryBooked) -> Applied:
-        self.openings[event.document] = None
+        fingerprint = event.fingerprint if isinstance(event, EntryBooked) else ""
+        self.openings[document_key(event.account_id, event.document)] = fingerprint
         held = dict(self.positions)
         positions = self._post(event.rows)
         self.strategies.update(entry_positions_after(self.strategies, held, event.rows))
@@ -415,7 +416,7 @@ class Book:
             positions=[self.positions[key] for key in sorted(self.positions)],
             cash=[(*key, self.cash[key]) for key in sorted(self.cash)],
             halt=None if self.halt is None else (self.halt.reason, self.halt.text, self.halt.seq),
-            openings=sorted(self.openings),
+            openings=sorted(self.openings.items()),
             breaks=[self.breaks[key] for key in sorted(self.breaks)],
             explained=[self.explained[key] for key in sorted(self.explained)],
             strategies=[(key[1], self.strategies[key]) for key in sorted(self.strategies)],
@@ -435,7 +436,7 @@ class Book:
             book._replace(None, order)
         book.cash = {(AccountId(account), currency): amount for account, currency, amount in image.cash}
         book.halt = None if image.halt is None else Halt(*image.halt)
-        book.openings = dict.fromkeys(image.openings)
+        book.openings = dict(image.openings)
         book.breaks = {found.break_id: found for found in image.breaks}
         book.explained = {found.break_id: found for found in image.explained}
         book.strategies = {
@@ -444,6 +445,11 @@ class Book:
         }
         book.days = {(stats.account_id, stats.trade_date): stats for stats in image.days}
         return book
+
+
+def document_key(account_id: AccountId, name: str) -> str:
+    """Names of documents are per account: two accounts can have a paper of one name."""
+    return f"{account_id}|{name}"
 
 
 def is_idle(order: Order) -> bool:

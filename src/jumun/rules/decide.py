@@ -52,7 +52,7 @@ from jumun.model.reports import (
     Unknown,
     UnreadableNotice,
 )
-from jumun.rules.book import Book
+from jumun.rules.book import Book, document_key
 from jumun.rules.decide_breaks import (
     decide_assignment,
     decide_balance,
@@ -132,7 +132,7 @@ def _dispatch(command: Command, draft: Draft) -> Decision:
         case Tick():
             return decide_tick(command, draft)
         case BookOpening():
-            if command.document not in draft.book.openings:
+            if document_key(command.account_id, command.document) not in draft.book.openings:
                 draft.note(
                     OpeningBooked(account_id=command.account_id, rows=command.rows, document=command.document)
                 )

@@ -10,8 +10,8 @@ from typing import Final
 
 from jumun.model.breaks import Break
 from jumun.model.commands import AssignBreak, BookEntry, SettleBreak, StudyBalance
-from jumun.model.documents import CashMoved, CostCorrected, Document, SharesMoved, Split
-from jumun.model.errors import OmsError, OrderDenied
+from jumun.model.documents import CashMoved, CostCorrected, Dividend, Document, SharesMoved, Split
+from jumun.model.errors import BadInput, OmsError, OrderDenied
 from jumun.model.events import BreakAssigned, BreakFound, BreakSettled, EntryBooked, TradingHalted
 from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
@@ -19,12 +19,14 @@ from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
+from jumun.rules.book import document_key
 from jumun.rules.compare import differences_of
 from jumun.rules.corporate import Booked, cash_moved, rows_of, shares_moved
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import stop
+from jumun.rules.papers import check_amounts, check_quantity
 from jumun.rules.policy import Denial
-from jumun.rules.sessions import NoCalendar, trade_date_of
+from jumun.rules.sessions import NoCalendar, local_date, trade_date_of
 
 ZERO: Final = Decimal(0)
 CASH: Final = "CASH:"
@@ -95,7 +97,8 @@ def decide_break_settlement(command: SettleBreak, draft: Draft) -> Decision:
 
 
 def decide_entry(command: BookEntry, draft: Draft) -> Decision:
-    """Book a documented entry once: the same document a second time changes nothing.
+    """Book a documented entry once: the same document a second time changes nothing, another of its name is
+    a conflict.
 
     Its rows are counted here, from the book of this moment: a fill that came before is in it (I-29, I-30).
     """
@@ -103,8 +106,9 @@ def decide_entry(command: BookEntry, draft: Draft) -> Decision:
     if command.account_id not in draft.policy.accounts:
         text = f"account {command.account_id!r} is not configured; add it"
         return draft.decision(denial=Denial(Reason.UNKNOWN_ACCOUNT, text))
-    if document.name in draft.book.openings:
-        return Decision(existing=True)
+    known = draft.book.openings.get(document_key(command.account_id, document.name))
+    if known is not None:
+        return _known_before(known, document, draft)
     try:
         rows = _rows_of_entry(command, draft)
     except OmsError as error:  # a paper that cannot be booked as it is; the sentence says why
@@ -116,23 +120,71 @@ def decide_entry(command: BookEntry, draft: Draft) -> Decision:
             document=document.name,
             by=command.by,
             text=command.text,
+            fingerprint=document.fingerprint,
         )
     )
     return draft.decision()
+
+
+def _known_before(fingerprint: str, document: Document, draft: Draft) -> Decision:
+    """Without a fingerprint it is the desk's own, or was booked before there were any."""
+    if fingerprint in ("", document.fingerprint):
+        return Decision(existing=True)
+    text = (
+        f"{document.name} was booked with another content; look at the paper, and book a second one under a "
+        "name of its own"
+    )
+    return draft.decision(denial=Denial(Reason.KEY_CONFLICT, text))
 
 
 def _rows_of_entry(command: BookEntry, draft: Draft) -> tuple[LedgerRow, ...]:
     account_id, document = command.account_id, command.document
     fact = document.fact
     if isinstance(fact, CashMoved):
+        check_amounts(document.name, fact, fact.currency)
+        _require_begun(document, fact.currency, draft)
+        _require_cash(document, fact, account_id, draft)
         return rows_of(document, account_id, None)
     instrument = draft.policy.instrument(fact.symbol)
+    _require_begun(document, instrument.currency, draft)
     if isinstance(fact, Split | CostCorrected):
         _require_quiet(document, account_id, fact.symbol, draft)
     held = draft.book.position(account_id, fact.symbol, instrument.currency.value)
+    check_amounts(document.name, fact, instrument.currency)
+    if isinstance(fact, Dividend) and (account_id, fact.symbol) not in draft.book.positions:
+        raise BadInput(
+            f"{document.name}: account {account_id} never held {fact.symbol}; correct the symbol or the account"
+        )
     if isinstance(fact, SharesMoved):
+        check_quantity(document.name, fact, held, instrument.lot)
         _require_free(document, fact, held, draft)
     return rows_of(document, account_id, held, instrument.lot)
+
+
+def _require_begun(document: Document, currency: Currency, draft: Draft) -> None:
+    """A paper of a day to come has not happened. Days that are none, `rows_of` refuses."""
+    venue = Venue.US if currency is Currency.USD else Venue.KRX
+    today = local_date(venue, draft.now_ns).isoformat()
+    if document.trade_date > today:
+        raise BadInput(
+            f"{document.name}: its day {document.trade_date} is after today, {today}; book it when it has come",
+            reason=Reason.BAD_TIME,
+        )
+
+
+def _require_cash(document: Document, fact: CashMoved, account_id: AccountId, draft: Draft) -> None:
+    """No paper leaves less than nothing, and a transfer leaves what open orders need (I-30)."""
+    if fact.amount >= ZERO:
+        return
+    place = (account_id, fact.currency.value)
+    held = draft.book.cash.get(place, ZERO)
+    left = draft.book.cash_free(*place) if fact.kind is LedgerKind.TRANSFER else held
+    if left + fact.amount < ZERO:
+        raise OrderDenied(
+            f"{document.name}: {-fact.amount:f} {fact.currency} cannot leave account {account_id}, {left:f} of "
+            f"{held:f} can; correct the amount, or cancel orders that reserve cash",
+            reason=Reason.CASH,
+        )
 
 
 def _require_quiet(document: Document, account_id: AccountId, symbol: str, draft: Draft) -> None:

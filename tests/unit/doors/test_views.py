@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Console
 
-from jumun.doors.cli import account, breaks, figures, holdings, printing, signals
+from jumun.doors.cli import account, breaks, control, figures, holdings, printing, service, signals
 from jumun.doors.grpc.gen import desk_pb2
 from jumun.model.instruments import Instrument, Market, Product, Venue
 from jumun.model.money import Currency
@@ -304,3 +304,13 @@ def test_a_day_without_figures_is_said_to_have_none_and_the_newest_that_has_is_n
     assert "of account A-1 on trading day 2026-11-21, and on none" in figures._no_figures(
         "2026-11-21", "A-1", []
     )
+
+
+@pytest.mark.parametrize(("halted", "code"), [("", 0), ("BOOKS_DIFFER: 005930 differs again", 1)])
+def test_a_resume_after_which_trading_is_halted_again_is_no_success(
+    halted: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = desk_pb2.StatusReply(halted=halted, accepting=not halted)
+    monkeypatch.setattr(service, "ask", lambda *_: answer)
+    assert control.resume("compared", by="kim") == code
+    assert ("trading is halted: BOOKS_DIFFER" in capsys.readouterr().err) is bool(halted)

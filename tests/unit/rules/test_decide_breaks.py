@@ -28,11 +28,14 @@ from jumun.model.money import Currency
 from jumun.model.orders import Side
 from jumun.model.reasons import Reason
 from jumun.model.reports import Balance, Holding
+from jumun.rules.book import Book, document_key
 from jumun.rules.draft import Decision
 from tests.unit.rules.desk_values import (
     ACCOUNT,
+    APPLE,
     HYNIX,
     SAMSUNG,
+    SHARED,
     TODAY,
     Bench,
     D,
@@ -107,7 +110,7 @@ def test_a_correction_books_the_brokers_shares_as_a_documented_entry(theirs: int
     [entry] = [r.event for r in bench.records if isinstance(r.event, EntryBooked)]
     assert [row.kind for row in entry.rows] == [LedgerKind.CORRECTION]
     assert (entry.by, entry.rows[0].trade_date) == ("kim", TODAY)
-    assert entry.document in bench.book.openings
+    assert document_key(ACCOUNT, entry.document) in bench.book.openings
     assert look(bench, theirs) == [], "the books agree now"
 
 
@@ -286,3 +289,96 @@ def test_a_correction_of_the_cost_alone_moves_no_share_and_no_cash() -> None:
     enter(bench, a_paper(CostCorrected(symbol=SAMSUNG, cost=D(690_000), held=D(10))))
     after = bench.book.positions[ACCOUNT, SAMSUNG]
     assert (after.qty, after.cost_basis, bench.book.cash[ACCOUNT, "KRW"]) == (10, 690_000, CASH)
+
+
+def paid_in(amount: str, currency: Currency = Currency.KRW, kind: LedgerKind = LedgerKind.TRANSFER) -> CashMoved:
+    return CashMoved(currency=currency, amount=D(amount), kind=kind)
+
+
+@pytest.mark.req("I-13", "I-30")
+def test_a_paper_of_a_known_name_with_another_content_is_a_conflict_also_after_a_restart() -> None:
+    bench = Bench()
+    enter(bench, a_paper(paid_in("1000")))
+    bench.book = Book.from_image(bench.book.image())
+    assert enter(bench, a_paper(paid_in("1000.00"))).existing, "the same amount in other digits"
+    for other, changes in (
+        (paid_in("1001"), {}),
+        (paid_in("1000", kind=LedgerKind.CORRECTION), {}),
+        (paid_in("1000"), {"trade_date": "2025-05-01"}),
+        (SharesMoved(symbol=SAMSUNG, qty=D(1_000), cost=D(0)), {}),
+    ):
+        reason, text = refused(bench, other, **changes)
+        assert reason is Reason.KEY_CONFLICT
+        assert "paper-1 was booked with another content" in text
+
+
+@pytest.mark.req("I-30")
+def test_two_accounts_can_have_a_paper_of_one_name() -> None:
+    bench = Bench()
+    for account in (ACCOUNT, SHARED):
+        assert names(enter(bench, a_paper(paid_in("100")), account)) == ["EntryBooked"]
+        assert bench.book.cash[account, "KRW"] == CASH + 100
+
+
+@pytest.mark.req("I-30")
+@pytest.mark.parametrize("kind", [LedgerKind.TRANSFER, LedgerKind.CORRECTION])
+def test_no_paper_takes_cash_below_zero(kind: LedgerKind) -> None:
+    bench = Bench()
+    reason, text = refused(bench, paid_in(f"-{CASH + 1}", kind=kind))
+    assert reason is Reason.CASH
+    assert f"{CASH} of {CASH} can" in text
+    assert names(enter(bench, a_paper(paid_in(f"-{CASH}", kind=kind)))) == ["EntryBooked"]
+    assert bench.book.cash[ACCOUNT, "KRW"] == 0
+
+
+@pytest.mark.req("I-30")
+def test_cash_that_an_open_order_needs_does_not_leave_by_a_transfer() -> None:
+    bench = Bench()
+    bench.working(an_intent(qty=D(30)))
+    free = bench.book.cash_free(ACCOUNT, "KRW")
+    assert free < CASH
+    assert refused(bench, paid_in(f"{-free.to_integral_value() - 1:f}"))[0] is Reason.CASH
+
+
+@pytest.mark.req("I-53", "F-96")
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [
+        (paid_in("0.5"), "whole won"),
+        (paid_in("1e18"), "no amount of KRW"),
+        (paid_in("0.001", Currency.USD), "dollars and cents"),
+        (Dividend(symbol=SAMSUNG, gross=D("10.5"), tax=D("0.5"), net=D(10)), "gross 10.5 is no amount"),
+        (Dividend(symbol=SAMSUNG, gross=D(10), tax=D(11), net=D(-1)), "net -1 is below zero"),
+        (Dividend(symbol=HYNIX, gross=D(10), tax=D(0), net=D(10)), "never held 000660"),
+        (SharesMoved(symbol=SAMSUNG, qty=D(1), cost=D("0.1")), "cost 0.1 is no amount"),
+        (SharesMoved(symbol=SAMSUNG, qty=D(1), cost=D(-1)), "cost -1 is below zero"),
+        (SharesMoved(symbol=SAMSUNG, qty=D("0.5"), cost=D(1)), "no multiple of its lot 1"),
+        (SharesMoved(symbol=SAMSUNG, qty=D("0.0000001"), cost=D(1)), "at most 6 places"),
+        (CostCorrected(symbol=SAMSUNG, cost=D(-5)), "cost -5 is below zero"),
+        (CostCorrected(symbol=SAMSUNG, cost=D("5.5")), "cost 5.5 is no amount"),
+        (split(cash_for_fraction=D("0.5")), "cash_for_fraction 0.5 is no amount"),
+    ],
+)
+def test_a_figure_that_no_paper_can_say_is_refused_by_its_name(fact: Fact, words: str) -> None:
+    _, text = refused(Bench(shares={SAMSUNG: 10}), fact)
+    assert words in text
+
+
+def test_cents_are_amounts_of_dollars() -> None:
+    bench = Bench(usd=100)
+    assert names(enter(bench, a_paper(paid_in("0.25", Currency.USD), trade_date="2025-05-23"))) == ["EntryBooked"]
+    shares = a_paper(SharesMoved(symbol=APPLE, qty=D(1), cost=D("190.25")), "paper-2", trade_date="2025-05-23")
+    assert names(enter(bench, shares)) == ["EntryBooked"]
+
+
+@pytest.mark.req("I-53")
+def test_a_paper_of_a_day_to_come_waits_for_its_day_at_its_venue() -> None:
+    bench = Bench()
+    later = {"trade_date": "2025-05-28", "settlement_date": "2025-05-28"}
+    reason, text = refused(bench, paid_in("5"), **later)
+    assert reason is Reason.BAD_TIME
+    assert "is after today" in text
+    usd = paid_in("5", Currency.USD)
+    assert refused(bench, usd)[0] is Reason.BAD_TIME, "in New York it is still the day before"
+    bench.wait(86_400 * 2)
+    assert names(enter(bench, a_paper(paid_in("5"), **later))) == ["EntryBooked"]

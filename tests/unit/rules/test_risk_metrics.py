@@ -145,6 +145,7 @@ def test_a_loss_on_the_first_day_counts_from_what_was_put_in() -> None:
 @pytest.mark.req("I-53")
 def test_without_a_second_day_or_anything_invested_there_is_no_drawdown() -> None:
     assert drawdown(days_of((1_000, 1_000))).worst.value is None
+    assert drawdown(days_of((1_000, 1_000))).worst.why.startswith("1 day of equity and 2")
     assert "nothing was invested" in drawdown(days_of((0, 0), (50, 0))).worst.why
     assert drawdown(days_of((0, 0), (100, 100))).worst.value == 0
 
