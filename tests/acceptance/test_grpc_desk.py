@@ -82,7 +82,7 @@ async def test_a_working_order_gets_another_price_and_a_lower_quantity_at_the_ex
         ({}, grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_CHANGE"),
         ({"price_text": "NaN"}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_NUMBER"),
         ({"price_text": "-45000"}, grpc.StatusCode.INVALID_ARGUMENT, "PRICE_NOT_POSITIVE"),
-        ({"quantity_text": "0"}, grpc.StatusCode.FAILED_PRECONDITION, "NOT_MODIFIABLE"),
+        ({"quantity_text": "0"}, grpc.StatusCode.INVALID_ARGUMENT, "QTY_NOT_POSITIVE"),
         ({"user_id": "somebody", "price_text": "44950"}, grpc.StatusCode.NOT_FOUND, "UNKNOWN_ORDER"),
     ],
 )
@@ -170,6 +170,12 @@ async def test_a_documented_entry_is_booked_once_however_often_it_is_sent(runnin
     )
     async with channel_to(running) as channel:
         desk = desk_stub(channel)
+        for moved in ({"quantity": "1", "cost": "58000"}, {"quantity": "-1"}):  # held once, so it can pay
+            shares = desk_pb2.MovedEntry(what="005930", **moved)
+            held = desk_pb2.BookEntryRequest(
+                document=f"shares-{uuid4()}", by="demo", text="t", trade_date="2026-11-20", transfer=shares
+            )
+            await desk.BookEntry(held, timeout=TIMEOUT_S)
         first = await desk.BookEntry(entry, timeout=TIMEOUT_S)
         again = await desk.BookEntry(entry, timeout=TIMEOUT_S)
     assert (first.booked, first.existing) == (2, False)

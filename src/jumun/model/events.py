@@ -198,7 +198,7 @@ class ModifyAnswered(OrderEvent, frozen=True, kw_only=True, tag="modify_answered
 
 
 class OrderModified(OrderEvent, frozen=True, kw_only=True, tag="order_modified"):
-    """New terms are in force, and `evidence` proves it; `ref` is the number its rest lives under (S002-37)."""
+    """New terms are in force, and `evidence` proves it; `ref` is the number of its rest (S002-37)."""
 
     terms: Terms
     price_raw: Decimal | None

@@ -153,7 +153,8 @@ def _rows_of_entry(command: BookEntry, draft: Draft) -> tuple[LedgerRow, ...]:
     check_amounts(document.name, fact, instrument.currency)
     if isinstance(fact, Dividend) and (account_id, fact.symbol) not in draft.book.positions:
         raise BadInput(
-            f"{document.name}: account {account_id} never held {fact.symbol}; correct the symbol or the account"
+            f"{document.name}: account {account_id} never held {fact.symbol}; correct the symbol or the "
+            "account"
         )
     if isinstance(fact, SharesMoved):
         check_quantity(document.name, fact, held, instrument.lot)
@@ -167,7 +168,8 @@ def _require_begun(document: Document, currency: Currency, draft: Draft) -> None
     today = local_date(venue, draft.now_ns).isoformat()
     if document.trade_date > today:
         raise BadInput(
-            f"{document.name}: its day {document.trade_date} is after today, {today}; book it when it has come",
+            f"{document.name}: its day {document.trade_date} is after today, {today}; book it when it has "
+            "come",
             reason=Reason.BAD_TIME,
         )
 
@@ -181,8 +183,8 @@ def _require_cash(document: Document, fact: CashMoved, account_id: AccountId, dr
     left = draft.book.cash_free(*place) if fact.kind is LedgerKind.TRANSFER else held
     if left + fact.amount < ZERO:
         raise OrderDenied(
-            f"{document.name}: {-fact.amount:f} {fact.currency} cannot leave account {account_id}, {left:f} of "
-            f"{held:f} can; correct the amount, or cancel orders that reserve cash",
+            f"{document.name}: {-fact.amount:f} {fact.currency} cannot leave account {account_id}, {left:f} "
+            f"of {held:f} can; correct the amount, or cancel orders that reserve cash",
             reason=Reason.CASH,
         )
 
@@ -216,7 +218,7 @@ def _stands(found: Break, draft: Draft) -> Denial | None:
     else:
         now = book.positions[place].qty if place in book.positions else ZERO
     if now != found.ours:
-        text = f"our {found.subject} moved to {now:f} since {found.break_id} was looked at; look again, then settle"
+        text = f"our {found.subject} moved to {now:f} since {found.break_id} was looked at; look again first"
         return Denial(Reason.NOT_READY, text)
     gone = found.ours - found.theirs
     if not found.subject.startswith(CASH) and gone > ZERO and book.shares_free(*place) < gone:

@@ -5,7 +5,7 @@ broker's figures as they are.
 """
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, assert_never
 
 from jumun.model.documents import CashMoved, CostCorrected, Dividend, Fact, SharesMoved, Split
 from jumun.model.errors import BadInput
@@ -23,22 +23,26 @@ def check_amounts(paper: str, fact: Fact, currency: Currency) -> None:
         if not fits_scale(amount, PLACES[currency], AMOUNT_DIGITS):
             smallest = "whole won" if currency is Currency.KRW else "dollars and cents"
             raise BadInput(
-                f"{paper}: {name} {amount} is no amount of {currency}; give {smallest}", reason=Reason.BAD_NUMBER
+                f"{paper}: {name} {amount} is no amount of {currency}; give {smallest}",
+                reason=Reason.BAD_NUMBER,
             )
         if amount < ZERO and not isinstance(fact, CashMoved):
             raise BadInput(f"{paper}: {name} {amount:f} is below zero; copy it from the paper")
 
 
 def _amounts(fact: Fact) -> dict[str, Decimal]:
+    found: dict[str, Decimal | None]
     match fact:
         case CashMoved():
-            found: dict[str, Decimal | None] = {"amount": fact.amount}
+            found = {"amount": fact.amount}
         case Dividend():
             found = {"gross": fact.gross, "tax": fact.tax, "net": fact.net}
         case Split():
             found = {"cash_for_fraction": fact.cash_for_fraction}
         case SharesMoved() | CostCorrected():
             found = {"cost": fact.cost}
+        case _:
+            assert_never(fact)
     return {name: amount for name, amount in found.items() if amount is not None}
 
 

@@ -181,7 +181,9 @@ def _header(path: Path, text: str) -> list[str]:
         )
     missing = sorted(NEEDED.difference(names))
     if missing:
-        raise BadInput(f"{path.name} line 1 has no column {' and no column '.join(missing)}; add what is missing")
+        raise BadInput(
+            f"{path.name} line 1 has no column {' and no column '.join(missing)}; add what is missing"
+        )
     return names
 
 

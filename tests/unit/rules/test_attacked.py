@@ -175,9 +175,20 @@ def test_a_price_seen_while_trading_is_halted_triggers_no_stop() -> None:
     bench.do(ResumeTrading(by=KIM, text="back"))
     bench.do(HearPrice(symbol=SAMSUNG, price=D(67_500), source="feed"))
     now = bench.order(order)
-    assert not now.stop_held
+    assert now.triggered_ns is not None
     bench.now_ns = (
         now.triggered_ns + 400 * 1_000_000_000
     )  # it waits behind others for longer than the queue's end
     bench.tick(now)
     assert bench.order(order).status is S.NEW
+
+
+@pytest.mark.req("I-42", "F-106", "F-45")
+def test_where_our_reference_travels_a_strangers_look_alike_is_not_taken_for_ours() -> None:
+    bench = Bench(a_policy(carries_reference=True))
+    order = bench.unknown()
+    other = a_report(order, 5, ref=a_ref(5), reference=None, qty_filled=D(4), amount_filled=D(280_000))
+    bench.study(other)
+    assert bench.order(order).status is S.ERROR
+    [foreign] = [one for one in bench.book.open.values() if Flag.FOREIGN in one.flags]
+    assert (foreign.refs, foreign.qty_filled) == ((a_ref(5),), 4)

@@ -291,7 +291,9 @@ def test_a_correction_of_the_cost_alone_moves_no_share_and_no_cash() -> None:
     assert (after.qty, after.cost_basis, bench.book.cash[ACCOUNT, "KRW"]) == (10, 690_000, CASH)
 
 
-def paid_in(amount: str, currency: Currency = Currency.KRW, kind: LedgerKind = LedgerKind.TRANSFER) -> CashMoved:
+def paid_in(
+    amount: str, currency: Currency = Currency.KRW, kind: LedgerKind = LedgerKind.TRANSFER
+) -> CashMoved:
     return CashMoved(currency=currency, amount=D(amount), kind=kind)
 
 
@@ -366,8 +368,12 @@ def test_a_figure_that_no_paper_can_say_is_refused_by_its_name(fact: Fact, words
 
 def test_cents_are_amounts_of_dollars() -> None:
     bench = Bench(usd=100)
-    assert names(enter(bench, a_paper(paid_in("0.25", Currency.USD), trade_date="2025-05-23"))) == ["EntryBooked"]
-    shares = a_paper(SharesMoved(symbol=APPLE, qty=D(1), cost=D("190.25")), "paper-2", trade_date="2025-05-23")
+    assert names(enter(bench, a_paper(paid_in("0.25", Currency.USD), trade_date="2025-05-23"))) == [
+        "EntryBooked"
+    ]
+    shares = a_paper(
+        SharesMoved(symbol=APPLE, qty=D(1), cost=D("190.25")), "paper-2", trade_date="2025-05-23"
+    )
     assert names(enter(bench, shares)) == ["EntryBooked"]
 
 

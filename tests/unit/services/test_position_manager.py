@@ -337,6 +337,7 @@ def test_a_days_result_is_equitys_gain_without_deposits_and_with_dividends() -> 
         held = engine.desk.book.positions[ACCOUNT, "005930"]
         paid = Dividend(symbol="005930", gross=D(3_610), tax=D(550), net=D(3_060))
         came = CashMoved(currency=Currency.KRW, amount=D(1_000_000))
+        await asyncio.sleep(86_400)  # a paper is booked when its day has come
         for name, fact in (("KSD-1", paid), ("BANK-1", came)):
             paper = Document(name=name, trade_date=day, settlement_date=day, fact=fact)
             await engine.book_entry(ACCOUNT, paper, USER, "a dividend and a deposit")

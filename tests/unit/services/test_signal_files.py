@@ -230,7 +230,9 @@ def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.req("F-96")
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_a_last_line_without_its_end_waits_because_it_may_be_half_a_quantity(name: str, tmp_path: Path) -> None:
+def test_a_last_line_without_its_end_waits_because_it_may_be_half_a_quantity(
+    name: str, tmp_path: Path
+) -> None:
     desk = Desk()
     folder, path = Folder(tmp_path, desk), tmp_path / name
     whole = f"{HEADER}\n{ROW}" if name == "a.csv" else jsonl(SIGNAL).rstrip()
@@ -259,8 +261,12 @@ def test_a_file_that_changes_while_it_runs_is_read_on_and_not_moved_unread(how: 
 
     def send(signal: TradingSignal) -> Sent:
         if not desk.orders:
-            (tmp_path / ".next").write_text(first + second if how == "appended" else second)
-            (tmp_path / ".next").rename(path)
+            if how == "appended":
+                with path.open("a") as sink:
+                    sink.write(second)
+            else:
+                (tmp_path / ".next").write_text(second)
+                (tmp_path / ".next").rename(path)
             if how == "gone":
                 path.unlink()
         return desk(signal)

@@ -19,7 +19,9 @@ ROWS_A_STEP: Final = 2_000  # a read transaction this short lets the write-ahead
 
 Progress = Callable[[int], None]
 COLUMNS: Final = ("seq", "ts_ns", "type", "order_id", "causation_id", "correlation_id")
-_STEP = f"SELECT {', '.join(COLUMNS)}, body, hash FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+_STEP = (
+    f"SELECT {', '.join(COLUMNS)}, body, hash FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+)
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False):
