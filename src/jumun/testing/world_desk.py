@@ -40,7 +40,7 @@ from jumun.testing.world_faults import Struck, ToldLink
 from jumun.testing.world_link import BrokenTask, OldNotices, Watch, WatchedLink, never
 
 RESTART_S: Final = (0.2, 4.0)
-READY_WITHIN_S: Final = 600.0  # a start may wait for the broker, but not for ever
+READY_WITHIN_S: Final = 1_200.0  # a start may wait for the broker through a storm, but not for ever
 READY_LOOK_S: Final = 0.05
 LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
 CALM_LOOK_S: Final = 10.0
