@@ -38,7 +38,7 @@ from jumun.testing.world_prices import PriceWalk
 from jumun.testing.world_traders import Traders
 
 ORDERS: Final = 300
-ANSWER_NS: Final = 20 * NS  # a send ends within ten seconds; what a resume has just let go is no open question
+ANSWER_NS: Final = 20 * NS  # a send ends within ten seconds: one that has just left is no open question
 DECIDED_WITHIN_S: Final = 60.0  # after the faults stop, beyond the visibility lag (I-58)
 CRITICAL: Final = 50
 
