@@ -306,7 +306,7 @@ class Settings(BaseSettings):
         Decimal("0.01"), "A broker's cost further than this from our estimate raises an alarm.", "0.01", lt=1
     )
     unknown_max: int = _field(
-        10, "So many orders of unknown outcome, and no new one is taken.", "10", ge=1, le=1_000
+        20, "So many orders of unknown outcome, and no new one is taken.", "20", ge=1, le=1_000
     )
     quote_age_max_s: WholeSecondsOrNone = _field(
         0, "Oldest price that a market order may be valued at; 0 for no limit.", "60s"

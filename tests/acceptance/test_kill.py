@@ -21,6 +21,7 @@ from jumun.model.ids import uuid7
 from tests.acceptance.processes import Rig, ask
 
 ORDERS: Final = 500
+SETTLE_LOOKS: Final = 120  # half a second apart
 IN_FLIGHT: Final = 40
 SEEN_AT: Final = int(time.time())  # of the first signal; one a second from there on
 CALM_S: Final = 90.0  # two histories further apart than the visibility delay, with room for a busy machine
@@ -86,6 +87,18 @@ def _requests(chance: random.Random) -> list[order_pb2.OrderRequest]:
     return requests
 
 
+async def _asked(stub: Any, request: order_pb2.OrderRequest) -> order_pb2.OrderResponse:
+    """Send; while a kill's open outcomes are being settled, come again with the same id."""
+    for _ in range(SETTLE_LOOKS):
+        try:
+            return await stub.CreateOrder(request, timeout=30)  # type: ignore[no-any-return]
+        except grpc.aio.AioRpcError as error:
+            if "TOO_MANY_UNKNOWN" not in (error.details() or ""):
+                raise
+        await asyncio.sleep(0.5)
+    pytest.fail(f"{request.id}: the open outcomes of a kill were not settled")
+
+
 async def _send(
     rig: Rig, requests: list[order_pb2.OrderRequest], acknowledged: dict[str, str], kill_after: int | None
 ) -> None:
@@ -99,7 +112,7 @@ async def _send(
             nonlocal answered
             async with slots:
                 try:
-                    reply = await stub.CreateOrder(request, timeout=30)
+                    reply = await _asked(stub, request)
                 except grpc.aio.AioRpcError as error:
                     if kill_after is None:
                         pytest.fail(f"{request.id} failed without a kill: {error.details()}")

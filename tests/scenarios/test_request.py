@@ -327,7 +327,7 @@ def test_f18_too_many_unknown_orders_stop_new_ones_until_some_are_known() -> Non
         taken = await stage.engine.submit(an_intent(20, symbol="000660"))
         assert taken.denial is None
 
-    on_stage(play)
+    on_stage(play, limits=Limits(unknown_max=10))
 
 
 @pytest.mark.req("F-18", "I-61", "I-48")

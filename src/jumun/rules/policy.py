@@ -48,7 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     fill_alert_s: int = 120  # accepted and without any fill for longer raises an alarm (S000-83)
     abnormal_price_ratio: Decimal = Decimal("0.05")  # a fill further from the last price (S000-84)
     cost_tolerance: Decimal = Decimal("0.01")  # of our estimate; further off it is an alarm (I-37)
-    unknown_max: int = 10  # so many orders of unknown outcome, and no new one is taken or sent (F-18)
+    unknown_max: int = 20  # so many orders of unknown outcome, and no new one is taken or sent (F-18)
     quote_age_max_s: int = 0  # 0: no limit; above it a market order without a fresh price is refused
 
 
