@@ -385,8 +385,8 @@ def run_exchange(
     return 0
 
 
-def simulate_day(seed: int, orders: int, as_json: bool) -> int:
+def simulate_day(seed: int, orders: int, as_json: bool, *, days: int, stormy: bool) -> int:
     """Run one simulated day; return the exit code."""
     from jumun.testing.day import run_command
 
-    return run_command(seed, orders, as_json)
+    return run_command(seed, orders, as_json, days=days, stormy=stormy)

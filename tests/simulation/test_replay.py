@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 import jumun
-from jumun.testing.day import run_command, simulate_day
+from jumun.testing.day import command_of, run_command, simulate_day
 from jumun.testing.invariants import Violation
 from jumun.testing.world_desk import Machine
 
@@ -53,8 +53,14 @@ def test_a_broken_invariant_says_how_to_see_it_again(
     assert run_command(seed, 60, False) == 1
     told = capsys.readouterr().err
     assert "I-00 does not hold: a break on purpose" in told
-    assert f"replay it: jumun simulate day --seed {seed}" in told
+    assert f"replay it: jumun simulate day --seed {seed} --orders 60\n" in told
     assert " print " in told, "the last steps are shown"
+
+
+def test_the_command_of_a_day_names_all_that_was_not_the_default() -> None:
+    assert command_of(7, 300, days=1, stormy=False) == "jumun simulate day --seed 7"
+    told = command_of(7, 600, days=2, stormy=True)
+    assert told == "jumun simulate day --seed 7 --orders 600 --days 2 --stormy"
 
 
 def test_the_command_tells_counts_and_the_hash(capsys: pytest.CaptureFixture[str]) -> None:

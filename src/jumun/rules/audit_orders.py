@@ -46,7 +46,7 @@ LEGAL: Final = {
     SENT: {ACCEPTED, PART_FILLED, FILLED, CANCELLED, REJECTED, ERROR},
     ACCEPTED: {PART_FILLED, FILLED, CANCELLED, REJECTED, ERROR},
     PART_FILLED: {FILLED, CANCELLED, ERROR},
-    ERROR: {SENT, ACCEPTED, PART_FILLED, FILLED, CANCELLED, REJECTED},
+    ERROR: {NEW, SENT, ACCEPTED, PART_FILLED, FILLED, CANCELLED, REJECTED},
 }
 ENDS: Final = frozenset({FILLED, CANCELLED, REJECTED})
 
@@ -230,7 +230,9 @@ def _status_after(event: OrderEvent, story: Story) -> OrderStatus:
         case OrderAccepted():
             return PART_FILLED if story.status is ERROR and story.qty else ACCEPTED
         case OrderResting() if story.status is ERROR:
-            return PART_FILLED if story.qty else ACCEPTED
+            if story.qty:
+                return PART_FILLED
+            return ACCEPTED if story.refs else NEW
         case OrderModified() if story.qty >= story.due and story.status not in ENDS:
             return FILLED
         case OrderUnknown():

@@ -129,6 +129,7 @@ class Book:
         self.in_flight: dict[OrderId, Shape] = {}  # a send without an outcome
         self.shapes: dict[Shape, int] = {}  # how many in flight look alike (F-03: at most one)
         self.unknown: dict[OrderId, None] = {}
+        self.modifies_unknown: dict[OrderId, None] = {}
         self.held: dict[PositionKey, int] = {}  # unknown orders by symbol: no new send there
         self.open_by_symbol: dict[PositionKey, dict[OrderId, None]] = {}
         self.occupied: dict[AccountId, dict[str, None]] = {}  # symbols with shares or open buys
@@ -264,6 +265,7 @@ class Book:
 
     def _find_break(self, event: BreakFound, ts_ns: int) -> None:
         known = self.breaks.get(event.break_id)
+        self._forget_explanation(event)
         self.breaks[event.break_id] = Break(
             break_id=event.break_id,
             account_id=event.account_id,
@@ -275,6 +277,13 @@ class Book:
             text=event.text,
             note="" if known is None else known.note,
         )
+
+    def _forget_explanation(self, event: BreakFound) -> None:
+        """What explained another difference of the same thing explains this one no more."""
+        place = (event.account_id, event.subject)
+        for break_id, known in list(self.explained.items()):
+            if (known.account_id, known.subject) == place:
+                del self.explained[break_id]
 
     def _replace(self, before: Order | None, after: Order) -> None:
         executable = after.is_executable
@@ -323,6 +332,10 @@ class Book:
             self._index_status(before, after)
         if (after.attempt_open and executable) is not (order_id in self.in_flight):
             self._index_flight(after)
+        if after.modify_unknown_ns is not None and executable:
+            self.modifies_unknown[order_id] = None
+        elif before is not None and before.modify_unknown_ns is not None:
+            self.modifies_unknown.pop(order_id, None)
         if after.stop_held and executable:
             self.stops.add(after)
         elif before is not None and before.stop_held:

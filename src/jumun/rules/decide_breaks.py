@@ -5,6 +5,7 @@ and its owner, until the books agree again or a person corrects or explains it. 
 entry, never a silent change: what the broker says is booked against OUTSIDE, with the break's id.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -12,14 +13,14 @@ from jumun.model.breaks import Break
 from jumun.model.commands import AssignBreak, BookEntry, SettleBreak, StudyBalance
 from jumun.model.documents import CashMoved, CostCorrected, Dividend, Document, SharesMoved, Split
 from jumun.model.errors import BadInput, OmsError, OrderDenied
-from jumun.model.events import BreakAssigned, BreakFound, BreakSettled, EntryBooked, TradingHalted
+from jumun.model.events import BreakAssigned, BreakFound, BreakSettled, EntryBooked
 from jumun.model.fills import LedgerKind, LedgerRow
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
-from jumun.rules.book import document_key
+from jumun.rules.book import Book, document_key
 from jumun.rules.compare import differences_of
 from jumun.rules.corporate import Booked, cash_moved, rows_of, shares_moved
 from jumun.rules.draft import Decision, Draft
@@ -47,7 +48,7 @@ def decide_balance(command: StudyBalance, draft: Draft) -> Decision:
             text = "our books and the broker's agree again"
             draft.note(BreakSettled(break_id=known.break_id, by="broker", how="agrees", text=text))
     for row in found:
-        if _is_explained(account_id, row, draft):
+        if _stands_as(account_id, row, draft.book.explained):
             continue
         known_now = _open_on(account_id, row[0], draft)
         moved = known_now is not None and known_now.difference == row[2] - row[1]
@@ -56,11 +57,16 @@ def decide_balance(command: StudyBalance, draft: Draft) -> Decision:
     return Decision(events=tuple(draft.events), differences=tuple(found), drafted=draft.decision().drafted)
 
 
-def _is_explained(account_id: AccountId, row: Difference, draft: Draft) -> bool:
+def is_known(account_id: AccountId, row: Difference, book: Book) -> bool:
+    """True when the difference is an open break, or explained: to look at it again soon tells nothing new."""
+    return _stands_as(account_id, row, book.breaks) or _stands_as(account_id, row, book.explained)
+
+
+def _stands_as(account_id: AccountId, row: Difference, breaks: Mapping[str, Break]) -> bool:
     subject, ours, theirs = row
     return any(
         (known.account_id, known.subject, known.difference) == (account_id, subject, theirs - ours)
-        for known in draft.book.explained.values()
+        for known in breaks.values()
     )
 
 
@@ -286,8 +292,7 @@ def _find(account_id: AccountId, row: Difference, draft: Draft) -> None:
             text=text,
         )
     )
-    if draft.book.halt is None and not any(isinstance(event, TradingHalted) for event in draft.events):
-        stop(text, draft)
+    stop(text, draft)
 
 
 def _open_on(account_id: AccountId, subject: str, draft: Draft) -> Break | None:

@@ -14,7 +14,7 @@ from jumun.rules.decide_modify import adopt_successor, follow_quantity, settle_m
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
-from jumun.rules.sessions import session_on
+from jumun.rules.sessions import NoCalendar, session_on
 
 FOREIGN = UserId("foreign")
 
@@ -115,16 +115,7 @@ def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
     )
     over = _day_is_over(order, history, draft)
     if over and lives_on(order, order.trade_date):
-        until_ns = next_open_ns(order, draft.now_ns, draft.policy.sessions)
-        draft.add(
-            AttemptNotReceived(
-                order_id=order.order_id,
-                attempt=order.attempt,
-                evidence=evidence,
-                resend=True,
-                until_ns=until_ns,
-            )
-        )
+        _again_next_session(order, evidence, draft)
         return
     if not over and draft.policy.unknown_order_policy != "resend_once":
         return  # here absence is no proof while the session lasts, whoever wants it cancelled (I-15)
@@ -136,6 +127,26 @@ def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
         draft.add(
             AttemptNotReceived(order_id=order.order_id, attempt=order.attempt, evidence=evidence, resend=True)
         )
+
+
+def _again_next_session(order: Order, evidence: str, draft: Draft) -> None:
+    """Of a multi-day order nothing is at the broker; without a calendar nothing could send it, so it ends."""
+    try:
+        until_ns = next_open_ns(order, draft.now_ns, draft.policy.sessions)
+    except NoCalendar as error:
+        draft.add(
+            OrderCancelled(order_id=order.order_id, reason=error.reason, text=str(error), evidence=evidence)
+        )
+        return
+    draft.add(
+        AttemptNotReceived(
+            order_id=order.order_id,
+            attempt=order.attempt,
+            evidence=evidence,
+            resend=True,
+            until_ns=until_ns,
+        )
+    )
 
 
 def _day_is_over(order: Order, history: OrderHistory, draft: Draft) -> bool:

@@ -85,7 +85,8 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
                 draft.add(OrderAccepted(order_id=order.order_id, ref=report.ref, raw=report.raw))
         case BrokerState.FILLED:
             if len(order.refs) > 1:
-                draft.ask = draft.ask or bool(order.qty_left)  # a complete list tells what is left of it
+                # A complete list tells what is left of it.
+                draft.ask = draft.ask or (bool(order.qty_left) and not order.status.is_final)
             elif order.qty_left and not order.status.is_final and order.modify_to is None:
                 flag(order, Flag.DISPUTED, "the broker calls it filled but lists fewer shares", draft)
                 draft.ask = True

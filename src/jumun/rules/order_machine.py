@@ -158,6 +158,8 @@ def next_status(order: Order, event: AnyOrderEvent) -> OrderStatus:
         return FILLED  # the modify lowered it to what had filled already
     if order.status is ERROR and status in (SENT, ACCEPTED) and order.qty_filled:
         return PART_FILLED  # it had filled before its outcome became unknown
+    if isinstance(event, OrderResting) and order.status is ERROR and not order.refs:
+        return NEW  # no broker has ever confirmed it
     return status
 
 

@@ -17,6 +17,7 @@ from jumun.model.orders import Order
 from jumun.model.reports import OrderHistory
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
+from jumun.rules.decide_breaks import is_known
 from jumun.rules.draft import Decision
 from jumun.rules.sessions import NoCalendar, is_session, trade_date_of
 from jumun.services.desk import Desk
@@ -48,6 +49,7 @@ class Reconciler:
         self._patience_s = BUSY_INTERVAL_S
         # When each difference was first seen, and what our books had traded in its subject by then.
         self._suspects: dict[AccountId, dict[Difference, tuple[int, Traded]]] = {}
+        self._unsettled: set[AccountId] = set()  # with differences that are neither a break nor explained
         self.rounds = 0  # complete studies so far
         self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
         self.failing_since_ns: int | None = None  # monotonic, since when no study has been complete
@@ -82,7 +84,7 @@ class Reconciler:
             try:
                 await self.study()
                 rounds += 1
-                settled = self._desk.book.halt is not None or not any(self._suspects.values())
+                settled = self._desk.book.halt is not None or not self._unsettled
                 if settled or rounds >= START_ROUNDS_MAX:
                     return
                 await self._desk.clock.sleep(BUSY_INTERVAL_S)
@@ -135,8 +137,11 @@ class Reconciler:
             row: since.get(row, (balance.asked_ns, self._traded(account_id, row[0])))
             for row in decision.differences
         }
-        if decision.differences:
+        self._unsettled.discard(account_id)
+        if not all(is_known(account_id, row, self._desk.book) for row in decision.differences):
+            # A known break waits for a person: to ask every second would only use up the queries (I-52).
             log.debug("books_differ", account_id=account_id, differences=len(decision.differences))
+            self._unsettled.add(account_id)
             self.ask()
         return decision
 
@@ -188,9 +193,7 @@ class Reconciler:
     def _is_busy(self) -> bool:
         """Whether the outcome of anything is open: a send, or a modify (I-58)."""
         book = self._desk.book
-        if book.unknown or book.in_flight:
-            return True
-        return any(order.modify_unknown_ns is not None for order in book.open.values())
+        return bool(book.unknown or book.in_flight or book.modifies_unknown)
 
     async def _rest(self, seconds: float, unless: asyncio.Event) -> None:
         """Wait, unless something happens first."""

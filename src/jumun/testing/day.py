@@ -81,14 +81,25 @@ def simulate_day(
     )
     first = scenario.days[0]
     start_ns = at_seoul_ns(first, PHASES[scenario.phase]) - 10 * NS
+    replay = command_of(seed, orders, days=days, stormy=stormy)
     with _silence():
-        return run_virtual(_Day(scenario).run(), start_ns)
+        return run_virtual(_Day(scenario, replay).run(), start_ns)
 
 
-def run_command(seed: int, orders: int = ORDERS, as_json: bool = False) -> int:
+def command_of(seed: int, orders: int, *, days: int, stormy: bool) -> str:
+    """The command that runs this very day; what a test names instead of drawing it has no option."""
+    words = ["jumun simulate day --seed", str(seed)]
+    words += [] if orders == ORDERS else ["--orders", str(orders)]
+    words += [] if days == 1 else ["--days", str(days)]
+    return " ".join([*words, *(["--stormy"] if stormy else [])])
+
+
+def run_command(
+    seed: int, orders: int = ORDERS, as_json: bool = False, *, days: int = 1, stormy: bool = False
+) -> int:
     """`jumun simulate day`: print what came of it; 0, or 1 when an invariant broke."""
     try:
-        result = simulate_day(seed, orders)
+        result = simulate_day(seed, orders, days=days, stormy=stormy)
     except Violation as violation:
         print(violation, file=sys.stderr)
         return 1
@@ -100,14 +111,15 @@ def run_command(seed: int, orders: int = ORDERS, as_json: bool = False) -> int:
 
 
 class _Day:
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, replay: str) -> None:
         self.scenario = scenario
+        self._replay = replay
         self.trace = Trace()
 
     async def run(self) -> DayResult:
         scenario = self.scenario
         true_clock, our_clock = VirtualClock(), VirtualClock()
-        checks = self.checks = Checks(scenario.seed, self.trace, true_clock.monotonic_ns)
+        checks = self.checks = Checks(scenario.seed, self.trace, true_clock.monotonic_ns, self._replay)
         self.clock = true_clock
         market = self.market = Market(market_world(scenario))
         market.open_account(

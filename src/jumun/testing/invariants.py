@@ -25,7 +25,15 @@ class Violation(AssertionError):
     """An invariant does not hold. The message is all a person needs to see it happen again."""
 
     def __init__(
-        self, *, seed: int, step: int, elapsed_ns: int, invariant: str, text: str, tail: list[str]
+        self,
+        *,
+        seed: int,
+        step: int,
+        elapsed_ns: int,
+        invariant: str,
+        text: str,
+        tail: list[str],
+        replay: str,
     ) -> None:
         self.seed = seed
         self.invariant = invariant
@@ -34,7 +42,7 @@ class Violation(AssertionError):
         super().__init__(
             f"{invariant} does not hold: {text}\n"
             f"seed {seed}, step {step}, {elapsed_ns / NS:.6f} s into the day; "
-            f"replay it: jumun simulate day --seed {seed}\n"
+            f"replay it: {replay}\n"
             f"the last steps:\n  {lines}"
         )
 
@@ -42,8 +50,9 @@ class Violation(AssertionError):
 class Checks:
     """Counts each check, so that a check that never ran is seen, and the rare states that were reached."""
 
-    def __init__(self, seed: int, trace: Trace, elapsed_ns: Callable[[], int]) -> None:
+    def __init__(self, seed: int, trace: Trace, elapsed_ns: Callable[[], int], replay: str) -> None:
         self.seed = seed
+        self._replay = replay  # the command that shows it again
         self.trace = trace
         self.counts: dict[str, int] = {}
         self.reached: dict[str, int] = {}
@@ -65,6 +74,7 @@ class Checks:
             invariant=invariant,
             text=text,
             tail=self.trace.tail(),
+            replay=self._replay,
         )
         self.on_violation(violation)
         raise violation

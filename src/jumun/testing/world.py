@@ -43,6 +43,7 @@ CRASH_POINTS: Final = (
 )
 
 MODIFY_POINTS: Final = ("modify begun", "modify written", "modify answered", "query begun", "fill")
+ALL_POINTS: Final = tuple(dict.fromkeys((*CRASH_POINTS, *MODIFY_POINTS)))
 
 
 def _krx(symbol: str, market: Market = Market.KOSPI, product: Product = Product.SHARE) -> Instrument:
@@ -99,12 +100,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     append_fails: float = 0.0  # F-81, F-82: per commit
     crashes: tuple[tuple[int, str], ...] = ()  # (second of the day, crash point), in order
     later_crashes: tuple[tuple[int, str], ...] = ()  # the same, at points that came later
+    more_crashes: tuple[tuple[int, str], ...] = ()  # the same, many of them
     crash_in_recovery: float = 0.0  # chance to die at once when the next crash finds a recovery
     clock_step_s: tuple[int, ...] = ()  # F-90
     task_raises: float = 0.0  # F-75: per notice
     halts: float = 0.0  # per send, between the check and the act
     foreign: float = 0.0  # share of orders that somebody else sends
     early_cancel: float = 0.0  # F-47: per cancel of an order with fills
+    crossed: float = 0.0  # F-51: per cancel or modify, that the exchange refuses the order just before
     old_notices: float = 0.0  # F-31: chance per notice that one of the day before comes again
     modify_renumbers: bool = True  # False: a modified order keeps its number, as at IBKR
     habits: tuple[str, ...] = ()  # what the traders of this seed do beside plain orders
@@ -122,22 +125,25 @@ def draw_scenario(
 ) -> Scenario:
     """Draw a scenario; `faults` and `habits` name what is drawn otherwise, `day` the first day.
 
-    A `stormy` day is never quiet: it has at least one class that strikes all the time.
+    A `stormy` day is never quiet: it has at least one class that strikes all the time, and often those that
+    bring orders into standings that are rare otherwise.
     """
-    random, later = Random(f"scenario {seed}"), Random(f"later {seed}")
+    random, later, rare = Random(f"scenario {seed}"), Random(f"later {seed}"), Random(f"rare {seed}")
     chosen = random.choice(DAYS)
-    picked = (*_pick(random), *_pick_later(later, stormy))
+    picked = (*_pick(random), *_pick_later(later, stormy), *(_pick_rare(rare) if stormy else ()))
     classes = tuple(name for name in ALL_CLASSES if name in (picked if faults is None else faults))
     plan: dict[str, Any] = {}
     more: dict[str, Any] = {}
     for name, draw in ALL_CLASSES.items():
         # Drawn also when unused: a class less leaves the others as they are.
-        drawn = draw(random if name in CLASSES else later)
+        drawn = draw(random if name in CLASSES else rare if name in RARE_CLASSES else later)
         if name in classes:
             for key, value in drawn.items():
                 (plan if key in FaultPlan.__struct_fields__ else more)[key] = value
     fault_plan = FaultPlan(**plan)
     drawn_habits, renumbers = _habits(later), later.random() < 0.7
+    if stormy:
+        drawn_habits = tuple(dict.fromkeys((*drawn_habits, *_rare_habits(rare, days))))
     pair = next((pair for pair in DAYS if pair[0] == day), chosen)
     return Scenario(
         seed=seed,
@@ -175,6 +181,16 @@ def _pick_later(random: Random, stormy: bool) -> tuple[str, ...]:
 def _habits(random: Random) -> tuple[str, ...]:
     usual = [habit for habit in HABITS if random.random() < HABIT_CHANCE]
     return (*usual, *(habit for habit in LATER_HABITS if random.random() < LATER_HABIT_CHANCE))
+
+
+def _pick_rare(random: Random) -> tuple[str, ...]:
+    return tuple(name for name in RARE_CLASSES if random.random() < RARE_CHANCE)
+
+
+def _rare_habits(random: Random, days: int) -> tuple[str, ...]:
+    """A second day shows what the first cannot, orders that go out again: then many live so long."""
+    restless = ("modifies", "restless") if random.random() < RESTLESS_CHANCE else ()
+    return (*restless, *(("carried", "patient") if days > 1 else ()))
 
 
 def _rate(random: Random, low: float, high: float) -> float:
@@ -250,7 +266,25 @@ LATER_CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
     "empty": lambda r: {"history_empty": _rate(r, 0.02, 0.2), "balance_empty": _rate(r, 0.02, 0.2)},
     "slow_reply": lambda r: {"reply_late": _rate(r, 0.02, 0.1), "reply_late_ms_max": r.randint(500, 7_000)},
 }
-ALL_CLASSES: Final = {**CLASSES, **LATER_CLASSES}
+# Only on stormy days: they bring orders into standings that are rare otherwise.
+RARE_CLASSES: Final[dict[str, Callable[[Random], dict[str, Any]]]] = {
+    "crossed": lambda r: {"crossed": _rate(r, 0.05, 0.3), "stall_ms_max": r.randint(100, 600)},
+    "many_crashes": lambda r: {
+        "more_crashes": tuple(
+            sorted((r.randint(5, STORM_S), r.choice(ALL_POINTS)) for _ in range(r.randint(6, 14)))
+        )
+    },
+    "unsure": lambda r: {
+        name: _rate(r, 0.01, 0.05)
+        for name in (
+            *("not_sent", "request_lost", "request_vanishes", "reset_early", "reply_lost", "reply_late"),
+            *("reply_reset", "server_error", "reply_garbled", "refused"),
+        )
+    },
+}
+ALL_CLASSES: Final = {**CLASSES, **LATER_CLASSES, **RARE_CLASSES}
+RARE_CHANCE: Final = 0.35
+RESTLESS_CHANCE: Final = 0.5
 LATER_CHANCE: Final = 0.12
 STEADY: Final = ("notice_doubled", "notice_late")  # each strikes some thirty times a day, however it is drawn
 HABITS: Final = ("modifies", "stops", "carried", "immediate", "mass cancel", "kill")

@@ -14,7 +14,7 @@ import msgspec
 from jumun.brokers.paper.broker import PaperBroker, paper_traits
 from jumun.brokers.paper.faults import FaultPlan
 from jumun.brokers.paper.link import LinkNotice, LocalLink
-from jumun.brokers.paper.wire import Command, Executed, OrderCancelled, OrderChanged, Submit
+from jumun.brokers.paper.wire import Cancel, Command, Executed, Modify, OrderCancelled, OrderChanged, Submit
 from jumun.exchange.market import Market
 from jumun.model.commands import HaltTrading
 from jumun.model.errors import OmsError, StoreUnavailable
@@ -140,7 +140,7 @@ class Machine:
         self._plan = scenario.plan
         self._random = Random(f"machine {scenario.seed}")
         self._ids = SeededIds(Random(f"ids {scenario.seed}"))
-        self._planned = sorted((*scenario.crashes, *scenario.later_crashes))
+        self._planned = sorted((*scenario.crashes, *scenario.later_crashes, *scenario.more_crashes))
         self._crashes = 0
         self._commits = 0
         self._compare_now = False
@@ -291,6 +291,7 @@ class Machine:
             may_fall=lambda point: self._may_fall(life, point),
             on_write=lambda command: self._on_write(life, command),
             before_send=lambda: self._before_send(life),
+            before_change=self._before_change,
             on_notice=self._on_notice,
             on_old_notice=self._on_old_notice,
             on_raise=lambda: self._on_raise(life),
@@ -304,6 +305,7 @@ class Machine:
             task_raises=0.0 if self.is_calm else scenario.task_raises,
             old_notices=0.0 if self.is_calm else scenario.old_notices,
             early_cancel=0.0 if self.is_calm else scenario.early_cancel,
+            crossed=0.0 if self.is_calm else scenario.crossed,
         )
         clock = life.clock = SteadyClock(self.clock)  # a start trusts the wall clock once
         if self.clock.offset_ns:
@@ -399,6 +401,13 @@ class Machine:
         if desk.failure is None and desk.book.halt is None:
             self._strike("halt between check and act")
             desk.post(HaltTrading(reason=Reason.OPERATOR, text="a drill in the middle of a send"))
+
+    def _before_change(self, command: Cancel | Modify) -> None:
+        """The exchange refuses an order that the broker had taken, while we are about to change it (F-51)."""
+        order = self.market.orders.get(f"{command.trade_date}/{command.branch}/{command.number}")
+        if order is not None and order.is_open and not order.qty_filled:
+            self.market.refuse_later(order.key, self.true_clock.now_ns())
+            self.checks.reach("an accepted order was refused just before it was changed")
 
     def _on_write(self, life: Life, command: Command) -> None:
         """The last step before the first byte."""

@@ -6,7 +6,16 @@ from typing import Any, Final
 
 from jumun.brokers.paper.faults import FaultPlan, FaultyLink
 from jumun.brokers.paper.link import Link, LinkNotice
-from jumun.brokers.paper.wire import Answer, Cancel, Command, Executed, OrderChanged, OrderRecord, Submit
+from jumun.brokers.paper.wire import (
+    Answer,
+    Cancel,
+    Command,
+    Executed,
+    Modify,
+    OrderChanged,
+    OrderRecord,
+    Submit,
+)
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
 from jumun.testing.cells import EVERYWHERE, NOTICE_FAULTS, ORDER_FAULTS, REFUSED, REQUEST_FAULTS
@@ -34,7 +43,7 @@ def request_name(command: Command) -> str:
         return "submit"
     if isinstance(command, Cancel):
         return "cancel"
-    return "modify" if type(command).__name__ == "Modify" else ""
+    return "modify" if isinstance(command, Modify) else ""
 
 
 class ToldLink(FaultyLink):

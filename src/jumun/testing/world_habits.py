@@ -29,6 +29,8 @@ IMMEDIATE: Final = "immediate"
 MASS_CANCEL: Final = "mass cancel"
 FLOOD: Final = "flood"
 KILL: Final = "kill"
+RESTLESS: Final = "restless"  # modifies nearly every order, again and again
+PATIENT: Final = "patient"  # many orders are to live for several days
 
 PATIENCE: Final = 6
 TRADER: Final = UserId("trader")
@@ -40,8 +42,21 @@ NO_MODIFY: Final = frozenset(
     {
         *(Reason.ALREADY_FINAL, Reason.NOT_MODIFIABLE, Reason.NOTHING_TO_CHANGE, Reason.CASH, Reason.HALTED),
         *(Reason.PRICE_OUTSIDE_BAND, Reason.SESSION_CLOSED, Reason.MAX_ORDER_VALUE, Reason.NOT_READY),
+        Reason.BAD_TIME,  # its last session has ended, and the broker has not said so yet
     }
 )
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """Of how many orders terms are changed, how often, and how long after each other."""
+
+    share: float
+    times: tuple[int, ...]
+    gaps_s: tuple[float, ...]
+
+
+CALM: Final = Pace(0.45, (1, 1, 2, 3), (0.0, 0.05, 0.4, 2.0, 10.0, 40.0))
+HASTE: Final = Pace(0.9, (2, 3, 4, 5), (0.0, 0.05, 0.4, 1.0, 3.0))
 
 
 class Habits:
@@ -67,6 +82,8 @@ class Habits:
         if self.has(STOPS) and chance < 0.12:
             return self._as_stop(intent)
         if self.has(CARRIED) and 0.12 <= chance < 0.27:
+            return self._as_carried(intent)
+        if self.has(PATIENT) and 0.37 <= chance < 0.6:
             return self._as_carried(intent)
         if self.has(IMMEDIATE) and 0.27 <= chance < 0.37:
             tif = self._random.choice((TimeInForce.IOC, TimeInForce.FOK))
@@ -110,10 +127,11 @@ class Habits:
 
     async def follow(self, order: Order) -> None:
         """Change an order once or a few times, at moments that nobody chose for it."""
-        if not self.has(MODIFIES) or self._random.random() > 0.45:
+        pace = HASTE if self.has(RESTLESS) else CALM
+        if not self.has(MODIFIES) or self._random.random() > pace.share:
             return
-        for _ in range(self._random.choice((1, 1, 2, 3))):
-            await asyncio.sleep(round(self._random.choice((0.0, 0.05, 0.4, 2.0, 10.0, 40.0)), 3))
+        for _ in range(self._random.choice(pace.times)):
+            await asyncio.sleep(round(self._random.choice(pace.gaps_s), 3))
             await self._modify(order.order_id)
 
     async def _modify(self, order_id: OrderId) -> None:

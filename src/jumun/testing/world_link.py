@@ -12,7 +12,16 @@ from typing import Final
 import msgspec
 
 from jumun.brokers.paper.link import LinkNotice
-from jumun.brokers.paper.wire import Answer, Command, Executed, OrderCancelled, OrderChanged, Submit
+from jumun.brokers.paper.wire import (
+    Answer,
+    Cancel,
+    Command,
+    Executed,
+    Modify,
+    OrderCancelled,
+    OrderChanged,
+    Submit,
+)
 from jumun.ports.broker import SendPermit
 from jumun.testing.world_faults import ToldLink, request_name
 
@@ -49,6 +58,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     may_fall: Callable[[str], None]
     on_write: Callable[[Command], None]
     before_send: Callable[[], None]
+    before_change: Callable[[Cancel | Modify], None]
     on_notice: Callable[[LinkNotice], None]
     on_old_notice: Callable[[OrderChanged | Executed], None]
     on_raise: Callable[[], None]
@@ -68,6 +78,7 @@ class WatchedLink:
         task_raises: float,
         old_notices: float,
         early_cancel: float,
+        crossed: float,
     ) -> None:
         self._inner = inner
         self._watch = watch
@@ -76,6 +87,7 @@ class WatchedLink:
         self._task_raises = task_raises
         self._old_rate = old_notices
         self._early_cancel = early_cancel
+        self._crossed = crossed
 
     @property
     def worst_case_ns(self) -> int:
@@ -84,7 +96,7 @@ class WatchedLink:
 
     def calm(self) -> None:
         """No more faults from here."""
-        self._task_raises = self._old_rate = self._early_cancel = 0.0
+        self._task_raises = self._old_rate = self._early_cancel = self._crossed = 0.0
 
     async def open(self) -> None:
         """Connect."""
@@ -100,6 +112,8 @@ class WatchedLink:
         await self._watch.may_die(f"{point} begun")
         if isinstance(command, Submit):
             self._watch.before_send()
+        elif isinstance(command, Cancel | Modify) and self._strikes(self._crossed):
+            self._watch.before_change(command)
 
         def seen() -> bool:
             # A desk that died at this very instant writes nothing more: its process is gone.

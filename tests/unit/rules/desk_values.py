@@ -461,6 +461,8 @@ def assert_sound(book: Book) -> None:
     ), "coming shares leak"
     assert set(book.waiting) == {o.order_id for o in orders if is_waiting(o)}
     assert set(book.unknown) == {o.order_id for o in orders if o.is_unknown}
+    modifies = {o.order_id for o in orders if o.modify_unknown_ns is not None and o.is_executable}
+    assert set(book.modifies_unknown) == modifies
     flying = {o.order_id: shape_of(o) for o in orders if o.attempt_open}
     assert book.in_flight == flying
     assert book.shapes == {shape: list(flying.values()).count(shape) for shape in flying.values()}

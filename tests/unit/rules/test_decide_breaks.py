@@ -90,6 +90,37 @@ def test_a_break_that_moves_keeps_its_name_its_age_and_its_owner() -> None:
     assert moved.theirs == 9
 
 
+@pytest.mark.req("I-38", "I-43")
+def test_an_explanation_holds_for_the_difference_it_was_given_for_and_no_other() -> None:
+    bench = Bench()
+    look(bench, 7)
+    settle(bench, correct=False)
+    assert look(bench, 7) == [], "explained"
+    assert look(bench, 9) == ["BreakFound"], "another difference is another break"
+    assert bench.book.explained == {}
+    settle(bench, correct=True)
+    assert look(bench, 9) == []
+    assert look(bench, 16) == ["BreakFound"], "seven more again, and nobody has explained these"
+
+
+@pytest.mark.req("I-38", "I-43")
+def test_an_explanation_survives_a_break_of_another_thing() -> None:
+    bench = Bench()
+    look(bench, 7)
+    settle(bench, correct=False)
+    assert look(bench, 7, CASH - 5) == ["BreakFound"]
+    assert [known.subject for known in bench.book.explained.values()] == [SAMSUNG]
+
+
+@pytest.mark.req("I-50", "I-38", "F-54")
+def test_a_break_shows_through_an_operators_halt() -> None:
+    bench = Bench()
+    bench.do(HaltTrading(reason=Reason.OPERATOR, text="lunch"))
+    assert look(bench, 7) == ["BreakFound", "TradingHalted"]
+    assert bench.book.halt is not None
+    assert bench.book.halt.reason is Reason.BREAK
+
+
 @pytest.mark.req("I-38", "I-44")
 def test_books_that_agree_again_end_their_break_and_leave_the_halt_to_a_person() -> None:
     bench = Bench()

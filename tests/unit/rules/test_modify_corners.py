@@ -209,6 +209,19 @@ def test_terms_below_what_crossed_them_are_what_has_filled() -> None:
     assert modified.terms.qty == 8
 
 
+@pytest.mark.req("I-52", "I-17")
+def test_an_ended_order_of_two_numbers_that_is_listed_as_filled_is_not_asked_about_for_ever() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, qty=6)
+    now = bench.conclude_modify(order, ModifyAccepted(ref=a_ref(2), raw=""))
+    bench.hear(a_report(now, ref=a_ref(2), state=BrokerState.CANCELLED))
+    filled = a_report(now, ref=a_ref(2), qty_filled=D(4), amount_filled=D(280_000), state=BrokerState.FILLED)
+    bench.hear(filled)
+    assert bench.order(order).status is S.CANCELLED
+    assert not bench.hear(filled).ask, "it says nothing new, and nothing is left to find"
+
+
 @pytest.mark.req("S002-37")
 def test_a_modify_that_keeps_the_number_writes_no_new_one() -> None:
     bench = a_bench()

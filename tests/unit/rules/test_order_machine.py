@@ -128,7 +128,7 @@ TABLE: dict[str, tuple[AnyOrderEvent, str]] = {
     ),
     "alarmed": (OrderAlarmed(order_id=ID, alarm=Alarm.ACK_DELAY, text="slow"), "NSAPFCRE"),
     "triggered": (StopTriggered(order_id=ID, price=D(70_000), source="feed"), "N......."),
-    "resting": (OrderResting(order_id=ID, until_ns=9, text="", evidence=""), "NSAP...A"),
+    "resting": (OrderResting(order_id=ID, until_ns=9, text="", evidence=""), "NSAP...N"),
     "modify intended": (
         ModifyIntended(
             order_id=ID,

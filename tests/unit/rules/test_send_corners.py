@@ -102,6 +102,20 @@ def test_an_order_that_no_calendar_can_wake_ends_with_the_reason_and_its_evidenc
     assert "calendar covers" in end.text
 
 
+@pytest.mark.req("F-58", "F-93", "I-53", "I-49", "F-03")
+def test_an_attempt_that_never_arrived_ends_where_no_calendar_knows_the_next_session() -> None:
+    bench = Bench()
+    order = bench.unknown(an_intent(**GTC))
+    bench.now_ns = at(f"{LAST_DAY.isoformat()}T20:11:00+09:00")
+    bench.study()
+    bench.wait(30)
+    assert names(bench.study()) == ["OrderCancelled"]
+    [end] = ends(bench)
+    assert (end.order_id, end.reason) == (order.order_id, Reason.NO_TABLE)
+    assert "absent from complete histories" in end.evidence
+    assert "calendar covers" in end.text
+
+
 @pytest.mark.req("C-38", "I-49")
 def test_an_order_after_its_last_day_expires_instead_of_resting() -> None:
     bench = Bench()

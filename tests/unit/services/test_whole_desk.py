@@ -1,5 +1,6 @@
 """Modify, stops, closing, breaks and halts through the running engine and the simulated market."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -166,6 +167,38 @@ def test_a_break_is_owned_corrected_and_only_then_trading_resumes() -> None:
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("I-52", "I-38", "I-43")
+def test_a_break_that_waits_for_a_person_costs_no_more_questions_than_books_that_agree() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        stage.market.adjust(ACCOUNT, stage.clock.now_ns(), cash={"KRW": D(-777)})
+        engine.reconciler.ask()
+        await until(lambda: engine.breaks(), seconds=120)
+        assert await questions_in(300, engine) <= 11, "open, it is asked for as often as ever"
+        [found] = engine.breaks()
+        await engine.settle_break(found.break_id, KIM, "the bank looks into it", correct=False)
+        assert await questions_in(300, engine) <= 11, "explained"
+        await engine.stop()
+        again = stage.engine()
+        await again.start()
+        assert again.reconciler.rounds == 1, "what is explained holds up no start"
+        stage.market.adjust(ACCOUNT, stage.clock.now_ns(), cash={"KRW": D(-1)})
+        again.reconciler.ask()
+        await until(lambda: again.breaks(), seconds=120)
+        assert again.breaks()[0].difference == -778
+        await again.stop()
+
+    on_stage(play)
+
+
+async def questions_in(seconds: int, engine: OrderEngine) -> int:
+    """How many complete studies there are in so much virtual time."""
+    before = engine.reconciler.rounds
+    await asyncio.sleep(seconds)
+    return engine.reconciler.rounds - before
 
 
 @pytest.mark.req("I-50")

@@ -15,6 +15,12 @@ def day(
     *,
     seed: Annotated[int, Parameter(help="Decides everything: the same seed gives the same day.")],
     orders: Annotated[int, Parameter(validator=Number(gte=1, lte=ORDERS_MAX), help="How many orders.")] = 300,
+    days: Annotated[
+        int, Parameter(validator=Number(gte=1, lte=2), help="1, or 2 for the day after too.")
+    ] = 1,
+    stormy: Annotated[
+        bool, Parameter(negative=(), help="Never quiet, and with standings that are rare otherwise.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run one day with a bad network, disk and clock on virtual time; print the trace hash."""
@@ -23,7 +29,7 @@ def day(
     logs.configure("error")
     from jumun import app
 
-    return app.simulate_day(seed, orders, as_json)
+    return app.simulate_day(seed, orders, as_json, days=days, stormy=stormy)
 
 
 def exchange(
