@@ -33,7 +33,7 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
         _contradiction(order, report, command, draft)
     unmapped = _hear_successors(unmapped, history, draft)
-    _follow_quantities(history, draft)
+    _follow_quantities(command, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
         assert order is not None
@@ -60,10 +60,18 @@ def _hear_successors(unmapped: list[OrderReport], history: OrderHistory, draft: 
     return unmapped
 
 
-def _follow_quantities(history: OrderHistory, draft: Draft) -> None:
+def _follow_quantities(command: StudyHistory, draft: Draft) -> None:
+    """A list may lack one number of an order for a while, or know less of its fills than is true (F-35)."""
+    history = command.history
+    listed: set[BrokerRef] = set()
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)
-        if order is not None and len(order.refs) > 1:
+        if order is None or len(order.refs) < 2:
+            continue
+        listed = listed or {other.ref for other in history.orders}
+        of_day = [ref for ref in order.refs if ref.trade_date == history.trade_date]
+        settled = history.asked_ns - order.updated_ns >= command.visible_after_ns
+        if settled and all(ref in listed for ref in of_day):
             follow_quantity(order, report, "a complete history", draft)
 
 

@@ -315,9 +315,9 @@ class Desk:
             if isinstance(event, SendIntended):
                 self._sending[event.order_id] = None
         if applied.after is not None:
-            self._follow(applied.after)
+            self._follow(applied.after, before=applied.before)
 
-    def _follow(self, order: Order, *, passed: bool = False) -> None:
+    def _follow(self, order: Order, *, before: Order | None = None, passed: bool = False) -> None:
         """Keep the queue and the deadlines in step with an order that changed."""
         order_id = order.order_id
         deadline = next_deadline_ns(order, self.policy.limits)
@@ -330,7 +330,7 @@ class Desk:
         else:
             self.queue.discard(order_id)
         if self.queue.has_aside:
-            self._clear_the_way(order)
+            self._clear_the_way(order, before)
 
     def _pump(self) -> None:
         """Intend sends while there are free slots: best priority first, each decided on its own.
@@ -359,13 +359,19 @@ class Desk:
             return TOO_MANY_UNKNOWN
         return obstacle_to(order, self.book)
 
-    def _clear_the_way(self, order: Order) -> None:
-        """Let those behind this order go on, once it is no longer in their way."""
+    def _clear_the_way(self, order: Order, before: Order | None) -> None:
+        """Let those behind this order go on, once it is no longer in their way.
+
+        Also those behind the look that it had before: one that was let out first and has changed since will
+        never pass under that look, so the next one has to follow now.
+        """
         if len(self.book.unknown) < self.policy.limits.unknown_max:
             self.queue.release_all(TOO_MANY_UNKNOWN)
         shape, place = shape_of(order), (order.account_id, order.symbol)
-        if shape not in self.book.shapes:
-            self.queue.release(shape)
+        looks = {shape: None} if before is None else {shape: None, shape_of(before): None}
+        for look in looks:
+            if look not in self.book.shapes:
+                self.queue.release(look)
         if place not in self.book.held:
             self.queue.release_all(place)
 

@@ -283,12 +283,32 @@ def test_a_notice_of_the_new_number_may_come_before_the_reply() -> None:
 def test_a_change_made_by_hand_at_the_broker_is_taken_over() -> None:
     bench = a_bench()
     order = bench.fill(bench.working(), 4)
-    bench.study(
+    listed = (
         a_report(order, state=BrokerState.REPLACED, qty_filled=D(4), amount_filled=D(280_000)),
         a_successor(order, qty=D(3), price=D(69_000)),
     )
+    bench.study(*listed)
     now = bench.order(order)
-    assert (now.qty, now.price, now.flags) == (7, 69_000, ())
+    assert (now.qty, now.price, now.flags) == (10, 69_000, ()), "the list may be behind itself"
+    bench.wait(30)
+    bench.study(*listed)
+    assert bench.order(order).qty == 7
+
+
+@pytest.mark.req("F-35", "I-01", "I-33", "I-44")
+def test_a_list_without_the_older_number_does_not_lower_the_quantity() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, qty=8)
+    bench.conclude_modify(order, Unknown(text="500"))
+    new = a_successor(order, qty=D(2))  # the older number filled 6, and the list does not show it yet
+    bench.study(new)
+    bench.wait(30)
+    bench.study(new)
+    assert bench.order(order).qty == 8
+    bench.study(a_report(order, state=BrokerState.REPLACED, qty_filled=D(6), amount_filled=D(420_000)), new)
+    now = bench.order(order)
+    assert (now.qty, now.qty_filled, now.flags) == (8, 6, ())
 
 
 @pytest.mark.req("F-46", "F-49", "I-17", "I-44")

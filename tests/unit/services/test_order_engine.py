@@ -7,9 +7,13 @@ from itertools import pairwise
 import pytest
 
 from jumun.model.errors import UnknownOrder
+from jumun.model.ids import OrderId
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
-from tests.unit.services.stage import ACCOUNT, USER, Stage, an_intent, on_stage, until
+from jumun.model.reports import SubmitOutcome, SubmitRequest, Unknown
+from jumun.ports.broker import SendPermit
+from jumun.services.order_engine import OrderEngine
+from tests.unit.services.stage import ACCOUNT, USER, Stage, an_intent, on_stage, orders_of, until
 
 S = 1_000_000_000
 
@@ -291,5 +295,48 @@ def test_a_crash_after_the_send_is_an_unknown_outcome_that_the_history_settles()
         assert (await second.find(decision.order.order_id)).status is OrderStatus.FILLED
         assert len(stage.market.arrivals) == 1
         await second.stop()
+
+    on_stage(play)
+
+
+def has_number(engine: OrderEngine, order_id: OrderId) -> bool:
+    order = engine.desk.book.order(order_id)
+    return order is not None and bool(order.refs)
+
+
+def status_of(engine: OrderEngine, order_id: OrderId) -> OrderStatus | None:
+    order = engine.desk.book.order(order_id)
+    return None if order is None else order.status
+
+
+@pytest.mark.req("F-03", "I-07", "S002-36")
+def test_an_order_behind_look_alikes_goes_on_when_the_one_before_it_was_changed_while_it_waited() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        send = stage.broker.submit
+
+        async def slow_and_lossy(request: SubmitRequest, permit: SendPermit) -> SubmitOutcome:
+            if request.price == 49_900 and request.attempt == 1:
+                await asyncio.sleep(1)
+                return Unknown(text="no answer")  # its symbol is held until the list has told
+            await asyncio.sleep(2)
+            return await send(request, permit)
+
+        stage.broker.submit = slow_and_lossy  # type: ignore[method-assign]
+        alike = [
+            an_intent(number, qty=Decimal(5), price=Decimal(50_000), time_in_force=TimeInForce.DAY)
+            for number in range(4)
+        ]
+        lost = an_intent(7, qty=Decimal(5), price=Decimal(49_900), time_in_force=TimeInForce.DAY)
+        for intent in (*alike, lost):
+            await engine.submit(intent)
+        first, second, third, last, _ = (order.order_id for order in orders_of(engine))
+        await until(lambda: status_of(engine, first) is OrderStatus.ACCEPTED)
+        assert engine.desk.book.held, "two had their turn, and wait for their symbol"
+        for order_id, price in ((second, 49_800), (third, 49_700)):
+            assert (await engine.modify(order_id, USER, price=Decimal(price))).denial is None
+        await until(lambda: all(has_number(engine, one) for one in (second, third, last)), 120)
+        await engine.stop()
 
     on_stage(play)
