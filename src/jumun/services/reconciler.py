@@ -19,7 +19,7 @@ from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
 from jumun.rules.decide_breaks import is_known
 from jumun.rules.draft import Decision
-from jumun.rules.sessions import NoCalendar, is_session, trade_date_of
+from jumun.rules.sessions import NoCalendar, is_session, local_date, trade_date_of
 from jumun.services.desk import Desk
 
 QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24)
@@ -151,18 +151,20 @@ class Reconciler:
         return None if held is None else (held.cost_basis, held.realised_gross, held.costs)
 
     def _days(self, account_id: AccountId) -> list[str]:
-        """Today at each venue, and every day of which an order is still open."""
+        """Today at each venue, and every day of which an order is still open.
+
+        In the evening the trading day is the next one already; what became of today's orders is asked as
+        well, of foreign ones too, or their shares would look like a break.
+        """
         policy, now_ns = self._desk.policy, self._desk.clock.now_ns()
         days: dict[str, None] = {}
         for venue in sorted({instrument.venue for instrument in policy.instruments}):
             try:
-                day = trade_date_of(venue, now_ns, policy.sessions)
+                near = (local_date(venue, now_ns), trade_date_of(venue, now_ns, policy.sessions))
+                days |= {day.isoformat(): None for day in near if is_session(venue, day, policy.sessions)}
             except NoCalendar as error:
                 # No new order can be sent there; the days of open orders are asked for all the same.
                 log.error("no_calendar", venue=venue.value, error=str(error))
-                continue
-            if is_session(venue, day, policy.sessions):
-                days[day.isoformat()] = None
         for order in self._desk.book.open.values():
             if order.account_id == account_id and order.trade_date and (order.attempt or order.refs):
                 days[order.trade_date] = None

@@ -174,8 +174,7 @@ def _pick(random: Random) -> tuple[str, ...]:
 def _pick_later(random: Random, stormy: bool) -> tuple[str, ...]:
     """Classes that came later have a stream of their own: what older seeds draw stays as it was."""
     picked = tuple(name for name in LATER_CLASSES if random.random() < LATER_CHANCE)
-    steady = random.choice(STEADY)
-    return (*picked, steady) if stormy else picked
+    return (*picked, *STEADY) if stormy else picked
 
 
 def _habits(random: Random) -> tuple[str, ...]:

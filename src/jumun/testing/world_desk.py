@@ -205,8 +205,13 @@ class Machine:
 
     async def ready(self) -> Life:
         """Wait for a life that takes orders."""
-        for _ in range(round(READY_WITHIN_S / READY_LOOK_S)):
+        looks = round(READY_WITHIN_S / READY_LOOK_S)
+        for look in range(looks):
             life = self.life
+            if look == looks // 2 and not self.is_calm:
+                # Weather so bad that no start gets its answers: once it clears, a start must be done (I-58).
+                self.checks.reach("the weather had to clear before a start was done")
+                self.calm()
             if life is not None and not life.is_dead and life.ready.done():
                 return life
             await asyncio.sleep(READY_LOOK_S)

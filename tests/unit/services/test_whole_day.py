@@ -15,8 +15,15 @@ from jumun.doors.gate import Gate
 from jumun.doors.grpc.desk_service import DeskService
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.exchange.market import Market
+from jumun.exchange.records import NewOrder
+from jumun.model.errors import BrokerUnavailable
+from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
-from jumun.model.orders import OrderStatus, TradingSession
+from jumun.model.money import Currency
+from jumun.model.orders import OrderStatus, OrderType, Side, TimeInForce, TradingSession
+from jumun.model.reports import OrderHistory
+from jumun.rules.sessions import trade_date_of
+from jumun.rules.trading_days import NO_OVERRIDES
 from jumun.services.intake import Intake
 from jumun.services.order_engine import OrderEngine
 from jumun.store.memory import MemoryJournal
@@ -179,3 +186,40 @@ def test_an_order_for_one_auction_in_the_united_states_fills_in_it(
 
     begins = "15:20" if kind in ("MOC", "LOC") else "08:50"
     in_a_day(f"{DAY}T{begins}:00-04:00", play, auction_qty="500")  # somebody on the other side
+
+
+@pytest.mark.req("I-42", "I-43", "F-92", "F-106")
+def test_in_the_evening_what_a_stranger_traded_by_day_is_still_found_and_no_break() -> None:
+    async def play(house: House) -> None:
+        house.trade("005930", "58000")
+        by_hand = NewOrder(
+            account_id="SIM-001",
+            symbol="005930",
+            venue=KRX,
+            currency=Currency.KRW,
+            side=Side.BUY,
+            order_type=OrderType.LIMIT,
+            tif=TimeInForce.DAY,
+            qty=D(3),
+            price=D(58_100),
+            client="by hand",
+        )
+        answering, down = house.engine.broker.history, True
+
+        async def down_until_the_evening(account_id: AccountId, trade_date: str) -> OrderHistory:
+            if down:
+                raise BrokerUnavailable("the list is not answered")
+            return await answering(account_id, trade_date)
+
+        house.engine.broker.history = down_until_the_evening  # type: ignore[method-assign]
+        house.market.submit(by_hand, house.clock.now_ns())
+        await house.wait_for("20:30")
+        assert trade_date_of(KRX, house.clock.now_ns(), NO_OVERRIDES).isoformat() == "2025-06-20"
+        down = False
+        await asyncio.sleep(60)
+        assert not house.engine.breaks()
+        position = house.engine.get_position("005930", AccountId("SIM-001"))
+        assert position is not None
+        assert position.qty == 3
+
+    in_a_day("2025-06-19T15:00:00+09:00", play)  # New York rests: no other venue has this day
