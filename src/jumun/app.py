@@ -210,7 +210,7 @@ def build_engine(
         prices=prices,
         order_queue=OrderQueue(
             limits.max_queue_size,
-            limits.max_concurrent_orders,
+            min(limits.max_concurrent_orders, broker.traits.sends_at_once or limits.max_concurrent_orders),
             limits.priority_timeout_s,
             settings.strategy_priorities,
         ),

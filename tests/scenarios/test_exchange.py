@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from jumun.brokers.paper import FillIdentity
-from jumun.brokers.paper.link import AnswerLost
 from jumun.brokers.paper.wire import Answer, Command, Modify, OrderCancelled, Submit
 from jumun.exchange.sample_world import INSTRUMENTS
 from jumun.exchange.world import PLANS
@@ -23,6 +22,7 @@ from jumun.model.money import Currency
 from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerReport, CostReport, OrderHistory
+from jumun.ports.wire import AnswerLost
 from jumun.rules.book import Book
 from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from jumun.services.nearby import Nearby

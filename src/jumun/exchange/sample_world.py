@@ -23,9 +23,15 @@ def _krx(
     )
 
 
-def _us(symbol: str, name: str, product: Product) -> Instrument:
+def _us(symbol: str, name: str, product: Product, exchange: str) -> Instrument:
     return Instrument(
-        symbol=symbol, market=Market.US, product=product, currency=Currency.USD, venue=Venue.US, name=name
+        symbol=symbol,
+        market=Market.US,
+        product=product,
+        currency=Currency.USD,
+        venue=Venue.US,
+        name=name,
+        exchange=exchange,
     )
 
 
@@ -37,10 +43,10 @@ INSTRUMENTS: Final = (
     _krx("005935", "Samsung Electronics preferred", product=Product.PREFERRED),
     _krx("069500", "KODEX 200", product=Product.ETF),
     _krx("0197X0", "a fund with a letter in its code", product=Product.ETF),
-    _us("AAPL", "Apple", Product.SHARE),
-    _us("SPMO", "Invesco S&P 500 Momentum", Product.ETF),
-    _us("IAU", "iShares Gold Trust", Product.ETF),
-    _us("SMH", "VanEck Semiconductor", Product.ETF),
+    _us("AAPL", "Apple", Product.SHARE, "NASD"),
+    _us("SPMO", "Invesco S&P 500 Momentum", Product.ETF, "AMEX"),
+    _us("IAU", "iShares Gold Trust", Product.ETF, "AMEX"),
+    _us("SMH", "VanEck Semiconductor", Product.ETF, "NASD"),
 )
 
 BASES: Final = {

@@ -70,6 +70,7 @@ PRODUCT_BY_NAME: Final = {
     "ETN": Product.ETN,
 }
 
+US_EXCHANGES: Final = frozenset({"NASD", "NYSE", "AMEX"})  # NYSE Arca counts as AMEX (kis.md 4.7)
 _KRX_SYMBOL = re.compile(r"[0-9A-Z]{6}|Q[0-9A-Z]{6}", re.ASCII)
 _US_SYMBOL = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}", re.ASCII)
 _ONE: Final = Decimal(1)
@@ -93,6 +94,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leverage: Decimal = _ONE
     name: str = ""
     nxt: bool = False  # a KRX issue that NXT trades as well
+    exchange: str = ""  # where a US issue is listed, as brokers ask for it: NASD, NYSE or AMEX
 
     def __post_init__(self) -> None:
         """Refuse a row that contradicts itself; a wrong row here would be a wrong order later."""
@@ -107,6 +109,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.currency is not home_currency:
             raise BadInstrument(
                 f"{self.symbol}: {self.market} trades in {home_currency}, not {self.currency}"
+            )
+        if self.exchange and (self.market is not Market.US or self.exchange not in US_EXCHANGES):
+            known = ", ".join(sorted(US_EXCHANGES))
+            raise BadInstrument(
+                f"{self.symbol}: exchange {self.exchange!r} is none of {known}, which only US issues have"
             )
         if (self.market is Market.US) is not (self.venue is Venue.US):
             raise BadInstrument(f"{self.symbol}: {self.market} issues are not traded at {self.venue}")

@@ -277,3 +277,4 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     asked_ns: int
     holdings: tuple[Holding, ...]
     cash: dict[str, Decimal]  # by currency
+    cash_untold: tuple[str, ...] = ()  # currencies this broker says nothing of: they are not compared

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
-from jumun.brokers.paper.link import LinkNotice, NothingSent
+from jumun.brokers.paper.link import LinkNotice
 from jumun.exchange.ledger_file import LedgerFile, perform
 from jumun.exchange.market import Market
 from jumun.exchange.protocol import Advance, Answer, Change, Command, Refused
@@ -18,6 +18,7 @@ from jumun.exchange.service import CHANGES, answer, public_events
 from jumun.model.errors import OmsError
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
+from jumun.ports.wire import NothingSent
 
 EVERYBODY: Final[frozenset[str]] = frozenset()
 

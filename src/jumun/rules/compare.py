@@ -28,7 +28,7 @@ def differences_of(balance: Balance, book: Book) -> list[tuple[str, Decimal, Dec
         if mine != yours:
             found.append((symbol, mine, yours))
     known = {*balance.cash, *(currency for owner, currency in book.cash if owner == account_id)}
-    for currency in sorted(known - currencies):
+    for currency in sorted(known - currencies - {*balance.cash_untold}):
         mine = book.cash.get((account_id, currency), ZERO)
         yours = balance.cash.get(currency, ZERO)
         if mine != yours:

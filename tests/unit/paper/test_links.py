@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from jumun.brokers.paper import FillIdentity, LocalLink, PaperBroker, SocketLink, paper_traits
-from jumun.brokers.paper.link import AnswerLost, Gap, Garbled, Inbox, LinkNotice, NothingSent, always
+from jumun.brokers.paper.link import Gap, Garbled, Inbox, LinkNotice, always
 from jumun.brokers.paper.parse import fill_notice
 from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.protocol import (
@@ -32,6 +32,7 @@ from jumun.model.money import Currency
 from jumun.model.orders import OrderType, Side
 from jumun.model.reports import CancelAccepted, FillNotice
 from jumun.ports.broker import SendPermit
+from jumun.ports.wire import AnswerLost, NothingSent
 from jumun.simulators.exchange_process import ExchangeServer
 from tests.contract.broker.houses import (
     ACCOUNT,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from jumun.brokers.paper.link import AnswerLost
 from jumun.exchange.prices import Bar
 from jumun.exchange.protocol import Answer, Command, Submit
 from jumun.exchange.sample_world import INSTRUMENTS
@@ -14,6 +13,7 @@ from jumun.model.ids import AccountId, UserId
 from jumun.model.orders import OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.signals import TradingSignal
 from jumun.ports.broker import SendPermit
+from jumun.ports.wire import AnswerLost
 from jumun.replay.accounts import simulated
 from jumun.replay.books import examine
 from jumun.replay.driver import Outcome, drive

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jumun.brokers.paper.link import NothingSent, always
+from jumun.brokers.paper.link import always
 from jumun.exchange.ledger_file import LedgerFile
 from jumun.exchange.market import Market
 from jumun.exchange.protocol import AskBalance, BalanceTold, OpenAccount, OrderTaken, Step, Submit
@@ -17,6 +17,7 @@ from jumun.model.errors import OmsError, StoreUnavailable
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.ports.wire import NothingSent
 from jumun.replay.clock import ReplayClock
 from jumun.replay.link import LedgerLink
 from jumun.replay.rig import world_of

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Final, assert_never
 
 from jumun.brokers.paper.client import PaperClient
-from jumun.brokers.paper.link import AnswerLost, Gap, Garbled, Link, LinkNotice, NothingSent
+from jumun.brokers.paper.link import Gap, Garbled, Link, LinkNotice
 from jumun.brokers.paper.parse import (
     FillIdentity,
     as_text,
@@ -72,6 +72,7 @@ from jumun.model.reports import (
 )
 from jumun.ports.broker import BrokerTraits, SendPermit
 from jumun.ports.outside import Clock, PriceListener, Quote
+from jumun.ports.wire import AnswerLost, NothingSent
 from jumun.rules.sessions import SESSION_PHASES
 
 ANSWER_TIMEOUT_S: Final = 5.0  # the slowest fault plan answers within 2 s

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, TypeVar
 
-from jumun.brokers.paper.link import AnswerLost, Link, NothingSent, always
+from jumun.brokers.paper.link import Link, always
 from jumun.brokers.paper.wire import (
     Answer,
     AskBalance,
@@ -20,6 +20,7 @@ from jumun.exchange.records import AccountBalance
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Quote
+from jumun.ports.wire import AnswerLost, NothingSent
 
 PAGES_MAX: Final = 10_000  # a million orders of one account on one day
 _Told = TypeVar("_Told", HistoryPage, BalanceTold, QuotesTold)

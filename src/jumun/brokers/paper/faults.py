@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from jumun.brokers.paper.link import AnswerLost, Gap, Garbled, Inbox, Link, LinkNotice, NothingSent, always
+from jumun.brokers.paper.link import Gap, Garbled, Inbox, Link, LinkNotice, always
 from jumun.brokers.paper.wire import (
     PAGE_SIZE,
     Answer,
@@ -31,6 +31,7 @@ from jumun.brokers.paper.wire import (
 from jumun.model.errors import ConfigError, UnreadableReply
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
+from jumun.ports.wire import AnswerLost, NothingSent
 
 _Told = TypeVar("_Told")
 MS: Final = 1_000_000

@@ -14,22 +14,14 @@ from jumun.brokers.paper.wire import Answer, Command
 from jumun.exchange.market import Market
 from jumun.exchange.records import MarketEvent
 from jumun.exchange.service import answer, is_change, public_events
-from jumun.model.errors import BrokerUnavailable
 from jumun.ports.broker import SendPermit
 from jumun.ports.outside import Clock
+from jumun.ports.wire import NothingSent
 
 INBOX_MAX: Final = 100_000  # notices nobody read yet; a burst of every order of a day fits
 INBOX_BYTES_MAX: Final = 64 * 1024 * 1024  # the same burst as lines on a socket, twice over
 NOTICE_BYTES: Final = 512  # of a notice that never was a line: what an execution takes
 NOT_CONNECTED: Final = "not connected; connect first"
-
-
-class NothingSent(BrokerUnavailable):
-    """Provably not one byte of the request was written (F-01)."""
-
-
-class AnswerLost(BrokerUnavailable):
-    """The request was written and no answer came (F-02, F-03, F-06): it may have been carried out."""
 
 
 class Gap(msgspec.Struct, frozen=True):

@@ -13,9 +13,10 @@ from typing import Final
 
 import msgspec
 
-from jumun.brokers.paper.link import NOT_CONNECTED, AnswerLost, Gap, Garbled, Inbox, LinkNotice, NothingSent
+from jumun.brokers.paper.link import NOT_CONNECTED, Gap, Garbled, Inbox, LinkNotice
 from jumun.brokers.paper.wire import LINE_MAX, Answer, Call, Command, Hello, Notice, Reply, Subscribe
 from jumun.ports.broker import SendPermit
+from jumun.ports.wire import AnswerLost, NothingSent
 
 PAUSE_FIRST_S: Final = 0.05
 PAUSE_MAX_S: Final = 2.0

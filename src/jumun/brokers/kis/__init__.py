@@ -1,0 +1,1 @@
+"""Korea Investment & Securities: Korean and US shares through its Open API."""
