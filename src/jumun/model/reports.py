@@ -247,7 +247,13 @@ class StreamGap(msgspec.Struct, frozen=True, kw_only=True, tag="stream_gap"):
     text: str
 
 
-BrokerReport = OrderReport | FillNotice | TradeBust | CostReport | UnreadableNotice | StreamGap
+class LookAgain(msgspec.Struct, frozen=True, kw_only=True, tag="look_again"):
+    """Something changed at the broker that only its complete list can tell: a study is asked for."""
+
+    text: str
+
+
+BrokerReport = OrderReport | FillNotice | TradeBust | CostReport | UnreadableNotice | StreamGap | LookAgain
 
 
 class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,12 +261,14 @@ class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):
 
     Only complete histories exist: a query that lost a page raises BrokerUnavailable instead (I-39).
     `asked_ns` is our clock before the first page was asked for: the watermark of what it can prove (I-19).
+    `left_out` counts rows that the list has and that are not here: ended orders of ours, nothing new.
     """
 
     account_id: AccountId
     trade_date: str
     asked_ns: int
     orders: tuple[OrderReport, ...]
+    left_out: int = 0
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ class BrokerTraits(msgspec.Struct, frozen=True, kw_only=True):
     kinds: frozenset[tuple[Venue, OrderType, TimeInForce]]  # what it takes; all else is refused here
     modifies: bool = False  # whether it can change a working order
     sessions: frozenset[tuple[Venue, TradingSession]] = frozenset()  # beside the regular one
+    poll_s: float = 0.0  # how often to ask while an order works, where no notice comes; 0 for the usual pace
     sends_at_once: int = 0  # more new orders than that would only wait inside the adapter; 0 for no bound
 
 

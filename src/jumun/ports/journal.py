@@ -89,6 +89,12 @@ class Journal(Protocol):
         """Return the order behind a broker's number of a day, or None (I-64)."""
         ...
 
+    async def orders_by_refs(
+        self, account_id: AccountId, refs: Sequence[BrokerRef]
+    ) -> dict[BrokerRef, Order]:
+        """Return the orders behind these numbers of an account, by number; one question for a whole list."""
+        ...
+
     async def orders_of_user(self, user_id: UserId, limit: int, before: str | None = None) -> list[Order]:
         """Return a user's newest orders, newest first, at most `limit`, older than order id `before`."""
         ...

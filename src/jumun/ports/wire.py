@@ -53,6 +53,10 @@ class Frames(Protocol):
         """Return the next frame; None once the session is over, whoever ended it."""
         ...
 
+    async def ping(self) -> None:
+        """Return once the other side has answered a ping; raises AnswerLost when the session is over."""
+        ...
+
     async def close(self) -> None:
         """End the session; safe to call again."""
         ...

@@ -46,6 +46,7 @@ from jumun.model.reasons import Reason
 from jumun.model.reports import (
     CostReport,
     FillNotice,
+    LookAgain,
     OrderReport,
     StreamGap,
     TradeBust,
@@ -172,7 +173,7 @@ def _require_prices(command: RecordMarks) -> None:
 def _hear(command: HearReport, draft: Draft) -> Decision:
     report = command.report
     match report:
-        case StreamGap():
+        case StreamGap() | LookAgain():
             draft.ask = True
         case UnreadableNotice():
             draft.note(ReportKept(text=report.text, raw=report.raw[:RAW_KEPT_MAX]))

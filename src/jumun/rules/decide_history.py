@@ -119,7 +119,7 @@ def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
         return
     evidence = (
         f"absent from complete histories of {history.trade_date} asked at {order.absent_ns} and "
-        f"{history.asked_ns} ns, {len(history.orders)} orders in the last"
+        f"{history.asked_ns} ns, {len(history.orders) + history.left_out} orders in the last"
     )
     over = _day_is_over(order, history, draft)
     if over and lives_on(order, order.trade_date):

@@ -13,7 +13,6 @@ import structlog
 from jumun.model.commands import StudyBalance, StudyHistory
 from jumun.model.errors import BrokerUnavailable
 from jumun.model.ids import AccountId
-from jumun.model.orders import Order
 from jumun.model.reports import OrderHistory
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
@@ -21,6 +20,7 @@ from jumun.rules.decide_breaks import is_known
 from jumun.rules.draft import Decision
 from jumun.rules.sessions import NoCalendar, is_session, local_date, trade_date_of
 from jumun.services.desk import Desk
+from jumun.services.listed import news_of
 
 QUIET_INTERVAL_S: Final = 30.0  # nothing is open to question: look anyway (F-24)
 BUSY_INTERVAL_S: Final = 1.0  # something is: look again soon, never in a tight loop
@@ -101,8 +101,7 @@ class Reconciler:
         decisions = []
         for account_id in self._desk.policy.accounts:
             for day in self._days(account_id):
-                history = await self._broker.history(account_id, day)
-                await self._fetch_closed(history)
+                history = await self._news_of(await self._broker.history(account_id, day))
                 command = StudyHistory(history=history, visible_after_ns=self._broker.traits.visible_after_ns)
                 decisions.append(await self._desk.execute(command))
             decisions.append(await self._study_balance(account_id))
@@ -170,14 +169,11 @@ class Reconciler:
                 days[order.trade_date] = None
         return sorted(days)
 
-    async def _fetch_closed(self, history: OrderHistory) -> None:
-        """Bring orders behind the history's numbers back within reach, where they closed long ago."""
-        book = self._desk.book
-        for report in history.orders:
-            if book.order_by_ref(report.account_id, report.ref) is None:
-                order: Order | None = await self._journal.order_by_ref(report.account_id, report.ref)
-                if order is not None:
-                    book.admit(order)
+    async def _news_of(self, history: OrderHistory) -> OrderHistory:
+        news, more = await news_of(history, self._desk.book, self._journal)
+        if more:
+            self.ask()
+        return news
 
     async def _wait(self, failures: int) -> None:
         clock = self._desk.clock
@@ -188,9 +184,14 @@ class Reconciler:
         if self._asked.is_set():
             self._patience_s = BUSY_INTERVAL_S
         else:
-            await self._rest(self._patience_s if self._is_busy() else QUIET_INTERVAL_S, self._asked)
+            await self._rest(self._patience_s if self._is_busy() else self._quiet_s(), self._asked)
         self._asked.clear()
         await clock.sleep(BUSY_INTERVAL_S)
+
+    def _quiet_s(self) -> float:
+        """Where no notice comes, a working order is asked for as often as its broker can bear (F-24)."""
+        polls = self._broker.traits.poll_s if self._desk.book.open else 0.0
+        return polls or QUIET_INTERVAL_S
 
     def _is_busy(self) -> bool:
         """Whether the outcome of anything is open: a send, or a modify (I-58)."""

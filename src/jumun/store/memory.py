@@ -189,6 +189,14 @@ class MemoryJournal:
         found = self._overlay.find_by_ref(account_id, ref)
         return found or self._overlay.newest_of(self._order(self.disk.by_ref.get(ref_key(account_id, ref))))
 
+    async def orders_by_refs(
+        self, account_id: AccountId, refs: Sequence[BrokerRef]
+    ) -> dict[BrokerRef, Order]:
+        """See ports.Journal.orders_by_refs."""
+        self._refuse_unless_open()
+        found = {ref: await self.order_by_ref(account_id, ref) for ref in refs}
+        return {ref: order for ref, order in found.items() if order is not None}
+
     async def orders_of_user(self, user_id: UserId, limit: int, before: str | None = None) -> list[Order]:
         """See ports.Journal.orders_of_user. Raises UnknownOrder when `before` is no order."""
         self._refuse_unless_open()

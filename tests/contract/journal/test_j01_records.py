@@ -81,6 +81,9 @@ async def test_j03_the_same_broker_number_on_the_next_day_is_another_order(store
     assert await journal.order_by_ref(ACCOUNT, tomorrow) == sent_second
     assert await journal.order_by_ref(ACCOUNT, a_ref(7, branch="00951")) is None
     assert await journal.order_by_ref(AccountId("another"), today) is None
+    asked = [tomorrow, a_ref(7, branch="00951"), today]
+    assert await journal.orders_by_refs(ACCOUNT, asked) == {today: sent_first, tomorrow: sent_second}
+    assert await journal.orders_by_refs(AccountId("another"), asked) == {}
     await journal.close()
 
 

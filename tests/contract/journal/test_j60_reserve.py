@@ -64,6 +64,7 @@ async def test_a_full_store_goes_on_in_the_space_kept_aside_and_every_look_up_se
     assert await journal.order_by_key(after.idempotency_key) == after
     assert (await journal.orders_by_keys([after.idempotency_key]))[after.idempotency_key] == after
     assert await journal.order_by_ref(after.account_id, a_ref(2)) == after
+    assert await journal.orders_by_refs(after.account_id, [a_ref(2)]) == {a_ref(2): after}
     assert [fill.identity for fill in await journal.fills_of(after.order_id)] == [entry.fill.identity]
     assert (await journal.story_of(after.order_id))[-1] == entry.record
     assert after in await journal.orders_of_user(after.created_by, 10)

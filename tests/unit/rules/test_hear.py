@@ -11,7 +11,7 @@ from jumun.model.events import FillBooked, ForeignOrderAdopted, OrderCancelled, 
 from jumun.model.fills import LedgerKind
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerState, FillNotice, OrderReport
+from jumun.model.reports import BrokerState, FillNotice, LookAgain, OrderReport
 from jumun.rules.hear import adopt_ref, hear_order
 from tests.unit.rules.desk_values import (
     ACCOUNT,
@@ -207,6 +207,14 @@ def test_nothing_a_broker_says_later_brings_an_ended_order_back(end: BrokerState
     ended = bench.order(order)
     bench.hear(a_report(order, state=later))
     assert bench.order(order) == ended
+
+
+@pytest.mark.req("I-38", "F-50")
+def test_a_broker_that_says_look_again_changes_nothing_and_is_asked() -> None:
+    bench = Bench()
+    bench.working()
+    decision = bench.hear(LookAgain(text="a part of an order was cancelled by hand"))
+    assert (names(decision), decision.ask) == ([], True)
 
 
 @pytest.mark.req("F-39", "I-39", "I-44")

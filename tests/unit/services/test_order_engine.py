@@ -340,3 +340,33 @@ def test_an_order_behind_look_alikes_goes_on_when_the_one_before_it_was_changed_
         await engine.stop()
 
     on_stage(play)
+
+
+@pytest.mark.req("I-42", "I-40", "I-44", "I-61")
+def test_a_day_with_more_orders_than_memory_holds_makes_no_stranger_of_ours() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        book = engine.desk.book
+        book._recent_max = 3  # thousands of orders would show the same, slowly
+        for number in range(12):
+            await engine.submit(an_intent(number))
+        await until(lambda: not book.open)
+        assert len(book.recent) == 3
+        rounds = engine.reconciler.rounds
+        engine.reconciler.ask()
+        await until(lambda: engine.reconciler.rounds > rounds)
+        assert not book.open
+        assert len(book.recent) == 3, "nothing had to come back"
+        assert engine.desk.failure is None
+        oldest = next(iter(stage.market.executions))
+        stage.market.bust(oldest.execution_id, stage.clock.now_ns())  # of one that left memory
+        await until(lambda: engine.desk.book.cash[ACCOUNT, "KRW"] == theirs(stage), 120)
+        assert not engine.breaks()
+        await engine.stop()
+
+    on_stage(play)
+
+
+def theirs(stage: Stage) -> Decimal:
+    return stage.market.balance_of(ACCOUNT).cash["KRW"]

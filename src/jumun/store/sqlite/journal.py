@@ -147,6 +147,16 @@ class SqliteJournal:
         found = self._overlay.find_by_ref(account_id, ref)
         return found or self._overlay.newest_of(await self._in(thread, reader.order_by_ref, account_id, ref))
 
+    async def orders_by_refs(
+        self, account_id: AccountId, refs: Sequence[BrokerRef]
+    ) -> dict[BrokerRef, Order]:
+        """See ports.Journal.orders_by_refs."""
+        thread, reader = self._for_reading()
+        found = await self._in(thread, reader.orders_by_refs, account_id, tuple(refs))
+        stands = {ref: self._overlay.newest_of(order) or order for ref, order in found.items()}
+        since = {ref: self._overlay.find_by_ref(account_id, ref) for ref in refs}
+        return stands | {ref: order for ref, order in since.items() if order is not None}
+
     async def orders_of_user(self, user_id: UserId, limit: int, before: str | None = None) -> list[Order]:
         """See ports.Journal.orders_of_user. Raises UnknownOrder when `before` is no order."""
         thread, reader = self._for_reading()

@@ -10,6 +10,11 @@ SELECT body FROM orders WHERE created_by = ? AND client_order_id = ?;
 -- name: order_by_ref. Broker numbers restart daily, so the date is part of the key (I-64).
 SELECT o.body FROM broker_order_map m JOIN orders o ON o.order_id = m.order_id
 WHERE m.account_id = ? AND m.trade_date = ? AND m.branch = ? AND m.broker_order_no = ?;
+-- name: orders_by_refs. One step for a thousand numbers, from the numbers into the index; see orders_by_keys.
+SELECT asked.key, o.body FROM json_each(?) AS asked
+CROSS JOIN broker_order_map m ON m.account_id = ? AND m.trade_date = json_extract(asked.value, '$[0]')
+  AND m.branch = json_extract(asked.value, '$[1]') AND m.broker_order_no = json_extract(asked.value, '$[2]')
+CROSS JOIN orders o ON o.order_id = m.order_id;
 -- name: created_seq
 SELECT created_seq FROM orders WHERE order_id = ?;
 -- name: orders_of_user

@@ -105,6 +105,12 @@ class Reader:
         """Return the order behind a broker's number of a day, or None."""
         return self._order("order_by_ref", account_id, ref.trade_date, ref.branch, ref.number)
 
+    def orders_by_refs(self, account_id: AccountId, refs: tuple[BrokerRef, ...]) -> dict[BrokerRef, Order]:
+        """Return the orders behind these numbers, by number."""
+        asked = msgspec.json.encode([(ref.trade_date, ref.branch, ref.number) for ref in refs]).decode()
+        found = self._all("orders_by_refs", asked, account_id)
+        return {refs[place]: self._decoded(body) for place, body in found}
+
     def order_by_prefix(self, prefix: str) -> Order:
         """Return the one order whose id begins with `prefix`; UnknownOrder, or BadInput when several do."""
         found = self._all("orders_by_prefix", prefix) if prefix else []
