@@ -43,7 +43,7 @@ OURS: Final = "OMS_"  # every variable that begins so must be one of ours
 LIKENESS: Final = 0.85  # of a misspelling: one letter lost, doubled or changed in the shortest name
 FILE_ONLY: Final = frozenset({"ACCOUNTS"})  # a variable of the surroundings may well be called ACCOUNT
 MASK: Final = "********"
-_SECRET = re.compile(r"password|secret|token|app_key|private", re.IGNORECASE)
+_SECRET = re.compile(r"password|secret|token(?!_file)|app_key|private", re.IGNORECASE)
 _DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)?", re.ASCII)
 _UNIT_S: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 
@@ -170,6 +170,13 @@ def _address(host: str) -> str:
     return host
 
 
+def _kis_address(url: str) -> str:
+    """Empty, or a scheme and a host; which host is allowed in which environment, the adapter knows."""
+    if url and not re.fullmatch(r"(https?|wss?)://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/?", url):
+        raise ValueError("it is no address of a host")
+    return url.rstrip("/")
+
+
 DEFAULT_ORDER_VALUE: Final = {"KRW": Decimal(10_000_000), "USD": Decimal(10_000)}
 Exact = Annotated[Decimal, BeforeValidator(_exact)]
 Positive = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
@@ -217,7 +224,10 @@ class Settings(BaseSettings):
         Environment.SIM, "Which world orders reach: sim, paper or live.", "sim"
     )
     oms_broker: str = _field(
-        "paper", "Which broker: paper, the simulated exchange.", "paper", pattern="^paper$"
+        "paper",
+        "Which broker: paper, the simulated exchange, or kis, Korea Investment & Securities.",
+        "paper",
+        pattern="^(paper|kis)$",
     )
     oms_exchange: str = _field(
         "",
@@ -317,6 +327,46 @@ class Settings(BaseSettings):
     oms_price_history: Path | None = _field(
         None, "A folder of daily closes, one SYMBOL.csv each, for value at risk and drawdown.", "prices"
     )
+    kis_base_url: Annotated[str, AfterValidator(_kis_address)] = _field(
+        "",
+        "Where KIS's REST is; empty for the address of the environment. In sim only a local KIS is reached.",
+        "http://127.0.0.1:9443",
+    )
+    kis_ws_url: Annotated[str, AfterValidator(_kis_address)] = _field(
+        "", "Where KIS's WebSocket is; empty for the address of the environment.", "ws://127.0.0.1:21000"
+    )
+    kis_app_key: str = _field("", "The app key of KIS's developer portal, 36 characters.", "PS…")
+    kis_app_secret: str = _field("", "Its secret, 180 characters.", "…")
+    kis_account_no: str = _field(
+        "",
+        "The account at KIS, 12345678-01 or 1234567801; it becomes the account of jumun unless the file has "
+        "[[accounts]].",
+        "12345678-01",
+        pattern=r"^$|^[0-9]{8}-?[0-9]{2}$",
+    )
+    kis_hts_id: str = _field("", "The HTS id, to which KIS sends notices.", "myhtsid", max_length=40)
+    kis_rate_limit_rps: int = _field(
+        0,
+        "Requests a second at KIS; 0 for what it allows (18 live, 1 paper). It can only be lowered.",
+        "10",
+        ge=0,
+        le=20,
+    )
+    kis_notices: str = _field(
+        "stream",
+        "How fills are heard: stream, or poll where no notices come.",
+        "stream",
+        pattern="^(stream|poll)$",
+    )
+    kis_token_file: Annotated[Path, AfterValidator(_file_name)] | None = _field(
+        None, "Where the access token is kept; by default beside the store.", "var/kis-token.json"
+    )
+    kis_sim_as: str = _field(
+        "real",
+        "In sim: whether the local KIS is spoken to as real or as paper.",
+        "real",
+        pattern="^(real|paper)$",
+    )
     accounts: Annotated[tuple[AccountSettings, ...], NoDecode] = _field(
         (SIM_ACCOUNT,),
         "The trading accounts; only in the file, as [[accounts]].",
@@ -379,6 +429,11 @@ class Settings(BaseSettings):
         return UnknownPolicy.HOLD if live else UnknownPolicy.RESEND_ONCE
 
     @property
+    def token_path(self) -> Path:
+        """Where the access token is kept."""
+        return self.kis_token_file or self.oms_store_path.with_name("kis-token.json")
+
+    @property
     def exchange_ledger_path(self) -> Path:
         """The ledger of the exchange inside the service, beside the store, so that both restart together."""
         return self.oms_store_path.with_name(self.oms_store_path.name + ".exchange")
@@ -406,6 +461,7 @@ def load() -> Loaded:
     _refuse_unknown(os.environ, given, path)
     settings = _validated(path)
     _refuse_unbuilt(settings)
+    settings = _with_kis_account(settings)
     in_environment = {name.lower() for name in os.environ}
     sources = {}
     for name in Settings.model_fields:
@@ -523,8 +579,46 @@ def _refuse_unbuilt(settings: Settings) -> None:
         raise ConfigError(
             f"OMS_BUS cannot be {settings.oms_bus!r}: others arrive with a later version; use memory"
         )
-    if settings.oms_environment is not Environment.SIM:
+    if settings.oms_broker == "paper" and settings.oms_environment is not Environment.SIM:
         raise ConfigError(
-            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only, real "
-            "brokers arrive with a later version; use sim"
+            f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only; use "
+            "sim, or OMS_BROKER=kis"
+        )
+    if settings.oms_broker == "kis":
+        _refuse_half_of_kis(settings)
+
+
+def _with_kis_account(settings: Settings) -> Settings:
+    """KIS_ACCOUNT_NO alone names the account; in live its permissions have to be given (I-53)."""
+    if settings.oms_broker != "kis" or "accounts" in settings.model_fields_set:
+        return settings
+    if settings.oms_environment is Environment.LIVE:
+        raise ConfigError(
+            "OMS_ENVIRONMENT=live needs [[accounts]] in the file with may_buy and may_sell; what is not "
+            "given is not allowed"
+        )
+    number = settings.kis_account_no.replace("-", "")
+    account = AccountSettings(account_id=f"{number[:8]}-{number[8:]}", may_buy=True, may_sell=True)
+    return settings.model_copy(update={"accounts": (account,)})
+
+
+def _refuse_half_of_kis(settings: Settings) -> None:
+    """A service that cannot log in, or trades by a clock that no market has, does not start (I-53, F-99)."""
+    missing = [
+        name.upper()
+        for name in ("kis_app_key", "kis_app_secret", "kis_account_no", "kis_hts_id")
+        if not getattr(settings, name)
+    ]
+    if missing:
+        raise ConfigError(f"OMS_BROKER=kis needs {', '.join(missing)}; set them, best in the environment")
+    real = settings.oms_environment is not Environment.SIM
+    if real and settings.oms_sim_sessions is Sessions.OPEN:
+        raise ConfigError(
+            f"OMS_ENVIRONMENT={settings.oms_environment} trades in the hours of the real markets; set "
+            "OMS_SIM_SESSIONS=calendar"
+        )
+    if not real and not settings.kis_base_url:
+        raise ConfigError(
+            "OMS_ENVIRONMENT=sim reaches a local KIS only; start `jumun simulate kis` and set KIS_BASE_URL "
+            "and KIS_WS_URL to what it prints, or set OMS_ENVIRONMENT=paper"
         )

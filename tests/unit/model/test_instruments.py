@@ -101,6 +101,7 @@ def test_reits_and_spacs_trade_by_the_share_rules_and_warrants_do_not_trade() ->
         ({"leverage": 2}, "finite Decimal"),
         ({"currency": Currency.USD}, "trades in KRW"),
         ({"venue": Venue.US}, "not traded at US"),
+        ({"exchange": "NASD"}, "which only US issues have"),
     ],
 )
 def test_an_instrument_that_contradicts_itself_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -115,6 +116,9 @@ def test_a_us_share_in_won_or_at_a_korean_venue_is_refused() -> None:
         apple(currency=Currency.KRW)
     with pytest.raises(BadInstrument, match="not traded at NXT"):
         apple(venue=Venue.NXT)
+    with pytest.raises(BadInstrument, match="none of AMEX, NASD, NYSE"):
+        apple(exchange="ARCA")
+    assert apple(exchange="NASD").exchange == "NASD"
     assert apple(fractional=True, lot=Decimal("0.0001")).fractional
     assert samsung(venue=Venue.NXT).venue is Venue.NXT
 

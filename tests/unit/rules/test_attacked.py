@@ -162,6 +162,10 @@ def test_a_broker_that_works_other_terms_stops_new_orders() -> None:
     bench.study(a_report(order, qty=D(500), price=D(80_000)))
     assert Flag.DISPUTED in bench.order(order).flags
     assert bench.book.halt is not None
+    bench.do(ResumeTrading(by=KIM, text="the desk at the broker was called"))
+    bench.wait(60)
+    assert bench.study(a_report(order, qty=D(500), price=D(80_000))).events == (), "it is known"
+    assert bench.book.halt is None
 
 
 @pytest.mark.req("C-11", "I-45")

@@ -29,6 +29,7 @@ from jumun.model.orders import Side
 from jumun.model.reasons import Reason
 from jumun.model.reports import Balance, Holding
 from jumun.rules.book import Book, document_key
+from jumun.rules.decide_breaks import is_known
 from jumun.rules.draft import Decision
 from tests.unit.rules.desk_values import (
     ACCOUNT,
@@ -101,6 +102,20 @@ def test_an_explanation_holds_for_the_difference_it_was_given_for_and_no_other()
     settle(bench, correct=True)
     assert look(bench, 9) == []
     assert look(bench, 16) == ["BreakFound"], "seven more again, and nobody has explained these"
+
+
+@pytest.mark.req("I-43", "I-52")
+def test_a_difference_is_known_while_it_is_an_open_break_or_explained_and_stays_the_same() -> None:
+    bench = Bench()
+    row = (SAMSUNG, D(0), D(7))
+    assert not is_known(ACCOUNT, row, bench.book)
+    look(bench, 7)
+    assert is_known(ACCOUNT, row, bench.book)
+    assert is_known(ACCOUNT, (SAMSUNG, D(3), D(10)), bench.book), "both moved with a trade"
+    assert not is_known(ACCOUNT, (SAMSUNG, D(0), D(8)), bench.book)
+    assert not is_known(SHARED, row, bench.book)
+    settle(bench, correct=False)
+    assert is_known(ACCOUNT, row, bench.book)
 
 
 @pytest.mark.req("I-38", "I-43")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jumun.model.commands import BeginRecovery, HaltTrading
+from jumun.model.commands import BeginRecovery, HaltTrading, ModifyOrder
 from jumun.model.events import ModifyIntended, OrderModified
 from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Terms
 from jumun.model.reasons import Reason
@@ -20,9 +20,11 @@ from jumun.model.reports import (
     OrderReport,
     Unknown,
 )
+from jumun.rules.policy import Denial
 from tests.unit.rules.desk_values import (
     ACCOUNT,
     TODAY,
+    USER,
     Bench,
     D,
     a_notice,
@@ -293,6 +295,39 @@ def test_a_change_made_by_hand_at_the_broker_is_taken_over() -> None:
     bench.wait(30)
     bench.study(*listed)
     assert bench.order(order).qty == 7
+
+
+@pytest.mark.req("I-40", "I-03")
+def test_a_list_that_says_what_is_known_of_every_number_changes_nothing() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, TAKEN)
+    bench.wait(60)
+    old, new = a_report(order, state=BrokerState.REPLACED), a_successor(order, price=D(69_000))
+    assert names(bench.study(old, new)) == ["OrderAccepted"]
+    bench.wait(60)
+    assert bench.study(old, new).events == ()
+
+
+@pytest.mark.req("S002-35", "C-33")
+def test_risk_is_asked_about_a_modify_too() -> None:
+    no = Denial(Reason.RISK_DENIED, "the day's loss is spent; wait for tomorrow")
+    bench = a_bench(approve=lambda intent, *_: no if intent.price == 69_000 else None)
+    order = bench.working()
+    assert refusal(bench, order, price=69_000) is Reason.RISK_DENIED
+    assert bench.modify(order, price=69_100).denial is None
+
+
+@pytest.mark.req("S002-35", "F-96")
+@pytest.mark.parametrize("qty", ["0", "-1", "NaN"])
+def test_a_quantity_that_is_none_is_refused(qty: str) -> None:
+    bench = a_bench()
+    order = bench.working()
+    command = ModifyOrder(order_id=order.order_id, by=USER, qty=D(qty), price=None, closed=order)
+    denial = bench.do(command).denial
+    assert denial is not None
+    assert denial.reason is Reason.QTY_NOT_POSITIVE
 
 
 @pytest.mark.req("F-35", "I-01", "I-33", "I-44")

@@ -28,6 +28,7 @@ from tests.unit.rules.desk_values import (
     a_sale,
     an_intent,
     at,
+    limits,
     names,
 )
 
@@ -120,6 +121,20 @@ def test_a_stop_for_the_day_outlives_the_order_timeout_and_ends_with_its_session
     ended = bench.order(order)
     assert (ended.status, ended.reason) == (S.CANCELLED, Reason.EXPIRED)
     assert ended.reason_text == "its stop price was never seen"
+
+
+@pytest.mark.req("C-11", "I-33", "I-53")
+def test_a_triggered_stop_goes_out_although_the_feed_has_gone_since() -> None:
+    bench = Bench(a_policy(limits=limits(quote_age_max_s=60)))
+    kind: dict[str, Any] = {"order_type": OrderType.STOP, "stop_price": D(70_000), "price": None}
+    order = bench.submit(an_intent(**kind))
+    hear(bench, 70_000)
+    triggered = bench.order(order)
+    bench.quote_ts_ns = bench.now_ns - 61 * 1_000_000_000
+    bench.send(triggered)
+    now = bench.order(order)
+    assert now.attempt_open, "its price was seen, which is why it goes"
+    assert (now.reserve_price, now.reserve_cost) == (triggered.reserve_price, triggered.reserve_cost)
 
 
 @pytest.mark.req("I-57", "F-58", "S002-23")
