@@ -160,7 +160,8 @@ class OrderEngine:
             if not recovery.done():
                 recovery.cancel()
                 await asyncio.wait([recovery])
-        failure = None if recovery.cancelled() else recovery.exception()
+            # Here, so that it is heard of also when the start itself is given up in this very instant.
+            failure = None if recovery.cancelled() else recovery.exception()
         if self.stopped.done():
             self.stopped.result()
         if failure is not None:

@@ -38,6 +38,29 @@ def test_a_failed_store_refuses_new_orders_with_a_reason_and_sends_nothing() -> 
     on_stage(play)
 
 
+@pytest.mark.req("I-65", "F-71", "F-76")
+def test_a_start_that_is_given_up_in_the_instant_it_fails_leaves_no_failure_unheard() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        failing = asyncio.get_running_loop().create_future()
+
+        async def breaks() -> None:
+            await failing
+            raise StoreUnavailable("the disk is gone")
+
+        engine._recover = breaks  # type: ignore[method-assign]
+        start = asyncio.create_task(engine.start())
+        await asyncio.sleep(0)
+        [recovery] = [task for task in asyncio.all_tasks() if task.get_name() == "recovery"]
+        await asyncio.sleep(0)
+        recovery.add_done_callback(lambda _: start.cancel())
+        failing.set_result(None)
+        with pytest.raises(asyncio.CancelledError):
+            await start
+
+    on_stage(play)  # a failure that nobody retrieves would end the play with it
+
+
 @pytest.mark.req("I-65", "F-75")
 def test_a_report_that_breaks_our_code_stops_the_engine_instead_of_being_swallowed() -> None:
     async def play(stage: Stage) -> None:
