@@ -268,10 +268,13 @@ class _Day:
 
     def _counts(self) -> None:
         """What holds by being reached: days whose numbers were reused, steps of the clock survived."""
-        reused = len(self.scenario.days) == 1 or self.checks.reached.get(
-            "a number of the day before is used again"
-        )
-        self.checks.that("I-64", bool(reused), "no number was used again on the second day")
+        # On a clock that was wrong from the start no order of the second day may have left at all.
+        numbered = {order.trade_date for order in self.market.orders.values()}
+        reused = not all(
+            day.isoformat() in numbered for day in self.scenario.days
+        ) or self.checks.reached.get("a number of the day before is used again")
+        several = len(self.scenario.days) > 1
+        self.checks.that("I-64", bool(reused) or not several, "no number was used again on the second day")
 
     async def _sleep_until(self, ts_ns: int) -> None:
         wait_ns = ts_ns - self.clock.now_ns()
