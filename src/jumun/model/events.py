@@ -187,12 +187,15 @@ class ModifyIntended(OrderEvent, frozen=True, kw_only=True, tag="modify_intended
 
 
 class ModifyAnswered(OrderEvent, frozen=True, kw_only=True, tag="modify_answered"):
-    """A modify ended without a change, or nobody knows how it ended (then its terms stay asked for)."""
+    """A modify ended without a change, or nobody knows how it ended (then its terms stay asked for).
 
-    outcome: str  # refused | not_sent | unknown | absent (once) | not_received
+    `settled` comes after a change that was made: nothing that filled at the old price is missing any more.
+    """
+
+    outcome: str  # refused | not_sent | unknown | absent (once) | not_received | settled
     text: str
     raw: str
-    reserve_price: Decimal | None = None  # of the old terms, when they alone are in force again
+    reserve_price: Decimal | None = None  # of the terms that alone are in force again
     reserve_cost: Decimal | None = None
     asked_ns: int | None = None  # of the history, with `absent`
 

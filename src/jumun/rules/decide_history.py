@@ -10,7 +10,7 @@ from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
 from jumun.rules.carry import lives_on, next_open_ns
-from jumun.rules.decide_modify import adopt_successor, follow_quantity, settle_modify
+from jumun.rules.decide_modify import adopt_successor, follow_quantity, free_old_price, settle_modify
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
@@ -66,13 +66,13 @@ def _follow_quantities(command: StudyHistory, draft: Draft) -> None:
     listed: set[BrokerRef] = set()
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)
-        if order is None or len(order.refs) < 2:
+        if order is None or (len(order.refs) < 2 and not order.modify_count):
             continue
         listed = listed or {other.ref for other in history.orders}
         of_day = [ref for ref in order.refs if ref.trade_date == history.trade_date]
         settled = history.asked_ns - order.updated_ns >= command.visible_after_ns
-        if settled and all(ref in listed for ref in of_day):
-            follow_quantity(order, report, "a complete history", draft)
+        if report.ref == order.newest_ref and settled and all(ref in listed for ref in of_day):
+            free_old_price(follow_quantity(order, report, "a complete history", draft), draft)
 
 
 def _of_this_day(order: Order, history: OrderHistory) -> bool:

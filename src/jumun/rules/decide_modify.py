@@ -117,15 +117,18 @@ def adopt_successor(order: Order, report: OrderReport, evidence: str, draft: Dra
     return _modified(order, terms, report.ref, evidence, report.raw, draft)
 
 
-def follow_quantity(order: Order, report: OrderReport, evidence: str, draft: Draft) -> None:
-    """A complete list tells what every number filled, and so how much is left under the newest one (I-44)."""
-    if order.modify_to is not None or len(order.refs) < 2 or report.ref != order.newest_ref:
-        return
+def follow_quantity(order: Order, report: OrderReport, evidence: str, draft: Draft) -> Order:
+    """A complete list tells what every number filled, and so how much is left under the newest one (I-44).
+
+    `report` is about the newest number. Return the order after it.
+    """
     earlier = order.qty_filled - order.tally(report.ref).qty
-    if order.status.is_final or earlier + report.qty >= order.qty:
-        return
+    if order.modify_to is not None or len(order.refs) < 2 or order.status.is_final:
+        return order
+    if earlier + report.qty >= order.qty:
+        return order
     terms = Terms(qty=earlier + report.qty, price=order.price, price_raw=order.price_raw)
-    _modified(order, terms, report.ref, evidence, report.raw, draft)
+    return _modified(order, terms, report.ref, evidence, report.raw, draft)
 
 
 def settle_modify(
@@ -301,7 +304,7 @@ def _accepted(order: Order, outcome: ModifyAccepted, draft: Draft) -> None:
 
 def _modified(order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: str, draft: Draft) -> Order:
     qty = max(terms.qty, order.qty_filled)  # a fill that crossed the modify counts, whatever it says (I-44)
-    reserve = reserve_for(order, terms.price)
+    reserve = _reserve_until_listed(order, terms.price)
     return draft.add(
         OrderModified(
             order_id=order.order_id,
@@ -315,6 +318,21 @@ def _modified(order: Order, terms: Terms, ref: BrokerRef, evidence: str, raw: st
             raw=raw,
         )
     )
+
+
+def _reserve_until_listed(order: Order, price: Decimal | None) -> Reserve:
+    """What filled at the old price before the modify may be told after it: its cash stays reserved (I-33)."""
+    if order.side is Side.SELL or price is None:
+        return reserve_for(order, price)
+    return Reserve(price=max(order.reserve_price, price), cost=order.reserve_cost)
+
+
+def free_old_price(order: Order, draft: Draft) -> None:
+    """A complete list has told what each number filled: from here on the terms in force are enough (I-49)."""
+    if order.side is Side.SELL or order.price is None or not order.modify_count or order.status.is_final:
+        return
+    if order.modify_to is None and order.reserve_price > order.price:
+        end_unchanged(order, "settled", "a complete list tells what filled at the old price", "", draft)
 
 
 def _asked_price(order: Order, terms: Terms) -> Decimal | None:

@@ -23,6 +23,7 @@ from jumun.model.reports import (
 from jumun.rules.policy import Denial
 from tests.unit.rules.desk_values import (
     ACCOUNT,
+    SAMSUNG,
     TODAY,
     USER,
     Bench,
@@ -31,6 +32,7 @@ from tests.unit.rules.desk_values import (
     a_policy,
     a_ref,
     a_report,
+    a_sale,
     an_intent,
     names,
 )
@@ -120,7 +122,7 @@ def test_until_its_end_is_proven_a_modify_reserves_the_larger_of_both_terms(
     bench.modify(order, price=price)
     assert bench.order(order).reserve_price == in_flight
     bench.conclude_modify(order, TAKEN)
-    assert bench.order(order).reserve_price == price
+    assert bench.order(order).reserve_price == in_flight, "a fill at the old price may be told later"
 
 
 @pytest.mark.req("I-49", "I-18", "S002-35")
@@ -307,7 +309,50 @@ def test_a_list_that_says_what_is_known_of_every_number_changes_nothing() -> Non
     old, new = a_report(order, state=BrokerState.REPLACED), a_successor(order, price=D(69_000))
     assert names(bench.study(old, new)) == ["OrderAccepted"]
     bench.wait(60)
+    assert names(bench.study(old, new)) == ["ModifyAnswered"], "what the old price tied up is free"
+    bench.wait(60)
     assert bench.study(old, new).events == ()
+
+
+@pytest.mark.req("I-33", "I-49", "F-49", "F-21")
+def test_cash_for_fills_at_the_old_price_stays_reserved_until_a_list_tells_that_none_is_missing() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, TAKEN)
+    assert bench.order(order).reserve_price == 70_000, "six may have filled at 70,000 and not be told yet"
+    late = bench.fill(order, 6, price=D(70_000), ref=a_ref(1))
+    assert (late.qty_filled, late.amount_filled, late.flags) == (6, 420_000, ())
+    old = a_report(order, state=BrokerState.REPLACED, qty_filled=D(6), amount_filled=D(420_000))
+    new = a_successor(order, qty=D(4), price=D(69_000))
+    bench.study(old, new)
+    assert bench.order(order).reserve_price == 70_000, "the list may be behind itself"
+    bench.wait(60)
+    bench.study(old, new)
+    now = bench.order(order)
+    assert (now.reserve_price, now.price, now.qty_left) == (69_000, 69_000, 4)
+
+
+@pytest.mark.req("I-33", "I-40")
+def test_a_list_frees_nothing_while_the_next_modify_is_on_its_way_and_a_sale_ties_up_shares_only() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, TAKEN)
+    old, new = a_report(order, state=BrokerState.REPLACED), a_successor(order, price=D(69_000))
+    bench.study(old, new)
+    bench.modify(order, price=68_000)
+    bench.wait(60)
+    assert bench.study(old, new).events == ()
+    assert bench.order(order).reserve_price == 70_000
+    seller = Bench(a_policy(modifies=True), shares={SAMSUNG: 10})
+    sale = seller.working(a_sale())
+    seller.modify(sale, price=71_000)
+    seller.conclude_modify(sale, TAKEN)
+    gone, now = a_report(sale, state=BrokerState.REPLACED), a_successor(sale, price=D(71_000))
+    seller.study(gone, now)
+    seller.wait(60)
+    assert seller.study(gone, now).events == ()
 
 
 @pytest.mark.req("S002-35", "C-33")
