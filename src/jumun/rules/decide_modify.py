@@ -142,7 +142,9 @@ def settle_modify(
     terms, since_ns = order.modify_to, order.modify_unknown_ns
     if terms is None or since_ns is None or report is None or report.ref != order.newest_ref:
         return
-    if (report.qty, report.price) == (terms.qty, terms.price):
+    # A number counts its own shares; the terms count those that filled under older ones as well.
+    earlier = order.qty_filled - order.tally(report.ref).qty
+    if (earlier + report.qty, report.price) == (terms.qty, terms.price):
         # Also where it has filled or ended under them already, and nobody had told us of the change.
         _modified(order, terms, report.ref, "new terms in a complete history", report.raw, draft)
         return

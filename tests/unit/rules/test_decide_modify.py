@@ -355,6 +355,23 @@ def test_a_list_frees_nothing_while_the_next_modify_is_on_its_way_and_a_sale_tie
     assert seller.study(gone, now).events == ()
 
 
+@pytest.mark.req("F-49", "I-01", "I-15")
+def test_the_rest_of_an_order_that_looks_like_the_new_total_is_not_taken_for_it() -> None:
+    bench = a_bench()
+    order = bench.fill(bench.working(), 4)
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, TAKEN)  # number 2 holds the six that are left
+    bench.modify(order, qty=6)  # two more, six in all
+    bench.conclude_modify(order, Unknown(text="reset"))
+    old = a_report(order, state=BrokerState.REPLACED, qty_filled=D(4), amount_filled=D(280_000))
+    standing = a_successor(order, qty=D(6), price=D(69_000))
+    bench.study(old, standing)
+    assert bench.order(order).modify_to is not None, "six under that number are ten in all: not changed yet"
+    bench.study(old, a_successor(order, qty=D(2), price=D(69_000)))
+    now = bench.order(order)
+    assert (now.modify_to, now.qty, now.qty_left) == (None, 6, 2)
+
+
 @pytest.mark.req("S002-35", "C-33")
 def test_risk_is_asked_about_a_modify_too() -> None:
     no = Denial(Reason.RISK_DENIED, "the day's loss is spent; wait for tomorrow")
