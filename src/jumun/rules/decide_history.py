@@ -66,13 +66,18 @@ def _follow_quantities(command: StudyHistory, draft: Draft) -> None:
     listed: set[BrokerRef] = set()
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)
-        if order is None or (len(order.refs) < 2 and not order.modify_count):
+        if order is None or (_is_plain(order) and report.qty == order.qty):
             continue
         listed = listed or {other.ref for other in history.orders}
         of_day = [ref for ref in order.refs if ref.trade_date == history.trade_date]
         settled = history.asked_ns - order.updated_ns >= command.visible_after_ns
         if report.ref == order.newest_ref and settled and all(ref in listed for ref in of_day):
             free_old_price(follow_quantity(order, report, "a complete history", draft), draft)
+
+
+def _is_plain(order: Order) -> bool:
+    """One number and its first terms: nearly every order."""
+    return len(order.refs) < 2 and not order.modify_count
 
 
 def _of_this_day(order: Order, history: OrderHistory) -> bool:
@@ -184,10 +189,13 @@ def _contradiction(order: Order, report: OrderReport, command: StudyHistory, dra
 
 
 def _other_terms(order: Order, report: OrderReport, draft: Draft) -> None:
-    """The broker works it at a price, or for shares, that nobody here asked for: no new orders (M-03)."""
-    once = len(order.refs) == 1 and not order.modify_count and order.attempt_qty is not None
-    same_qty = not once or report.qty == order.attempt_qty
-    if (report.price == order.price and same_qty) or Flag.FOREIGN in order.flags or order.status.is_final:
+    """The broker works it at a price, or for more shares, that nobody here asked for: no new orders (M-03).
+
+    Fewer shares are what a person left of it: they are taken over (`follow_quantity`).
+    """
+    once = _is_plain(order) and order.attempt_qty is not None
+    enough = not once or order.attempt_qty is None or report.qty <= order.attempt_qty
+    if (report.price == order.price and enough) or Flag.FOREIGN in order.flags or order.status.is_final:
         return
     if Flag.DISPUTED not in order.flags:
         text = f"{report.ref.number} works for {report.qty:f} at {report.price} at the broker"

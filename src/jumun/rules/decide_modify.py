@@ -123,10 +123,10 @@ def follow_quantity(order: Order, report: OrderReport, evidence: str, draft: Dra
     `report` is about the newest number. Return the order after it.
     """
     earlier = order.qty_filled - order.tally(report.ref).qty
-    if order.modify_to is not None or len(order.refs) < 2 or order.status.is_final:
+    if order.modify_to is not None or order.status.is_final or earlier + report.qty >= order.qty:
         return order
-    if earlier + report.qty >= order.qty:
-        return order
+    if len(order.refs) < 2 and report.state is not BrokerState.WORKING:
+        return order  # what became of the rest is told by its end
     terms = Terms(qty=earlier + report.qty, price=order.price, price_raw=order.price_raw)
     return _modified(order, terms, report.ref, evidence, report.raw, draft)
 

@@ -392,6 +392,22 @@ def test_a_quantity_that_is_none_is_refused(qty: str) -> None:
     assert denial.reason is Reason.QTY_NOT_POSITIVE
 
 
+@pytest.mark.req("I-44", "I-42", "F-106")
+def test_a_part_that_a_person_cancelled_at_the_broker_is_taken_over_under_the_same_number() -> None:
+    bench = a_bench()
+    order = bench.working()
+    fewer = a_report(order, qty=D(6))
+    bench.study(fewer)
+    assert bench.order(order).qty == 10, "the list may be behind itself"
+    bench.wait(30)
+    bench.study(fewer)
+    now = bench.order(order)
+    assert (now.qty, now.qty_left, now.flags, bench.book.halt) == (6, 6, (), None)
+    bench.wait(30)
+    bench.study(a_report(order, qty=D(3), state=BrokerState.CANCELLED))
+    assert bench.order(order).qty == 6, "an end says what became of the rest"
+
+
 @pytest.mark.req("F-35", "I-01", "I-33", "I-44")
 def test_a_list_without_the_older_number_does_not_lower_the_quantity() -> None:
     bench = a_bench()
