@@ -11,24 +11,28 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 import jumun
-from jumun.config import AccountSettings, Sessions, Settings
+from jumun.config import AccountSettings, Environment, Sessions, Settings
 from jumun.limits import LIST_MAX
 from jumun.model.commands import BookOpening
 from jumun.model.errors import ConfigError, StoreUnavailable
 from jumun.model.events import MarksRecorded, OrderAlarmed
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
+from jumun.model.money import Currency
 from jumun.model.orders import Order, OrderStatus
 from jumun.model.positions import Account
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
-from jumun.rules.sessions import trade_date_of
+from jumun.rules.sessions import local_date, trade_date_of
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
 from jumun.services.calendar_file import read_calendar
-from jumun.services.opening_file import Opening, read_opening, rows_of_opening
+from jumun.services.opening_file import Holding, Opening, read_opening, rows_of_opening
 from jumun.services.views import BookView, book_view
 
 if TYPE_CHECKING:
+    from jumun.brokers.kis.access import KisAccess
+    from jumun.brokers.kis.broker import KISBrokerClient
+    from jumun.brokers.kis.trial import Step
     from jumun.exchange.protocol import OpenAccount
     from jumun.exchange.world import World
     from jumun.ports.broker import Broker, BrokerTraits
@@ -118,6 +122,70 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def kis_access_of(settings: Settings) -> "KisAccess":
+    """Return who we are at KIS; raises ConfigError where environments would be mixed (I-55, F-101)."""
+    from jumun.brokers.kis.access import RATE_MAX, KisAccess, KisEnvironment, Secret, is_local, parse_account
+
+    as_paper = settings.oms_environment is Environment.PAPER or (
+        settings.oms_environment is Environment.SIM and settings.kis_sim_as == "paper"
+    )
+    environment = KisEnvironment.PAPER if as_paper else KisEnvironment.LIVE
+    access = KisAccess(
+        environment=environment,
+        app_key=Secret(settings.kis_app_key),
+        app_secret=Secret(settings.kis_app_secret),
+        accounts=tuple(parse_account(entry.account_id) for entry in settings.accounts),
+        hts_id=settings.kis_hts_id,
+        rate_per_s=settings.kis_rate_limit_rps or RATE_MAX[environment],
+        rest_base=settings.kis_base_url,
+        ws_base=settings.kis_ws_url,
+    )
+    if is_local(access.rest_url) is not (settings.oms_environment is Environment.SIM):
+        raise ConfigError(
+            f"OMS_ENVIRONMENT={settings.oms_environment} does not go with KIS at {access.rest_url}: "
+            "sim reaches a KIS on this machine and nothing else, paper and live reach KIS and nothing else"
+        )
+    return access
+
+
+def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
+    """Return the broker at KIS, not connected; raises ConfigError."""
+    import os
+    from random import Random
+
+    from jumun.brokers.kis.broker import KISBrokerClient, kis_traits
+    from jumun.brokers.kis.budget import Budget
+    from jumun.brokers.kis.client import KisClient
+    from jumun.brokers.kis.http_wire import HttpWire
+    from jumun.brokers.kis.inquiries import Inquiries
+    from jumun.brokers.kis.quotes import Quotes
+    from jumun.brokers.kis.stream import KisStream
+    from jumun.brokers.kis.tokens import Tokens
+
+    access, world = kis_access_of(settings), world_of(settings)
+    instruments = InstrumentMaster(world.instruments)
+    wire = HttpWire(access.rest_url, access.ws_url)
+    budget = Budget(access.calls_per_s, clock)
+    tokens = Tokens(access, wire, clock, budget, settings.token_path)
+    client = KisClient(access, wire, clock, tokens, budget)
+    polls = settings.kis_notices == "poll"
+    at_home = tuple(issue.symbol for issue in world.instruments if issue.venue is Venue.KRX)
+    stream = KisStream(access, wire, tokens, clock, Random(os.urandom(8)), watched=at_home)
+    today = trade_date_of(Venue.KRX, clock.now_ns(), world.overrides)
+    venues = frozenset(issue.venue for issue in world.instruments)
+    return KISBrokerClient(
+        access,
+        kis_traits(access.environment, today, world=settings.oms_environment.value, polls=polls),
+        wire,
+        client,
+        None if polls else stream,
+        Inquiries(access, client, clock, venues, world.overrides),
+        Quotes(access, client, clock, instruments),
+        instruments,
+        clock,
+    )
+
+
 def policy_of(settings: Settings, traits: "BrokerTraits") -> Policy:
     """Return everything fixed for the life of a desk; raises ConfigError."""
     world = world_of(settings)
@@ -157,6 +225,32 @@ def openings_of(settings: Settings, now_ns: int) -> tuple[BookOpening, ...]:
     return tuple(openings)
 
 
+async def kis_openings(settings: Settings, broker: "KISBrokerClient", now_ns: int) -> tuple[BookOpening, ...]:
+    """Return what each account opens with: its file or cash, else what KIS says, where the store is new.
+
+    Raises BrokerUnavailable when KIS cannot be asked, or the account has traded today.
+    """
+    openings = {opening.account_id: opening for opening in openings_of(settings, now_ns)}
+    day = trade_date_of(Venue.KRX, now_ns, overrides_of(settings)).isoformat()
+    master = InstrumentMaster(world_of(settings).instruments)
+    for entry in settings.accounts if not settings.oms_store_path.exists() else ():
+        account_id, document = AccountId(entry.account_id), f"opening:{entry.account_id}"
+        if account_id in openings:
+            continue
+        held = await broker.opening(account_id)
+        opening = Opening(
+            cash={Currency(name): amount for name, amount in held.cash.items() if amount},
+            holdings=tuple(
+                Holding(symbol=symbol, currency=master.get(symbol).currency, qty=qty, cost=cost)
+                for symbol, (qty, cost) in held.shares.items()
+            ),
+        )
+        rows = rows_of_opening(account_id, opening, day, document)
+        if rows:
+            openings[account_id] = BookOpening(account_id=account_id, rows=rows, document=document)
+    return tuple(openings.values())
+
+
 def exchange_accounts(settings: Settings) -> "tuple[OpenAccount, ...]":
     """Return what the simulated exchange opens each account with: what our books open with."""
     from jumun.exchange.protocol import OpenAccount
@@ -185,11 +279,13 @@ def build_engine(
     journal: "Journal | None" = None,
     *,
     price_feed: "PriceFeed | None" = None,
+    openings: tuple[BookOpening, ...] | None = None,
 ) -> "OrderEngine":
     """Return an engine that is not started, on the store of the settings unless a journal is given.
 
     Held stops hear every price of `price_feed`; without one only those of `market_data_received`.
     `clock` is the one that the broker's adapter has: waiting times and proofs of absence are counted on it.
+    `openings` is what the accounts begin with; None for what the settings say.
     """
     from jumun.bus.memory import MemoryBus
     from jumun.services.order_engine import OrderEngine
@@ -216,7 +312,7 @@ def build_engine(
         ),
         position_manager=PositionManager(history=history_of(settings)),
         event_bus=bus,
-        openings=openings_of(settings, clock.now_ns()),
+        openings=openings_of(settings, clock.now_ns()) if openings is None else openings,
         price_feed=price_feed,
     )
 
@@ -236,6 +332,34 @@ def serve(settings: Settings) -> int:
 
     prepare_folder(settings.oms_store_path)
     return asyncio.run(Daemon(settings).run())
+
+
+def connection_trial(settings: Settings) -> "list[Step]":
+    """Return what came of each step of a look at the broker; raises ConfigError."""
+    import asyncio
+
+    from jumun.brokers.kis.trial import Step, try_connection
+    from jumun.system import SystemClock
+
+    if settings.oms_broker != "kis":
+        text = "the broker paper is inside the service; start it with `jumun serve`"
+        return [Step(name="paper", is_good=True, text=text)]
+
+    async def trial() -> list[Step]:
+        clock = SystemClock()
+        prepare_folder(settings.token_path)
+        broker = kis_broker(settings, clock)
+        days = sorted({local_date(venue, clock.now_ns()).isoformat() for venue in (Venue.KRX, Venue.US)})
+        return [step async for step in try_connection(kis_access_of(settings), broker, tuple(days))]
+
+    return asyncio.run(trial())
+
+
+def price_source(settings: Settings) -> str:
+    """Return where prices come from, as every screen says it."""
+    if settings.oms_broker == "paper":
+        return GENERATED
+    return "KIS" if settings.oms_environment is not Environment.SIM else "a local KIS, simulated"
 
 
 def prepare_folder(store: Path) -> None:
@@ -382,6 +506,40 @@ def run_exchange(
     accounts = exchange_accounts(settings)
     config = ExchangeConfig(world=world_of(settings), pace=float(pace), seed=seed, accounts=accounts)
     asyncio.run(run(host, port, ledger, config, announce=lambda line: print(line, flush=True)))
+    return 0
+
+
+def run_kis_simulator(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    ws_port: int,
+    paper: bool,
+    scenario: Path | None,
+    preset: str,
+    pace: Decimal,
+    seed: int,
+    cash: dict[str, Decimal],
+) -> int:
+    """Run the simulated KIS until it is told to stop. What a scenario says goes before the command line."""
+    import asyncio
+
+    from jumun.simulators.kis.run import configured, run_kis
+
+    config = configured(
+        world_of(settings),
+        host=host,
+        port=port,
+        ws_port=ws_port,
+        environment="paper" if paper else "real",
+        scenario=scenario,
+        preset_name=preset,
+        pace=float(pace),
+        seed=seed,
+        cash=cash,
+    )
+    asyncio.run(run_kis(config, announce=lambda line: print(line, flush=True)))
     return 0
 
 

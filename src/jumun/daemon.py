@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Coroutine
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -32,6 +32,9 @@ from jumun.services.steady_clock import SteadyClock
 from jumun.simulators.exchange_process import HOST, ExchangeServer, PriceDriver
 from jumun.store.starts import Starts
 from jumun.system import SystemClock, tune_collector
+
+if TYPE_CHECKING:
+    from jumun.brokers.kis.broker import KISBrokerClient
 
 OPEN_ACCOUNT_S: Final = 10.0  # as long as an order may wait for its answer
 EXCHANGE_KEEP_DAYS: Final = 30  # of ended orders: far longer than anybody asks for a day's list
@@ -134,6 +137,7 @@ class Daemon:
         self._started = False
         self._error: BaseException | None = None  # what ended the run, where something failed
         self._exchange: InnerExchange | None = None
+        self._kis: KISBrokerClient | None = None
         self._background: list[asyncio.Task[None]] = []
 
     async def run(self) -> int:
@@ -150,11 +154,11 @@ class Daemon:
             engine,
             Intake(engine.desk.policy.accounts),
             environment=settings.oms_environment.value,
-            prices=app.GENERATED,
+            prices=app.price_source(settings),
         )
         gate.version, gate.started_ns = app.VERSION, engine.clock.now_ns()
         gate.store = str(settings.oms_store_path)
-        gate.exchange = settings.oms_exchange
+        gate.exchange = settings.kis_base_url if settings.oms_broker == "kis" else settings.oms_exchange
         grpc_door, http_door = GrpcDoor(OrderService(gate), DeskService(gate)), HttpDoor(gate, Metrics(gate))
         code = 1
         try:
@@ -172,7 +176,7 @@ class Daemon:
             if await self._start(engine):
                 gate.open()
                 await grpc_door.set_serving(serving=gate.unready() is None)
-                self._spawn("marks", Marker(engine, broker, app.GENERATED).run())
+                self._spawn("marks", Marker(engine, broker, app.price_source(settings)).run())
                 self._spawn("health", self._tell_health(gate, grpc_door))
                 tune_collector()
                 log.info("service_ready", grpc_port=grpc_door.port, http_port=http_door.port, pid=os.getpid())
@@ -184,7 +188,22 @@ class Daemon:
         log.info("service_stopped", exit_code=code)
         return code
 
-    async def _build(self) -> tuple[OrderEngine, SimBroker]:
+    async def _build(self) -> tuple[OrderEngine, "SimBroker | KISBrokerClient"]:
+        return await (self._build_kis() if self._settings.oms_broker == "kis" else self._build_sim())
+
+    async def _build_kis(self) -> tuple[OrderEngine, "KISBrokerClient"]:
+        """The desk at KIS. A first start asks KIS what the accounts hold; it must answer."""
+        settings = self._settings
+        clock = SteadyClock(SystemClock())
+        broker = self._kis = app.kis_broker(settings, clock)
+        try:
+            openings = await app.kis_openings(settings, broker, clock.now_ns())
+        except BaseException:
+            await broker.leave()
+            raise
+        return app.build_engine(settings, broker, broker, clock, price_feed=broker, openings=openings), broker
+
+    async def _build_sim(self) -> tuple[OrderEngine, SimBroker]:
         settings = self._settings
         if settings.oms_exchange:
             host, _, port_text = settings.oms_exchange.rpartition(":")
@@ -270,6 +289,8 @@ class Daemon:
             await engine.journal.close()
         if self._exchange is not None:
             await self._exchange.stop()
+        if self._kis is not None:
+            await self._kis.leave()
         await http_door.stop()
         return code
 

@@ -126,7 +126,7 @@ def follow_quantity(order: Order, report: OrderReport, evidence: str, draft: Dra
     if order.modify_to is not None or order.status.is_final or earlier + report.qty >= order.qty:
         return order
     if len(order.refs) < 2 and report.state is not BrokerState.WORKING:
-        return order  # what became of the rest is told by its end
+        return order  # what became of the rest is told otherwise
     terms = Terms(qty=earlier + report.qty, price=order.price, price_raw=order.price_raw)
     return _modified(order, terms, report.ref, evidence, report.raw, draft)
 

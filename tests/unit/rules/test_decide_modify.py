@@ -404,8 +404,8 @@ def test_a_part_that_a_person_cancelled_at_the_broker_is_taken_over_under_the_sa
     now = bench.order(order)
     assert (now.qty, now.qty_left, now.flags, bench.book.halt) == (6, 6, (), None)
     bench.wait(30)
-    bench.study(a_report(order, qty=D(3), state=BrokerState.CANCELLED))
-    assert bench.order(order).qty == 6, "an end says what became of the rest"
+    bench.study(a_report(order, qty=D(3), state=BrokerState.REPLACED))
+    assert bench.order(order).qty == 6, "its successor will say what became of the rest"
 
 
 @pytest.mark.req("F-35", "I-01", "I-33", "I-44")

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from jumun.doors.cli import (
     account,
     breaks,
+    connection,
     control,
     entry,
     figures,
@@ -77,6 +78,7 @@ def program() -> App:
     for group, commands in COMMANDS.items():
         for command in commands:
             app.command(command, group=group)
+    app.command(connection.trial, name="test-connection", group="Run")
     differences = App(name="breaks", group="Ask the running service")
     differences.default(breaks.listed)
     differences.command(breaks.assign)
@@ -92,10 +94,11 @@ def program() -> App:
     for word in (store.info, store.upgrade, store.verify, store.rebuild):
         db.command(word)
     simulated = App(
-        name="simulate", help="Simulated days and the simulated exchange.", group="Keep and check"
+        name="simulate", help="Simulated days, the simulated exchange, a local KIS.", group="Keep and check"
     )
     simulated.command(simulate.day)
     simulated.command(simulate.exchange)
+    simulated.command(simulate.kis)
     for words in (differences, from_files, entries, config, db, simulated):
         app.command(words)
     return app

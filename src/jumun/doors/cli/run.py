@@ -1,23 +1,28 @@
 """serve, demo, replay."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from jumun.doors.cli.options import AsJson
 
 
-def serve() -> int:
+def serve(
+    *,
+    broker: Annotated[
+        Literal["kis", "paper"] | None, Parameter(help="Which one; by default that of OMS_BROKER.")
+    ] = None,
+) -> int:
     """Run the service: gRPC, /healthz, /readyz and /metrics, until it is told to stop.
 
     Settings come from the environment and the TOML file; `jumun config show` lists them. Ctrl-C or SIGTERM
     stops it within SERVER_SHUTDOWN_TIMEOUT; a second one ends it at once.
     """
-    from jumun.config import load
+    from jumun.config import load_with
     from jumun.doors import logs
 
-    settings = load().settings
+    settings = load_with(broker).settings
     logs.configure(settings.log_level, settings.log_format, settings.log_output)
     from jumun import app
 
