@@ -175,7 +175,13 @@ def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
     venues = frozenset(issue.venue for issue in world.instruments)
     return KISBrokerClient(
         access,
-        kis_traits(access.environment, today, world=settings.oms_environment.value, polls=polls),
+        kis_traits(
+            access.environment,
+            today,
+            world=settings.oms_environment.value,
+            visible_after_s=settings.kis_visible_after,
+            polls=polls,
+        ),
         wire,
         client,
         None if polls else stream,

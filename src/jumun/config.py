@@ -5,7 +5,6 @@ environment wins over the file, the file over the default. A name nobody knows r
 a misspelt limit would otherwise be no limit at all.
 """
 
-import ipaddress
 import os
 import re
 import tomllib
@@ -34,8 +33,25 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from jumun.config_values import (
+    DEFAULT_ORDER_VALUE,
+    Exact,
+    Port,
+    Positive,
+    Seconds,
+    Switch,
+    WholeSeconds,
+    WholeSecondsOrNone,
+    address,
+    by_currency,
+    file_name,
+    kis_address,
+    lower,
+    pairs,
+    switches,
+)
 from jumun.model.errors import ConfigError
-from jumun.model.money import BadNumber, Currency, to_decimal
+from jumun.model.money import Currency
 
 CONFIG_VARIABLE: Final = "OMS_CONFIG"
 DEFAULT_FILE: Final = Path("jumun.toml")
@@ -44,8 +60,6 @@ LIKENESS: Final = 0.85  # of a misspelling: one letter lost, doubled or changed 
 FILE_ONLY: Final = frozenset({"ACCOUNTS"})  # a variable of the surroundings may well be called ACCOUNT
 MASK: Final = "********"
 _SECRET = re.compile(r"password|secret|token(?!_file)|app_key|private", re.IGNORECASE)
-_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h)?", re.ASCII)
-_UNIT_S: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 
 
 class Environment(StrEnum):
@@ -70,123 +84,6 @@ class UnknownPolicy(StrEnum):
     RESEND_ONCE = "resend_once"
 
 
-def _exact(value: object) -> Decimal:
-    try:
-        return to_decimal(value, field="it")
-    except BadNumber as error:
-        raise ValueError(str(error)) from error
-
-
-def _seconds(value: object) -> Decimal:
-    """Read `30`, `30s`, `500ms`, `1m` or `1h` as seconds."""
-    match = _DURATION.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
-    if match is None or isinstance(value, bool):
-        raise ValueError("it is no time; write seconds, or a number with ms, s, m or h")
-    return Decimal(match["number"]) * _UNIT_S[match["unit"] or "s"]
-
-
-def _whole_seconds(value: object) -> int:
-    seconds = _seconds(value)
-    if seconds != seconds.to_integral_value():
-        raise ValueError("it must be whole seconds")
-    return int(seconds)
-
-
-def _switch(value: object) -> bool:
-    """Read true or false, and nothing else: a switch that is misread would fail open."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    raise ValueError("it is neither true nor false")
-
-
-def _by_currency(value: object) -> object:
-    """Read `KRW=10000000,USD=10000`; a bare number is won and leaves the other currencies as they were."""
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        text = str(value)
-        value = _split(text) if "=" in text else {"KRW": text.strip()}
-    if not isinstance(value, Mapping):
-        raise ValueError("it is no list of amounts; write KRW=10000000,USD=10000")
-    return {**DEFAULT_ORDER_VALUE, **value}
-
-
-def _switches(value: object) -> object:
-    """Read `vi,call_auctions,auction_qty=500,vi_narrow=247540+000660`, or the same as a table.
-
-    A name alone switches on. What the names mean, the simulated market knows.
-    """
-    given = _split(value) if isinstance(value, str) else value
-    if not isinstance(given, Mapping):
-        raise ValueError("it is no list of switches; write vi,auction_qty=500")
-    if "" in given:
-        raise ValueError("a switch without a name is in it")
-    return {name: _switch_text(item) for name, item in given.items()}
-
-
-def _switch_text(value: object) -> object:
-    if isinstance(value, bool) or value == "":
-        return "false" if value is False else "true"
-    if isinstance(value, list):
-        return "+".join(str(item) for item in value)
-    return str(value) if isinstance(value, int | Decimal) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _pairs(value: object) -> object:
-    """Read `momentum=80,value=110`."""
-    return _split(value) if isinstance(value, str) else value
-
-
-def _split(text: str) -> dict[str, str]:
-    """Read `a=1,b=2`. A name that comes twice is refused: nobody can say which of its values was meant."""
-    found: dict[str, str] = {}
-    for part in text.split(",") if text else ():
-        name, _, given = part.partition("=")
-        if name.strip() in found:
-            raise ValueError(f"the name {name.strip()} is given twice, keep one")
-        found[name.strip()] = given.strip()
-    return found
-
-
-def _file_name(path: Path) -> Path:
-    if path.name in ("", "..") or os.path.isdir(path):  # unlike Path.is_dir, no error for a closed folder
-        raise ValueError("it names no file")
-    return path
-
-
-def _address(host: str) -> str:
-    """Four numbers with dots must be an address; a name is looked up when it is used."""
-    if not host.strip():
-        raise ValueError("it is empty")
-    if re.fullmatch(r"[0-9.]+", host):
-        try:
-            ipaddress.ip_address(host)
-        except ValueError as error:
-            raise ValueError("it is no IP address") from error
-    return host
-
-
-def _kis_address(url: str) -> str:
-    """Empty, or a scheme and a host; which host is allowed in which environment, the adapter knows."""
-    if url and not re.fullmatch(r"(https?|wss?)://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/?", url):
-        raise ValueError("it is no address of a host")
-    return url.rstrip("/")
-
-
-DEFAULT_ORDER_VALUE: Final = {"KRW": Decimal(10_000_000), "USD": Decimal(10_000)}
-Exact = Annotated[Decimal, BeforeValidator(_exact)]
-Positive = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
-Seconds = Annotated[Decimal, BeforeValidator(_seconds), Field(gt=0)]
-WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(gt=0)]
-WholeSecondsOrNone = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=0)]
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-
-
 class AccountSettings(BaseModel):
     """One trading account. Permissions that are not given are not there (I-53)."""
 
@@ -200,7 +97,7 @@ class AccountSettings(BaseModel):
     exclusive: StrictBool = True
     cost_plans: dict[str, str] = {"KRX": "kis-bankis", "NXT": "kis-bankis", "US": "kis-us"}
     opening_cash: dict[Currency, Exact] = {}
-    opening_file: Annotated[Path, AfterValidator(_file_name)] | None = None  # positions and cash, booked once
+    opening_file: Annotated[Path, AfterValidator(file_name)] | None = None  # positions and cash, booked once
 
 
 SIM_ACCOUNT: Final = AccountSettings(
@@ -241,7 +138,7 @@ class Settings(BaseSettings):
         "(the hours of KRX, NXT and the United States, with every session).",
         "open",
     )
-    oms_sim_switches: Annotated[dict[str, str], NoDecode, BeforeValidator(_switches)] = _field(
+    oms_sim_switches: Annotated[dict[str, str], NoDecode, BeforeValidator(switches)] = _field(
         {},
         "What the simulated market does beyond a plain day; the same for its process.",
         "vi,auction_qty=500",
@@ -255,11 +152,11 @@ class Settings(BaseSettings):
     )
     oms_sim_seed: int = _field(1, "Which GENERATED prices: the same number gives the same walk.", "1")
     oms_store: str = _field("sqlite", "Where the journal is kept: sqlite.", "sqlite")
-    oms_store_path: Annotated[Path, AfterValidator(_file_name)] = _field(
+    oms_store_path: Annotated[Path, AfterValidator(file_name)] = _field(
         Path("var/jumun.db"), "The store's file; its folder is made where missing.", "var/jumun.db"
     )
     oms_bus: str = _field("memory", "Where events go: memory.", "memory")
-    oms_host: Annotated[str, AfterValidator(_address)] = _field(
+    oms_host: Annotated[str, AfterValidator(address)] = _field(
         "127.0.0.1",
         "The address gRPC and HTTP listen on. There is no log-in: keep it on this machine.",
         "127.0.0.1",
@@ -271,7 +168,7 @@ class Settings(BaseSettings):
     server_write_timeout: Seconds = _field(
         "10s", "How long a stop waits for HTTP replies that are being written.", "10s"
     )
-    log_level: Annotated[str, BeforeValidator(_lower)] = _field(
+    log_level: Annotated[str, BeforeValidator(lower)] = _field(
         "info", "debug, info, warn or error.", "info", pattern="^(debug|info|warn|error)$"
     )
     log_format: str = _field("json", "json or console.", "console", pattern="^(json|console)$")
@@ -281,7 +178,7 @@ class Settings(BaseSettings):
         "After proof that an order never arrived: hold, or resend_once unset: hold in live only.",
         "resend_once",
     )
-    max_order_value: Annotated[dict[Currency, Positive], NoDecode, BeforeValidator(_by_currency)] = _field(
+    max_order_value: Annotated[dict[Currency, Positive], NoDecode, BeforeValidator(by_currency)] = _field(
         DEFAULT_ORDER_VALUE, "Largest value of one order, by currency.", "KRW=10000000,USD=10000"
     )
     max_position_count: int = _field(10, "Most symbols one account may hold or buy.", "10", gt=0)
@@ -290,7 +187,7 @@ class Settings(BaseSettings):
     max_queue_size: int = _field(1000, "Most orders that may wait to be sent.", "1000", gt=0, le=100_000)
     max_concurrent_orders: int = _field(10, "Most sends in flight.", "10", gt=0, le=1000)
     priority_timeout: WholeSeconds = _field("300s", "Longest wait in the queue.", "300s")
-    strategy_priorities: Annotated[dict[str, int], NoDecode, BeforeValidator(_pairs)] = _field(
+    strategy_priorities: Annotated[dict[str, int], NoDecode, BeforeValidator(pairs)] = _field(
         {}, "Queue priority by strategy; lower goes first, 100 is usual.", "momentum=80"
     )
     max_partial_fill_time: WholeSeconds = _field(
@@ -321,18 +218,18 @@ class Settings(BaseSettings):
     quote_age_max_s: WholeSecondsOrNone = _field(
         0, "Oldest price that a market order may be valued at; 0 for no limit.", "60s"
     )
-    oms_calendar_file: Annotated[Path, AfterValidator(_file_name)] | None = _field(
+    oms_calendar_file: Annotated[Path, AfterValidator(file_name)] | None = _field(
         None, "A TOML file of days that the calendars do not know or have wrong.", "calendar.toml"
     )
     oms_price_history: Path | None = _field(
         None, "A folder of daily closes, one SYMBOL.csv each, for value at risk and drawdown.", "prices"
     )
-    kis_base_url: Annotated[str, AfterValidator(_kis_address)] = _field(
+    kis_base_url: Annotated[str, AfterValidator(kis_address)] = _field(
         "",
         "Where KIS's REST is; empty for the address of the environment. In sim only a local KIS is reached.",
         "http://127.0.0.1:9443",
     )
-    kis_ws_url: Annotated[str, AfterValidator(_kis_address)] = _field(
+    kis_ws_url: Annotated[str, AfterValidator(kis_address)] = _field(
         "", "Where KIS's WebSocket is; empty for the address of the environment.", "ws://127.0.0.1:21000"
     )
     kis_app_key: str = _field("", "The app key of KIS's developer portal, 36 characters.", "PS…")
@@ -358,8 +255,15 @@ class Settings(BaseSettings):
         "stream",
         pattern="^(stream|poll)$",
     )
-    kis_token_file: Annotated[Path, AfterValidator(_file_name)] | None = _field(
+    kis_token_file: Annotated[Path, AfterValidator(file_name)] | None = _field(
         None, "Where the access token is kept; by default beside the store.", "var/kis-token.json"
+    )
+    kis_visible_after: WholeSeconds = _field(
+        60,
+        "How long KIS may leave an order out of its lists, which it does not publish. Only two lists further "
+        "apart than that show that an order never arrived.",
+        "60s",
+        ge=15,
     )
     kis_sim_as: str = _field(
         "real",

@@ -84,6 +84,8 @@ def test_the_program_has_the_commands_that_were_promised() -> None:
         "jumun db info",
         "jumun simulate day",
         "jumun simulate exchange",
+        "jumun simulate kis",
+        "jumun test-connection",
     } == set(words())
 
 

@@ -16,7 +16,8 @@ OUTSIDE: Final = frozenset({"model", "rules", "ports", "limits"})  # what a fold
 ALLOWED: Final[dict[str, frozenset[str]]] = {
     "model": frozenset(),
     "limits": frozenset(),
-    "config": frozenset({"model", "limits"}),
+    "config_values": frozenset({"model"}),
+    "config": frozenset({"model", "limits", "config_values"}),
     "system": frozenset({"model"}),  # the real clock and real chance
     "rules": frozenset({"model"}),
     "ports": frozenset({"model"}),
@@ -29,8 +30,8 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "notify": OUTSIDE,
     "simulators": OUTSIDE | {"exchange"},
     "doors": frozenset({"services", "model", "config", "limits"}),
-    # Ships the simulated day, which is a whole desk on a virtual clock.
-    "testing": OUTSIDE | {"services", "exchange", "brokers", "store", "bus"},
+    # Ships the simulated day, which is a whole desk on a virtual clock, and a KIS in the same process.
+    "testing": OUTSIDE | {"services", "exchange", "brokers", "simulators", "store", "bus"},
     # Days of prices and signals through the whole system: it puts the parts together and drives their clock.
     "replay": OUTSIDE | {"services", "exchange", "brokers", "store", "bus", "config", "system"},
 }

@@ -1,0 +1,99 @@
+"""Modifies and cancels between KIS's word and the exchange's: REST says only that KIS took them (3.1.3).
+
+Whoever asked waits here for the confirming notice. What a notice means depends on what was asked: the same
+words confirm the cancel of a part and of everything, so only a request of ours that took everything proves an
+end, and anything else is settled by the complete list.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from jumun.brokers.kis.notices import ChangeKind, ChangeNotice
+from jumun.model.ids import AccountId
+from jumun.model.orders import BrokerRef
+from jumun.model.reports import BrokerReport, BrokerState, LookAgain, OrderReport
+
+ENDS_KEPT_MAX: Final = 10_000  # full cancels of ours that wait for their notice: a day of them
+_Key = tuple[AccountId, BrokerRef]
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """The exchange carried the change out; `ref` is what is left of the order under."""
+
+    ref: BrokerRef
+    raw: str
+
+
+class NotConfirmed(msgspec.Struct, frozen=True):
+    """The exchange refused the change; the order stands as it was."""
+
+    text: str
+    raw: str
+
+
+Word = Confirmed | NotConfirmed
+
+
+class Changes:
+    """What is under way, by the order it is about."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Key, tuple[ChangeKind, Decimal | None, asyncio.Future[Word]]] = {}
+        self._ending: dict[_Key, None] = {}
+
+    @contextmanager
+    def waiting(
+        self, account_id: AccountId, ref: BrokerRef, kind: ChangeKind, qty: Decimal | None
+    ) -> Iterator["asyncio.Future[Word]"]:
+        """Hear of one modify while it lasts; `qty` is what a cancel of a part takes away."""
+        word: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
+        self._waiting[account_id, ref] = (kind, qty, word)
+        try:
+            yield word
+        finally:
+            self._waiting.pop((account_id, ref), None)
+
+    def ends(self, account_id: AccountId, ref: BrokerRef) -> None:
+        """Remember that we asked to cancel everything that is left of an order."""
+        self._ending[account_id, ref] = None
+        while len(self._ending) > ENDS_KEPT_MAX:
+            self._ending.pop(next(iter(self._ending)))  # its end is found in the list
+
+    def hear(self, told: BrokerReport | ChangeNotice) -> BrokerReport | None:
+        """Take in what a notice says; return what the desk is to hear of it."""
+        if isinstance(told, ChangeNotice):
+            return self._hear_change(told)
+        if not isinstance(told, OrderReport):
+            return told
+        if told.state is BrokerState.CANCELLED and told.text == "":
+            return self._hear_cancel(told)
+        if told.replaces is not None:
+            self._settle((told.account_id, told.replaces), ChangeKind.REVISE, Confirmed(told.ref, told.raw))
+        return told
+
+    def _hear_change(self, notice: ChangeNotice) -> BrokerReport | None:
+        if notice.is_taken:
+            return None  # KIS has it, as its reply says too
+        key = (notice.account_id, notice.ref)
+        self._settle(key, notice.kind, NotConfirmed(notice.text, notice.raw))
+        return LookAgain(text=f"the exchange refused a {notice.kind} of {notice.ref.number}")
+
+    def _hear_cancel(self, report: OrderReport) -> BrokerReport:
+        key = (report.account_id, report.ref)
+        waiting = self._waiting.get(key)
+        if waiting is not None and waiting[0] is ChangeKind.CANCEL and waiting[1] == report.qty:
+            self._settle(key, ChangeKind.CANCEL, Confirmed(report.ref, report.raw))
+        elif waiting is None and key in self._ending:
+            del self._ending[key]
+            return report
+        return LookAgain(text=f"{report.qty:f} shares of {report.ref.number} were cancelled")
+
+    def _settle(self, key: _Key, kind: ChangeKind, word: Word) -> None:
+        waiting = self._waiting.get(key)
+        if waiting is not None and waiting[0] is kind and not waiting[2].done():
+            waiting[2].set_result(word)

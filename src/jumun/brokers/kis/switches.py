@@ -1,0 +1,37 @@
+"""What nobody has seen KIS do for certain: each open question of kis.md part 8 is a switch with a default.
+
+The defaults refuse rather than guess. Change one only after the real service has shown it, and say where.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class KisSwitches(msgspec.Struct, frozen=True, kw_only=True):
+    """How unconfirmed behaviour is read."""
+
+    # What is sent
+    native_stops: bool = False  # send STOP_LIMIT as kind 22; else the desk holds stops itself (C-11)
+    nxt_market_immediate: bool = False  # kinds 13 and 14 at NXT: listed, but NXT takes no market order (4.1)
+    send_branch: bool = True  # KRX_FWDG_ORD_ORGNO in a change; official examples send "" (part 8, 18)
+    # A revise of a part leaves the rest at work under the old number (3.1.3), so it lowers nothing. True: KIS
+    # drops the rest, and one request can change price and quantity together.
+    revise_part_drops_rest: bool = False
+    us_partial_cancel: bool = (
+        False  # whether a US cancel may name fewer shares than are open (not documented)
+    )
+    # What is read
+    cancel_rows_marked: bool = True  # the row of a cancel itself carries cncl_yn Y
+    blank_routing_is_krx: bool = True  # a row without excg_id_dvsn_cd: KRX is the documented default (4.2)
+    # After an order's session: shares that KIS calls cancelled though nobody asked. KRX cancels at its close
+    # (3.1.1), so that is an expiry, and a multi-day order lives on. A mass cancel of the exchange is heard of
+    # earlier, in the session (F-52); where it is feared to be missed, set False.
+    silent_cancel_is_expiry: bool = True
+    krw_cash: Literal["prvs_rcdl_excc_amt", "nxdy_excc_amt", "dnca_tot_amt"] = (
+        "prvs_rcdl_excc_amt"  # D+2 first
+    )
+    usd_cash: Literal["frcr_dncl_amt_2", "frcr_drwg_psbl_amt_1"] = "frcr_dncl_amt_2"
+
+
+DEFAULTS = KisSwitches()

@@ -1,0 +1,103 @@
+"""What the simulated market knows, by the numbers KIS gives out, and what must hold whenever an order arrives."""
+
+from decimal import Decimal
+from typing import Final
+
+from jumun.exchange.records import Arrival, MarketEvent, ModifyArrival, OrderRecord
+from jumun.model.orders import BrokerRef
+from jumun.simulators.kis.simulated import SimulatedKis
+from jumun.testing.invariants import Checks
+
+ZERO: Final = Decimal(0)
+
+
+class Oracle:
+    """Hears the market. `intended` and `absent` are filled from the records on the desk's disk.
+
+    An attempt's tag is `order/attempt` and never comes back to the desk: only this class reads it.
+    """
+
+    def __init__(self, checks: Checks, kis: SimulatedKis) -> None:
+        self.market = kis.house.market
+        self.records = kis.house.office.records
+        self.client = kis.house.customers[0].hts_id
+        self.intended: set[tuple[str, int]] = set()
+        self.absent: set[tuple[str, int]] = set()  # attempts that the desk says never arrived
+        self.modifies_intended: dict[str, int] = {}
+        self._taken: dict[tuple[str, int], int] = {}  # accepted arrivals of each attempt
+        self._modified: dict[str, int] = {}
+        self._arrivals = self._modifies = 0
+        self._checks = checks
+        self.market.listen(self.hear)
+
+    def hear(self, events: tuple[MarketEvent, ...]) -> None:
+        """Look at what has arrived since."""
+        for arrival in self.market.arrivals[self._arrivals :]:
+            if arrival.order.client == self.client:
+                self._arrived(arrival)
+        self._arrivals = len(self.market.arrivals)
+        for modify in self.market.modifies[self._modifies :]:
+            self._modify(modify)
+        self._modifies = len(self.market.modifies)
+
+    def _arrived(self, arrival: Arrival) -> None:
+        """No order is sent twice: a second attempt comes only after the first is proven absent (I-07)."""
+        that, tag = self._checks.that, arrival.order.tag
+        order_id, _, number = tag.partition("/")
+        attempt = int(number)
+        self._checks.step(f"arrived {tag} {arrival.number or arrival.refused}")
+        that("I-21", (order_id, attempt) in self.intended, "{} arrived before its intent was durable", tag)
+        that("I-07", (order_id, attempt) not in self.absent, "{} was called absent and has arrived", tag)
+        if arrival.refused is not None:
+            return
+        key = (order_id, attempt)
+        self._taken[key] = self._taken.get(key, 0) + 1
+        that("I-07", self._taken[key] == 1, "{} is at the exchange {} times", tag, self._taken[key])
+        earlier = [n for n in range(1, attempt) if self._taken.get((order_id, n)) and not self.rests(order_id, n)]
+        that("I-07", not earlier, "{} was sent again although attempt {} is there", tag, earlier)
+
+    def rests(self, order_id: str, attempt: int) -> bool:
+        """Whether nothing of an attempt can fill any more: a multi-day order goes out again each day."""
+        tag = f"{order_id}/{attempt}"
+        return not any(order.is_open for order in self.market.orders.values() if order.tag == tag)
+
+    def _modify(self, arrival: ModifyArrival) -> None:
+        self._checks.step(f"modify of {arrival.tag} arrived: {arrival.made or arrival.refused}")
+        if arrival.refused is not None:
+            return
+        made = self._modified[arrival.tag] = self._modified.get(arrival.tag, 0) + 1
+        meant = self.modifies_intended.get(arrival.tag, 0)
+        self._checks.that("I-07", made <= meant, "{} was modified {} of {} times", arrival.tag, made, meant)
+
+    # ---- asking -------------------------------------------------------------------------------------------
+
+    def is_taken(self, order_id: str, attempt: int) -> bool:
+        """Whether an attempt is at the exchange."""
+        return bool(self._taken.get((order_id, attempt)))
+
+    def under(self, ref: BrokerRef) -> list[OrderRecord]:
+        """Return what the market has under a number of KIS: partial cancels go on under the old one."""
+        key = f"{ref.trade_date}/{ref.branch}/{ref.number}"
+        return self.records.chain(key) if key in self.market.orders else []
+
+    def traded(self, ref: BrokerRef) -> tuple[Decimal, Decimal]:
+        """Return shares and money that traded under a number."""
+        orders = self.under(ref)
+        return (
+            sum((order.qty_filled for order in orders), ZERO),
+            sum((order.amount_filled for order in orders), ZERO),
+        )
+
+    def owner(self, ref: BrokerRef) -> str:
+        """Return our id of the order that has a number; empty for a stranger's."""
+        orders = self.under(ref)
+        mine = orders and orders[0].client == self.client
+        return orders[0].tag.partition("/")[0] if mine else ""
+
+    def open_of(self, order_id: str) -> list[str]:
+        """Return the numbers under which an order of ours can still fill."""
+        return [
+            order.key
+            for order in self.market.orders.values()
+            if order.is_open and order.client == self.client and order.tag.partition("/")[0] == order_id
+        ]

@@ -1,0 +1,80 @@
+"""Prices, limits, halts and trading days as KIS tells them; what it does not tell is None, never a guess."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from jumun.brokers.kis.prices import KisDay, KisPrice, book_of, days_of, price_of, us_price_of
+from jumun.brokers.kis.replies import Envelope, read_inquiry
+from jumun.model.errors import UnreadableReply
+from tests.unit.kis.pure_values import a_reply, body_of
+
+
+def page(name: str, block: str = "output", **fields: str) -> Envelope:
+    body = body_of(name)
+    found = body[block]
+    assert isinstance(found, dict | list)
+    return read_inquiry(a_reply(body | {block: found | fields if isinstance(found, dict) else found}))
+
+
+@pytest.mark.req("F-98", "I-53")
+def test_a_price_with_its_limits() -> None:
+    assert price_of(page("price"), "005930") == KisPrice(
+        symbol="005930",
+        last=Decimal(70_000),
+        base=Decimal(69_400),
+        upper=Decimal(90_200),
+        lower=Decimal(48_600),
+        tick=Decimal(100),
+    )
+
+
+@pytest.mark.req("F-48", "F-95")
+def test_halts_and_interruptions_are_told_apart() -> None:
+    assert price_of(page("price", iscd_stat_cls_code="58"), "005930").is_halted
+    assert price_of(page("price", temp_stop_yn="Y"), "005930").is_halted
+    interrupted = price_of(page("price", vi_cls_code="Y"), "005930")
+    assert (interrupted.is_interrupted, interrupted.is_halted) == (True, False)
+    assert price_of(page("price", stck_prpr="0"), "005930").last is None
+    for odd in ({"iscd_stat_cls_code": "60"}, {"temp_stop_yn": "?"}, {"stck_prpr": "-1"}, {"stck_prpr": ""}):
+        with pytest.raises(UnreadableReply):
+            price_of(page("price", **odd), "005930")
+
+
+def test_the_book_has_the_best_of_both_sides() -> None:
+    assert book_of(page("book", "output1"), "005930") == KisPrice(
+        symbol="005930", last=Decimal(70_000), bid=Decimal(70_000), ask=Decimal(70_100)
+    )
+    auction = book_of(page("book", "output2", antc_cnpr="70500", stck_sdpr="69400"), "005930")
+    assert (auction.expected, auction.base) == (70_500, 69_400)
+    assert book_of(page("book", "output1", askp1="0"), "005930").ask is None
+
+
+@pytest.mark.req("F-17", "F-97")
+def test_a_price_of_another_symbol_is_not_read() -> None:
+    with pytest.raises(UnreadableReply, match="told of 005930"):
+        book_of(page("book", "output1"), "000660")
+    with pytest.raises(UnreadableReply, match="told of DNASAAPL"):
+        us_price_of(page("us_price"), "MSFT")
+    with pytest.raises(UnreadableReply, match="told of DNASAAPL"):
+        us_price_of(page("us_price"), "PL")
+
+
+def test_a_us_price_has_a_base_and_no_limits() -> None:
+    assert us_price_of(page("us_price"), "AAPL") == KisPrice(
+        symbol="AAPL", last=Decimal("190.5"), base=Decimal("189.2")
+    )
+
+
+@pytest.mark.req("F-93")
+def test_days_say_whether_orders_are_taken() -> None:
+    friday, saturday = days_of(page("holidays"))
+    assert friday == KisDay(day=date(2026, 11, 20), is_open=True, is_settlement=True)
+    assert saturday == KisDay(day=date(2026, 11, 21), is_open=False, is_settlement=False)
+    body = body_of("holidays")
+    rows = body["output"]
+    assert isinstance(rows, list)
+    assert days_of(read_inquiry(a_reply(body | {"output": rows[0]}))) == (friday,)
+    with pytest.raises(UnreadableReply):
+        days_of(read_inquiry(a_reply(body | {"output": [rows[0] | {"opnd_yn": "?"}]})))

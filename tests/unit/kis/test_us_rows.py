@@ -1,0 +1,206 @@
+"""Orders for US shares as KIS lists them: by New York dates, without cancelled shares and without kinds."""
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jumun.brokers.kis.us_rows import open_orders_of_us, orders_of_us
+from jumun.model.errors import UnreadableReply
+from jumun.model.instruments import Venue
+from jumun.model.money import Currency
+from jumun.model.orders import BrokerRef, OrderType, Side
+from jumun.model.reports import BrokerState, OrderReport
+from tests.unit.kis.pure_values import ACCOUNT, TODAY, body_of, first_of, listed, rows_of
+
+State = BrokerState
+Row = dict[str, object]
+
+
+def a_us_row(
+    number: int,
+    ordered: int,
+    *,
+    filled: int = 0,
+    working: int = 0,
+    asked: str = "00",
+    parent: int = 0,
+    status: str = "완료",
+    **fields: str,
+) -> Row:
+    return first_of("us_ccnl_filled", "output") | {
+        "odno": f"{number:010}",
+        "orgn_odno": f"{parent:010}" if parent else "",
+        "rvse_cncl_dvsn": asked,
+        "ft_ord_qty": str(ordered),
+        "ft_ccld_qty": str(filled),
+        "ft_ccld_amt3": f"{190 * filled}.00000",
+        "nccs_qty": str(working),
+        "prcs_stat_name": status,
+        **fields,
+    }
+
+
+def read(*rows: Row, over: bool = False) -> tuple[OrderReport, ...]:
+    return orders_of_us(listed(*rows), ACCOUNT.account_id, TODAY, over=over)
+
+
+def states(*rows: Row, over: bool = False) -> list[tuple[int, BrokerState]]:
+    return [(int(one.ref.number), one.state) for one in read(*rows, over=over)]
+
+
+@pytest.mark.req("S000-10", "F-94")
+def test_a_filled_us_order() -> None:
+    rows = rows_of(body_of("us_ccnl_filled"), "output")
+    (order,) = orders_of_us(rows, ACCOUNT.account_id, TODAY, over=False)
+    assert msgspec.structs.replace(order, raw="") == OrderReport(
+        account_id=ACCOUNT.account_id,
+        ref=BrokerRef(trade_date="2026-11-20", branch="01790", number=order.ref.number),
+        symbol="AAPL",
+        venue=Venue.US,
+        currency=Currency.USD,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        qty=Decimal(2),
+        price=Decimal(190),
+        state=State.FILLED,
+        qty_filled=Decimal(2),
+        amount_filled=Decimal("379.9"),
+        ts_event_ns=1_795_185_312_000_000_000,  # 23:35:12 in Seoul, 09:35:12 in New York
+    )
+    assert order.ref.number == "0030138112"
+
+
+@pytest.mark.req("F-49", "F-51", "I-03")
+def test_a_us_day_with_every_kind_of_change() -> None:
+    rows = rows_of(body_of("us_ccnl_changed"), "output")
+    orders = orders_of_us(rows, ACCOUNT.account_id, TODAY, over=False)
+    shown = [(int(one.ref.number), one.state, int(one.qty_filled), one.symbol) for one in orders]
+    assert shown == [
+        (30138112, State.REPLACED, 0, "AAPL"),
+        (30138140, State.CANCELLED, 2, "AAPL"),
+        (30138160, State.REJECTED, 0, "MSFT"),
+        (30138180, State.WORKING, 0, "F"),  # the order at Hong Kong is none of ours
+    ]
+    assert orders[1].replaces == orders[0].ref
+    assert orders[2].text == "호가단위 오류"
+    assert read(a_us_row(1, 10, rjct_rson="00A1"))[0].text == "A1"
+    assert orders[0].text == ""
+    # After midnight in Seoul it is still the same day in New York.
+    assert orders[1].ts_event_ns - orders[0].ts_event_ns == 40 * 60 * 1_000_000_000
+    assert orders[1].ref.trade_date == "2026-11-20"
+
+
+@pytest.mark.req("I-18", "F-55")
+@pytest.mark.parametrize(
+    ("row", "state", "after_the_day"),
+    [
+        (a_us_row(1, 10, working=10, status="전송"), State.WORKING, State.EXPIRED),
+        (a_us_row(1, 10, filled=4, working=6, status="전송"), State.WORKING, State.EXPIRED),
+        (a_us_row(1, 10, filled=10), State.FILLED, State.FILLED),
+        (a_us_row(1, 10, filled=4), State.CANCELLED, State.EXPIRED),  # done, and short of its shares
+        (a_us_row(1, 10, status="거부"), State.REJECTED, State.REJECTED),
+        (a_us_row(1, 10, working=10, rjct_rson="A1"), State.REJECTED, State.REJECTED),
+        (a_us_row(1, 10, rjct_rson="0000", working=10), State.WORKING, State.EXPIRED),
+    ],
+)
+def test_the_figures_of_a_us_row_say_how_the_order_stands(
+    row: Row, state: BrokerState, after_the_day: BrokerState
+) -> None:
+    assert states(row) == [(1, state)]
+    assert states(row, over=True) == [(1, after_the_day)]
+
+
+@pytest.mark.req("I-18", "I-20")
+def test_a_us_request_counts_once_it_took_effect() -> None:
+    working = a_us_row(1, 10, working=10, status="전송")
+    for asked in ("01", "02"):
+        pending = a_us_row(2, 10, asked=asked, parent=1, working=10 if asked == "01" else 0, status="전송")
+        refused = a_us_row(2, 10, asked=asked, parent=1, status="거부")
+        assert states(working, pending) == [(1, State.WORKING)]
+        assert states(working, refused) == [(1, State.WORKING)]
+    cancelled = a_us_row(2, 0, asked="02", parent=1)
+    assert states(a_us_row(1, 10, filled=4, status=""), cancelled) == [(1, State.CANCELLED)]
+    assert states(a_us_row(1, 10, filled=4), cancelled, over=True) == [(1, State.CANCELLED)]
+    revised = a_us_row(2, 6, asked="01", parent=1, working=6, status="전송")
+    assert states(a_us_row(1, 10, filled=4), revised) == [(1, State.REPLACED), (2, State.WORKING)]
+
+
+@pytest.mark.req("F-41", "F-36", "I-39")
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [a_us_row(1, 10, filled=4, status="전송")],  # six shares are gone and KIS does not call it done
+        [a_us_row(1, 10, filled=4, working=7)],
+        [a_us_row(1, 10, asked="01")],
+        [a_us_row(1, 10, working=10), a_us_row(2, 10, parent=1)],
+        [a_us_row(2, 10, asked="02", parent=1)],
+        [a_us_row(1, 10, working=10), a_us_row(1, 10, working=10)],
+        [a_us_row(1, 10), a_us_row(2, 10, asked="02", parent=1), a_us_row(3, 1, asked="01", parent=2)],
+        [a_us_row(1, 10, working=10, ovrs_excg_cd="XNAS")],
+        [a_us_row(1, 10, working=10, tr_crcy_cd="KRW")],
+        [a_us_row(1, 10, working=10, rvse_cncl_dvsn="03")],
+        [a_us_row(1, 10, working=10, ord_dt="20261119")],
+        [a_us_row(1, 10, working=10, thco_ord_tmd="")],
+        [a_us_row(1, 10, filled=10, ft_ccld_amt3="0.00000")],
+        [a_us_row(1, 10, working=10, ft_ord_qty="10.5")],
+    ],
+)
+def test_an_odd_us_row_makes_the_whole_list_unreadable(rows: list[Row]) -> None:
+    with pytest.raises(UnreadableReply):
+        read(*rows)
+
+
+def test_an_order_without_a_price_reads_as_market_whatever_it_was_sent_as() -> None:
+    (order,) = read(a_us_row(1, 10, working=10, ft_ord_unpr3="0.00000000"))
+    assert (order.order_type, order.price) == (OrderType.MARKET, None)
+
+
+@pytest.mark.req("F-94", "F-91")
+def test_the_list_of_open_orders_finds_its_date_from_the_one_in_new_york() -> None:
+    rows = rows_of(body_of("us_nccs_open"), "output")
+    (order,) = open_orders_of_us(rows, ACCOUNT.account_id)
+    assert (order.state, order.qty, order.ts_event_ns) == (State.WORKING, 2, 1_795_185_312_000_000_000)
+    night = listed(first_of("us_nccs_open", "output") | {"ord_tmd": "001512"})
+    (later,) = open_orders_of_us(night, ACCOUNT.account_id)
+    assert later.ts_event_ns - order.ts_event_ns == 40 * 60 * 1_000_000_000
+    assert later.ref.trade_date == "2026-11-20"
+
+
+def test_the_list_of_open_orders_holds_no_requests_and_no_dead_orders() -> None:
+    template = first_of("us_nccs_open", "output")
+    rows = listed(
+        template | {"odno": "1"},
+        template | {"odno": "2", "orgn_odno": "1", "rvse_cncl_dvsn_cd": "02"},
+        template | {"odno": "3", "orgn_odno": "9", "rvse_cncl_dvsn_cd": "01"},
+        template | {"odno": "4", "nccs_qty": "0"},
+        template | {"odno": "5", "rjct_rson_name": "거부"},
+        template | {"odno": "6", "ovrs_excg_cd": "TKSE", "tr_crcy_cd": "JPY"},
+    )
+    first, revised = open_orders_of_us(rows, ACCOUNT.account_id)
+    assert (first.ref.number, revised.ref.number) == ("0000000001", "0000000003")
+    assert revised.replaces is not None
+    assert revised.replaces.number == "0000000009"
+
+
+@pytest.mark.req("I-02", "F-41")
+@given(ordered=st.integers(1, 20), filled=st.integers(0, 20), working=st.integers(0, 20), over=st.booleans())
+def test_no_us_row_claims_more_shares_than_were_ordered(
+    ordered: int, filled: int, working: int, over: bool
+) -> None:
+    try:
+        (order,) = read(a_us_row(1, ordered, filled=filled, working=working), over=over)
+    except UnreadableReply:
+        assert filled + working != ordered
+        return
+    assert order.qty_filled == filled
+    assert filled + working <= ordered or (filled > ordered and not working)
+    assert (order.state is State.WORKING) is (working > 0 and not over)
+
+
+def test_an_empty_us_day_is_a_complete_answer() -> None:
+    assert orders_of_us([], ACCOUNT.account_id, date(2026, 11, 20), over=False) == ()
+    assert open_orders_of_us([], ACCOUNT.account_id) == ()
