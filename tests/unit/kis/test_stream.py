@@ -1,5 +1,6 @@
 """One session of notices: registered, verified, answered; begun again with patience."""
 
+import asyncio
 import json
 from collections import deque
 from random import Random
@@ -164,6 +165,52 @@ def test_a_frame_that_nobody_can_read_is_told_and_the_session_goes_on() -> None:
         frames = [frame async for frame in stream.read()]
         assert isinstance(frames[0], UnreadableNotice)
         assert isinstance(frames[1], DataFrame)
+
+    run_virtual(play(), START_NS)
+
+
+class Deaf(Script):
+    """A session that never answers a ping, or no longer does."""
+
+    answers = 0
+
+    async def ping(self) -> None:
+        self.answers -= 1
+        if self.answers < 0:
+            await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.req("F-25", "I-60", "F-33")
+def test_a_kis_that_answers_no_pings_is_dead_only_when_its_own_keep_alives_stay_away() -> None:
+    async def play() -> None:
+        clock = VirtualClock()
+        stream = a_stream(clock, Deaf(*both()))
+        await stream.open()
+        for _ in range(15):
+            await clock.sleep(4)
+            await stream.ping()
+        await clock.sleep(12)
+        with pytest.raises(BrokerUnavailable, match="said nothing for"):
+            await stream.ping()
+
+    run_virtual(play(), START_NS)
+
+
+@pytest.mark.req("F-25", "I-60")
+def test_one_that_has_answered_a_ping_is_dead_when_it_answers_no_more() -> None:
+    async def play() -> None:
+        clock, session = VirtualClock(), Deaf(*both())
+        session.answers = 1
+        stream = a_stream(clock, session)
+        await stream.open()
+        await clock.sleep(3)
+        await stream.ping()
+        await stream.ping()  # of this moment: not asked again
+        await clock.sleep(3)
+        began = clock.monotonic_ns()
+        with pytest.raises(BrokerUnavailable, match="answers no ping"):
+            await stream.ping()
+        assert clock.monotonic_ns() - began <= 2_000_000_000, "within the desk's patience"
 
     run_virtual(play(), START_NS)
 

@@ -23,6 +23,9 @@ from jumun.ports.wire import AnswerLost, Frames, NothingSent, Wire
 
 ACK_TIMEOUT_S: Final = 5.0
 BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # OPSP8996: the old session is released after a while
+FRESH_S: Final = 2.0  # as often as the desk asks
+PONG_TIMEOUT_S: Final = 1.5  # below the desk's own patience
+SILENCE_S: Final = 90.0  # three keep-alives of KIS are missing; their period is not confirmed (part 8, 25)
 REGISTRATIONS_MAX: Final = 41  # notices and prices together (kis.md 7.1)
 NOTICES: Final = {
     KisEnvironment.LIVE: ("H0STCNI0", "H0GSCNI0"),
@@ -60,6 +63,8 @@ class KisStream:
         self._keys: dict[str, StreamKeys] = {}
         self._failures = 0
         self._not_before_ns = 0
+        self._heard_ns = 0  # monotonic: the newest frame, of any kind
+        self._has_ponged = False  # in this process: then a missing pong is a sign
         self.sessions = 0  # how many were begun
 
     @property
@@ -87,6 +92,7 @@ class KisStream:
             told = str(error) or f"no acknowledgement within {ACK_TIMEOUT_S:g} s"
             raise BrokerUnavailable(f"the notices of KIS cannot be registered: {told}") from error
         self._failures = 0
+        self._heard_ns = self._clock.monotonic_ns()
         self.sessions += 1
 
     async def close(self) -> None:
@@ -97,10 +103,30 @@ class KisStream:
             await frames.close()
 
     async def ping(self) -> None:
-        """Return once the other side has answered; raises BrokerUnavailable."""
-        if self._frames is None:
+        """Return when the session is proven to be alive; raises BrokerUnavailable.
+
+        A frame of this moment is proof, and so is a pong. Whether KIS answers WebSocket pings nobody has
+        confirmed: until it has answered one, silence counts only after SILENCE_S, in which KIS itself pings.
+        """
+        frames = self._frames
+        if frames is None:
             raise BrokerUnavailable("the stream of KIS is not open")
-        await self._frames.ping()
+        if self._silent_s() < FRESH_S:
+            return
+        try:
+            async with asyncio.timeout(PONG_TIMEOUT_S):
+                await frames.ping()
+        except TimeoutError:
+            if self._has_ponged or self._silent_s() > SILENCE_S:
+                raise BrokerUnavailable(
+                    f"the stream of KIS has said nothing for {self._silent_s():.0f} s and answers no ping"
+                ) from None
+            return
+        self._has_ponged = True
+        self._heard_ns = self._clock.monotonic_ns()
+
+    def _silent_s(self) -> float:
+        return (self._clock.monotonic_ns() - self._heard_ns) / NS
 
     async def read(self) -> AsyncIterator[DataFrame | UnreadableNotice]:
         """Yield data frames until the session ends; keep-alives are answered here (F-33)."""
@@ -109,6 +135,7 @@ class KisStream:
             text = await frames.receive()
             if text is None:
                 return
+            self._heard_ns = self._clock.monotonic_ns()
             try:
                 frame = read_frame(text)
             except UnreadableReply as error:
