@@ -125,7 +125,8 @@ def _parent(line: Line, named: Sequence[Line]) -> Line:
 
 
 def _family(line: Line, children: _Children, reading: Reading) -> _Family:
-    mine = sorted((child for child in children[id(line)] if not _is_refused(child)), key=_number)
+    # In the order of the list, which is asked for oldest first: numbers need not follow time.
+    mine = [child for child in children[id(line)] if not _is_refused(child)]
     last = mine[-1] if mine else None
     cancels = [child for child in mine if _is_cancel(child, line, child is last, children, reading)]
     revises = [child for child in mine if child.asked is not Asked.CANCEL and child not in cancels]
@@ -160,10 +161,6 @@ def _is_only_cancelled(line: Line, child: Line, pool: Decimal) -> bool:
     """A request that holds nothing, beside a parent whose own figures explain every missing share."""
     is_empty = not child.working and not child.cancelled
     return is_empty and line.cancelled is not None and line.cancelled >= pool
-
-
-def _number(line: Line) -> BrokerOrderNo:
-    return line.number
 
 
 def _is_refused(line: Line) -> bool:
