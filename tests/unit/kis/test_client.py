@@ -91,6 +91,18 @@ def test_without_a_token_nothing_is_sent_and_the_reason_is_told() -> None:
 
 
 @pytest.mark.req("F-10")
+def test_an_order_whose_key_is_slow_is_given_up_unsent_before_its_caller_gives_up() -> None:
+    async def script() -> None:
+        desk = CallDesk(told(TAKEN), takes_s=4.5)
+        with pytest.raises(NothingSent, match="no key came"):
+            await desk.post()
+        assert desk.asked == []
+        assert desk.clock.monotonic_ns() == 3_000_000_000
+
+    play(script)
+
+
+@pytest.mark.req("F-10", "I-07")
 def test_an_order_refused_for_its_token_gets_the_next_order_a_new_one() -> None:
     async def script() -> None:
         desk = CallDesk(EXPIRED, told(TAKEN))

@@ -160,7 +160,7 @@ class KISBrokerClient:
         self._quotes.start()
 
     async def close(self) -> None:
-        """Close the link; requests in flight end as Unknown."""
+        """End the notices; requests in flight have connections of their own and go on to their answers."""
         self._closed.set()
         await self._quotes.stop()
         if self._stream is not None:

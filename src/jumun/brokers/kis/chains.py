@@ -148,8 +148,8 @@ def _taken(line: Line, revises: Sequence[Line], pool: Decimal, children: _Childr
     for child in revises:
         has_lived = child.filled > ZERO or bool(children[id(child)])
         # A revise of everything may have found fewer shares than it was sent for: a fill came first (F-49).
-        fits = has_lived or line.working == ZERO or pool >= child.ordered
-        if pool > ZERO and fits and not _is_only_cancelled(line, child, pool):
+        fits = has_lived or ((line.working == ZERO or pool >= child.ordered) and _holds(child, line, pool))
+        if pool > ZERO and fits:
             taken.append(child)
             pool = max(EXACT.subtract(pool, child.ordered), ZERO)
         elif has_lived:
@@ -157,10 +157,10 @@ def _taken(line: Line, revises: Sequence[Line], pool: Decimal, children: _Childr
     return tuple(taken)
 
 
-def _is_only_cancelled(line: Line, child: Line, pool: Decimal) -> bool:
-    """A request that holds nothing, beside a parent whose own figures explain every missing share."""
-    is_empty = not child.working and not child.cancelled
-    return is_empty and line.cancelled is not None and line.cancelled >= pool
+def _holds(child: Line, line: Line, pool: Decimal) -> bool:
+    """Not so of a request without any shares, beside a parent that tells of every missing share itself."""
+    explains_itself = line.cancelled is not None and line.cancelled >= pool
+    return bool(child.working or child.cancelled) or not explains_itself
 
 
 def _is_refused(line: Line) -> bool:

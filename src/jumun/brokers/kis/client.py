@@ -4,6 +4,7 @@ What changes something is written once and its answer handed on, whatever it say
 where KIS says that they were not looked at; a question of many pages is answered whole or not at all (I-39).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -92,12 +93,16 @@ class KisClient:
         """
         content = msgspec.json.encode(body)
         try:
-            token = await self._tokens.access_token()
-            headers = self._headers(token, tr_id)
-            if self._access.use_hashkey:
-                headers["hashkey"] = await self._tokens.hashkey(content, lane)
+            # Whoever asked gives up after a while and must know then that nothing was written.
+            async with asyncio.timeout(float(self._wait_s)):
+                token = await self._tokens.access_token()
+                headers = self._headers(token, tr_id)
+                if self._access.use_hashkey:
+                    headers["hashkey"] = await self._tokens.hashkey(content, lane)
         except BrokerUnavailable as error:
             raise NothingSent(f"nothing was sent, for want of a key: {error}") from error
+        except TimeoutError:
+            raise NothingSent(f"nothing was sent: no key came within {self._wait_s} s") from None
         call = HttpCall(method="POST", path=path, headers=headers, body=content, tag=tag)
         async with self._budget.turn(lane, wait_s=self._wait_s) as turn:
             reply = await self._wire.call(call, turn.permit(permit), timeout_s=timeout_s)

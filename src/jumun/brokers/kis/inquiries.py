@@ -32,6 +32,7 @@ from jumun.rules.trading_days import Overrides
 WHOLE_US: Final = "NASD"  # live: all US exchanges; on paper Nasdaq alone (kis.md 3.3.5)
 PAPER_US: Final = tuple(sorted(US_EXCHANGES))
 DOLLARS: Final = Currency.USD.value
+CLOSE_SETTLES_NS: Final = 60_000_000_000  # the closing auction may fill a moment after its time
 HOME_CONTINUATION: Final = {"CTX_AREA_FK100": "", "CTX_AREA_NK100": ""}
 US_CONTINUATION: Final = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
 
@@ -78,8 +79,14 @@ class Inquiries:
         try:
             if self._home:
                 rows = await self._rows(Function.DAY_ORDERS, self._day_params(account, day), "output1")
-                over = self._is_over((Venue.KRX, Venue.NXT), day, asked_ns)
-                found = orders_of_domestic(rows, account.account_id, day, over=over, switches=self._switches)
+                found = orders_of_domestic(
+                    rows,
+                    account.account_id,
+                    day,
+                    over=self._is_over((Venue.KRX, Venue.NXT), day, asked_ns),
+                    krx_closed=self._is_closed(day, asked_ns),
+                    switches=self._switches,
+                )
                 orders += found
                 standings |= self._standings(rows, found)
             if self._us:
