@@ -34,7 +34,7 @@ from jumun.model.fills import LedgerRow
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId
 from jumun.model.journal import Record
 from jumun.model.money import Currency
-from jumun.model.orders import BrokerRef, Order, OrderStatus, Side
+from jumun.model.orders import BrokerRef, Order, OrderStatus, OrderType, Side
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
 from jumun.rules.day_stats import count, counts, day_of, keep_newest
@@ -47,6 +47,14 @@ from jumun.rules.sub_ledger import StrategyKey, entry_positions_after, sub_posit
 
 ZERO: Final = Decimal(0)
 RECENT_ORDERS_MAX: Final = 4_096  # far longer than a fetch of a closed order takes, at any rate we reach
+
+# Some lists do not tell an auction kind from a plain one (kis.md 3.3.4): they must not look different here.
+LISTED_AS: Final = {
+    OrderType.LOO: OrderType.LIMIT,
+    OrderType.LOC: OrderType.LIMIT,
+    OrderType.MOO: OrderType.MARKET,
+    OrderType.MOC: OrderType.MARKET,
+}
 
 PositionKey = tuple[AccountId, str]
 CashKey = tuple[AccountId, str]
@@ -487,7 +495,8 @@ def shape_of(order: Order) -> Shape:
     """What a broker without client ids could tell orders apart by; equal shapes are sent one at a time."""
     asked = order.qty_left if order.attempt_qty is None or is_idle(order) else order.attempt_qty
     price = "" if order.price is None else f"{order.price.normalize():f}"
-    return (order.account_id, order.symbol, order.side, order.wire_type, _digits(asked), price)
+    kind = LISTED_AS.get(order.wire_type, order.wire_type)
+    return (order.account_id, order.symbol, order.side, kind, _digits(asked), price)
 
 
 def _digits(qty: Decimal) -> str:

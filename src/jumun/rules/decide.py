@@ -48,6 +48,7 @@ from jumun.model.reports import (
     FillNotice,
     LookAgain,
     OrderReport,
+    Rejected,
     StreamGap,
     TradeBust,
     Unknown,
@@ -98,10 +99,15 @@ def decide(book: Book, command: Command, facts: Facts, policy: Policy) -> Decisi
 
 
 def _watch_answers(command: Command, draft: Draft) -> None:
-    """Answers that are mixed up stop new orders: nobody knows what else they mix up (F-17)."""
+    """Answers that are mixed up stop new orders: nobody knows what else they mix up (F-17).
+
+    So does the answer that the broker no longer takes this kind of request (F-60).
+    """
     assert isinstance(command, (ConcludeSubmit, ConcludeModify, ConcludeCancel))
     if isinstance(command.outcome, Unknown) and command.outcome.crossed:
         stop(f"the broker answered {command.order_id} with another order's answer", draft)
+    if isinstance(command.outcome, Rejected) and command.outcome.withdrawn:
+        stop(f"the broker no longer takes such requests ({command.outcome.code})", draft)
 
 
 def _dispatch(command: Command, draft: Draft) -> Decision:

@@ -9,7 +9,7 @@ from typing import Final
 
 from jumun.model.orders import Order
 from jumun.model.reports import OrderReport
-from jumun.rules.book import Shape, shape_of
+from jumun.rules.book import LISTED_AS, Shape, shape_of
 
 # Brokers stamp whole seconds with a clock of their own: this much before our write still fits.
 CLOCK_SKEW_NS: Final = 2_000_000_000
@@ -34,4 +34,5 @@ def shape_of_report(report: OrderReport) -> Shape:
     """The same six facts as `shape_of`, of a broker's report."""
     price = "" if report.price is None else f"{report.price.normalize():f}"
     qty = f"{report.qty.normalize():f}"
-    return (report.account_id, report.symbol, report.side.value, report.order_type.value, qty, price)
+    kind = LISTED_AS.get(report.order_type, report.order_type)
+    return (report.account_id, report.symbol, report.side.value, kind.value, qty, price)

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jumun.model.orders import Order, OrderType, Side
 from jumun.rules.book import shape_of
@@ -57,3 +58,23 @@ def test_where_the_broker_carries_our_reference_only_that_counts() -> None:
     alike = a_report(order)
     ours = a_report(order, 2, qty=D(99), ts_event_ns=0, reference=order.order_id)
     assert candidates(order, [alike, ours], carries_reference=True) == [ours]
+
+
+@pytest.mark.req("F-03", "F-04", "I-07")
+@pytest.mark.parametrize(
+    ("sent", "listed"),
+    [
+        (OrderType.LOC, OrderType.LIMIT),
+        (OrderType.LOO, OrderType.LIMIT),
+        (OrderType.MOC, OrderType.MARKET),
+        (OrderType.MOO, OrderType.MARKET),
+    ],
+)
+def test_an_auction_order_is_found_in_a_list_that_does_not_tell_its_kind(
+    sent: OrderType, listed: OrderType
+) -> None:
+    price = D(70_000) if listed is OrderType.LIMIT else None
+    order = replace(unknown(), order_type=sent, price=price)
+    report = a_report(order, order_type=listed, price=price)
+    assert shape_of_report(report) == shape_of(order)
+    assert candidates(order, [report], carries_reference=False) == [report]
