@@ -18,7 +18,7 @@ from jumun.exchange.market import Market
 from jumun.exchange.sample_world import sample_world
 from jumun.exchange.world import World
 from jumun.model.ids import AccountId
-from jumun.model.instruments import InstrumentMaster
+from jumun.model.instruments import InstrumentMaster, Venue
 from jumun.ports.broker import BrokerTraits
 from jumun.ports.outside import Clock
 from jumun.ports.wire import Wire
@@ -98,7 +98,7 @@ def a_broker(
     tokens = Tokens(access, wire, clock, budget)
     client = KisClient(access, wire, clock, tokens, budget)
     instruments = InstrumentMaster(world.instruments)
-    watched = tuple(issue.symbol for issue in world.instruments)
+    watched = tuple(issue.symbol for issue in world.instruments if issue.venue is Venue.KRX)
     stream = (
         None if polls else KisStream(access, wire, tokens, clock, Random(f"stream {seed}"), watched=watched)
     )

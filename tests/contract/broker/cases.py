@@ -10,9 +10,10 @@ from typing import Final, TypeVar
 import msgspec
 import pytest
 
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.orders import OrderType, TimeInForce
 from jumun.model.reports import ModifyRefused, ModifyRequest, Rejected, SubmitRequest
-from tests.contract.broker.stands import KRX, NXT, US, Stand, yes
+from tests.contract.broker.places import KRX, NXT, US
+from tests.contract.broker.stands import Stand, yes
 from tests.contract.broker.stands_kis import KisSocketStand, KisVirtualStand
 from tests.contract.broker.stands_paper import PaperStand
 
@@ -44,24 +45,28 @@ class Declined(msgspec.Struct, frozen=True, kw_only=True):
     code: str = "KIND_NOT_SUPPORTED"
 
 
-KIS_PAPER: Final = Declined(why="KIS's paper service takes nothing but limit and market orders (kis.md 7.3)")
-KIS_PAPER_US: Final = Declined(why="KIS's paper service takes US limit orders only (kis.md 7.3)")
-KIS_US: Final = Declined(why="KIS takes US orders as limit, LOO, LOC, MOO and MOC only (kis.md 4.5)")
-KIS_SELLS: Final = Declined(why="KIS takes MOO and MOC orders as sells only (kis.md 4.5)")
-NXT_LIMIT: Final = Declined(why="NXT takes no market orders (kis.md 4.1; switch nxt_market_immediate)")
-KOREA: Final = Declined(why="Korean venues have no orders for one auction only (krx_market.md 4.1)")
+# Sources: kis.md 3.3.2, 4.1, 4.5 and 7.3, krx_market.md 4.1. A reader of the page has neither.
+KIS_PAPER: Final = Declined(why="KIS's paper service takes nothing but limit and market orders")
+KIS_PAPER_US: Final = Declined(why="KIS's paper service takes US limit orders only")
+KIS_US: Final = Declined(why="KIS takes US orders as limit, LOO, LOC, MOO and MOC only")
+KIS_SELLS: Final = Declined(why="KIS takes MOO and MOC orders as sells only")
+NXT_LIMIT: Final = Declined(
+    why="NXT takes no market orders (at KIS the broker's switch nxt_market_immediate)"
+)
+KOREA: Final = Declined(why="Korean venues have no orders for one auction only")
 US_PART: Final = Declined(
-    why="nobody has seen KIS cancel a part of a US order (kis.md 3.3.2; switch us_partial_cancel)",
+    why="nobody has seen KIS cancel a part of a US order (the broker's switch us_partial_cancel)",
     code="NOT_MODIFIABLE",
 )
 
 _KIS_US: Final = ("KIS live US", "KIS paper US")
 _AT_HOME: Final = tuple(name for name in STANDS if "US" not in name)
-_IMMEDIATE: Final = dict.fromkeys(_KIS_US, KIS_US) | {"KIS paper KRX": KIS_PAPER}
+_PLAIN_US: Final = {"KIS live US": KIS_US, "KIS paper US": KIS_PAPER_US}
+_IMMEDIATE: Final = _PLAIN_US | {"KIS paper KRX": KIS_PAPER}
 _AUCTION: Final = dict.fromkeys(_AT_HOME, KOREA) | {"KIS paper US": KIS_PAPER_US}
 
 DECLINED: Final[dict[str, Mapping[str, Declined]]] = {
-    "C-11": dict.fromkeys(_KIS_US, KIS_US) | {"paper NXT": NXT_LIMIT, "KIS live NXT": NXT_LIMIT},
+    "C-11": _PLAIN_US | {"paper NXT": NXT_LIMIT, "KIS live NXT": NXT_LIMIT},
     "C-12": _IMMEDIATE,
     "C-13": _IMMEDIATE,
     "C-14": _IMMEDIATE,
@@ -76,14 +81,27 @@ DECLINED: Final[dict[str, Mapping[str, Declined]]] = {
     "C-76": _AUCTION | {"KIS live US": KIS_SELLS},
 }
 
-# What a market does not have, so that there is nothing to show; the case shows what it does instead.
-ABSENT: Final[dict[str, Mapping[str, str]]] = {
+# What passes and is not quite alike; each case asserts which of the two it is.
+DIFFERS: Final[dict[str, Mapping[str, str]]] = {
     "C-05": dict.fromkeys(
         ("paper US", *_KIS_US), "US exchanges have no daily price limits: the order is taken and rests"
     ),
-    "C-17": {
-        "KIS paper US": "KIS's paper service tells no dollars (kis.md 7.3): shares agree, cash is named untold"
-    },
+    "C-17": {"KIS paper US": "KIS's paper service tells no dollars: shares agree, cash is untold"},
+    "C-22": dict.fromkeys(
+        (name for name in _AT_HOME if name.startswith("KIS")),
+        "KIS cancels a part and the number stays; once the rest has filled, its list reads as cancelled",
+    ),
+    "C-52": dict.fromkeys(
+        (name for name in STANDS if name.startswith("KIS")),
+        "how KIS tells this is documented nowhere: no end is claimed, the list is asked for",
+    ),
+    "C-57": dict.fromkeys(
+        _KIS_US, "KIS's US list names no totals: a list that lost its rows reads as a day without orders"
+    ),
+    "C-61": dict.fromkeys(
+        (name for name in STANDS if name.startswith("KIS")),
+        "KIS tells a cancel of a part and of all alike: no end is claimed, the list is asked for",
+    ),
 }
 
 
@@ -109,6 +127,3 @@ async def declined(stand: Stand, number: str, request: SubmitRequest | ModifyReq
 def takes(stand: Stand, kind: OrderType, tif: TimeInForce) -> bool:
     """Whether the broker says that it takes a kind, before anybody asks."""
     return (stand.place.venue, kind, tif) in stand.broker.traits.kinds
-
-
-__all__ = ["ABSENT", "DECLINED", "STANDS", "Declined", "Side", "case", "declined", "takes"]

@@ -1,7 +1,6 @@
 """Every broker there is: the houses of the B-cases, and the stands of the C-cases."""
 
 import inspect
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,13 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(params=STANDS)
-def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
+def stand(request: pytest.FixtureRequest) -> Stand:
     """A fresh stand of each kind; the hook below runs the case between its start and its stop."""
     made = STANDS[request.param]()
     mark = request.node.get_closest_marker("case")
     assert mark is not None, "a test on a stand is a numbered case: mark it with @case"
     request.node.user_properties.append(("case", f"{mark.args[0]}|{made.name}"))
-    yield made
+    return made
 
 
 @pytest.hookimpl(tryfirst=True)

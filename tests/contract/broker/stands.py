@@ -8,26 +8,18 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
-from zoneinfo import ZoneInfo
-
-import msgspec
 
 from jumun.exchange.market import Market
 from jumun.exchange.records import Arrival, Execution, NewOrder, OrderRecord
-from jumun.exchange.sample_world import sample_world
-from jumun.exchange.world import World
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import Venue
-from jumun.model.money import Currency
-from jumun.model.orders import BrokerRef, OrderType, Side, TimeInForce
+from jumun.model.orders import BrokerRef, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reports import (
     Accepted,
     Balance,
-    BrokerReport,
     CancelRequest,
     ModifyRequest,
     OrderReport,
@@ -35,29 +27,26 @@ from jumun.model.reports import (
 )
 from jumun.ports.broker import Broker
 from jumun.ports.outside import Clock
-from jumun.rules.sessions import NO_OVERRIDES
 from jumun.testing.virtual_loop import VirtualClock, run_virtual
+from tests.contract.broker.listening import Heard
+from tests.contract.broker.places import QTY, TODAY, Place
 
-NS: Final = 1_000_000_000
-DAY_NS: Final = 86_400 * NS
 PATIENCE_S: Final = 600.0  # of a whole case, in the stand's own time
-WAIT_S: Final = 30.0  # for a report that must come
-QTY: Final = Decimal(10)
-SHARES: Final = Decimal(100)  # held at the start
-CASH: Final = {"KRW": Decimal(100_000_000), "USD": Decimal(100_000)}
-TODAY: Final = "2025-06-16"  # a Monday; a session in Korea and in the United States
-TOMORROW: Final = "2025-06-17"
 
 
 class Fault(StrEnum):
     """What a case asks of the weather; every stand has its own way to make it."""
 
     ANSWER_RESET = "the connection is reset after the request was carried out"
+    ANSWER_LATE = "carried out and answered some time later"
+    SILENCE = "carried out and never answered"
     SERVER_ERROR = "carried out and answered with a server error"
     ANSWER_GARBLED = "carried out and answered with something unreadable"
     REQUEST_LOST = "written and never arrived"
     NOT_SENT = "the connection is refused"
     PAGE_LOST = "a later page of a list is lost"
+    LIST_EMPTY = "a list is answered without its rows"
+    BALANCE_EMPTY = "a balance is answered without its rows"
     BALANCE_LOST = "the balance is not answered"
     NOTICE_DOUBLED = "every notice comes twice"
     NOTICE_LATE = "every notice comes late"
@@ -65,121 +54,12 @@ class Fault(StrEnum):
     NOTICE_LOST = "no notice comes"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """What is traded on a stand, and from when."""
-
-    venue: Venue
-    symbol: str
-    currency: Currency
-    price: Decimal
-    tick: Decimal
-    start_ns: int
-
-    @property
-    def low(self) -> Decimal:
-        """Where a buy rests."""
-        return self.price - 10 * self.tick
-
-    @property
-    def ask(self) -> Decimal:
-        """Where a buy trades at once: the background quotes stand one tick around the print."""
-        return self.price + self.tick
-
-    @property
-    def world(self) -> World:
-        """A market of this one issue, on the real calendar."""
-        whole = sample_world(NO_OVERRIDES)
-        issue = next(issue for issue in whole.instruments if issue.symbol == self.symbol)
-        issue = msgspec.structs.replace(issue, nxt=self.venue is Venue.NXT)
-        return msgspec.structs.replace(whole, instruments=(issue,), bases={self.symbol: self.price})
-
-
-def _ten_o_clock(zone: str) -> int:
-    at = datetime.fromisoformat(f"{TODAY}T10:00:00").replace(tzinfo=ZoneInfo(zone))
-    return int(at.timestamp()) * NS
-
-
-def _korean(venue: Venue) -> Place:
-    return Place(
-        venue=venue,
-        symbol="005930",
-        currency=Currency.KRW,
-        price=Decimal(58_000),
-        tick=Decimal(100),
-        start_ns=_ten_o_clock("Asia/Seoul"),
-    )
-
-
-KRX: Final = _korean(Venue.KRX)
-NXT: Final = _korean(Venue.NXT)
-US: Final = Place(
-    venue=Venue.US,
-    symbol="AAPL",
-    currency=Currency.USD,
-    price=Decimal("196.50"),
-    tick=Decimal("0.01"),
-    start_ns=_ten_o_clock("America/New_York"),
-)
-
-
-class Heard:
-    """Collects a broker's reports; cases wait for what they need."""
-
-    def __init__(self) -> None:
-        self.reports: list[BrokerReport] = []
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def listen(self, broker: Broker) -> None:
-        """Read this broker's reports from now on."""
-        await self.stop()
-        self._task = asyncio.create_task(self._read(broker), name="heard")
-
-    async def stop(self) -> None:
-        """Stop reading; raises what the reading ended with, if it was an error (I-65)."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled() and (failure := task.exception()) is not None:
-                raise failure
-
-    async def until(self, met: Callable[[list[BrokerReport]], bool]) -> list[BrokerReport]:
-        """Wait until the reports so far meet a condition."""
-        try:
-            async with asyncio.timeout(WAIT_S):
-                while not met(self.reports):
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            raise AssertionError(f"it was never heard; so far: {self.reports}") from None
-        return self.reports
-
-    async def of(self, kind: type[BrokerReport], count: int = 1) -> list[Any]:
-        """Wait for so many reports of one kind and return all of that kind."""
-        await self.until(lambda all_: sum(isinstance(one, kind) for one in all_) >= count)
-        return [one for one in self.reports if isinstance(one, kind)]
-
-    async def state(self, ref: BrokerRef, state: str) -> OrderReport:
-        """Wait until an order is reported in a state."""
-
-        def told(all_: list[BrokerReport]) -> list[OrderReport]:
-            orders = [one for one in all_ if isinstance(one, OrderReport)]
-            return [one for one in orders if one.ref == ref and one.state == state]
-
-        return told(await self.until(lambda all_: bool(told(all_))))[-1]
-
-    async def _read(self, broker: Broker) -> None:
-        async for report in broker.reports():
-            self.reports.append(report)
-            self._changed.set()
-
-
 class Stand(ABC):
     """One broker and its world. A case runs between `start` and `stop`."""
 
     broker: Broker
     clock: Clock
+    takes_before_the_exchange = False  # says yes to a change before the exchange has
 
     def __init__(self, name: str, place: Place, account: AccountId) -> None:
         self.name = name
@@ -273,10 +153,6 @@ class Stand(ABC):
     def skip(self, by_ns: int) -> None:
         """Move everybody's clock forward."""
 
-    async def pass_time(self, seconds: float) -> None:
-        """Let things on their way arrive."""
-        await asyncio.sleep(seconds)
-
     @abstractmethod
     def weather(self, fault: Fault) -> AbstractAsyncContextManager[None]:
         """Let a fault strike while the context lasts."""
@@ -335,6 +211,7 @@ class Stand(ABC):
         price: Decimal | None = None,
         venue: Venue | None = None,
         trade_date: str = TODAY,
+        session: TradingSession = TradingSession.REGULAR,
     ) -> SubmitRequest:
         """A request with everything a case does not care about; a buy that rests, unless said otherwise."""
         priced = kind in (OrderType.LIMIT, OrderType.LOO, OrderType.LOC)
@@ -352,6 +229,7 @@ class Stand(ABC):
             price=(self.place.low if price is None else price) if priced else None,
             trade_date=trade_date,
             reference=None,
+            session=session,
         )
 
     def cancel_of(self, ref: BrokerRef, qty_left: Decimal | int = QTY) -> CancelRequest:
@@ -429,18 +307,25 @@ def no() -> bool:
     return False
 
 
+class SkippingClock(VirtualClock):
+    """Virtual time that can be moved forward at once: both clocks move, timers go on as they were."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds since the start, what was skipped included."""
+        return super().monotonic_ns() + self.offset_ns
+
+
 class VirtualStand(Stand):
     """A stand on virtual time."""
 
-    virtual: VirtualClock
+    virtual: SkippingClock
 
     async def open_world(self) -> None:
         """Take the clock of the running loop."""
-        self.virtual = VirtualClock()
+        self.virtual = SkippingClock()
         self.clock = self.virtual
 
     def skip(self, by_ns: int) -> None:
-        """Move the wall clock; timers go on as they were."""
+        """Move the clock forward."""
         self.virtual.offset_ns += by_ns
         self.market.advance(self.clock.now_ns())
-

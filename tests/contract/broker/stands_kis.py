@@ -15,9 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jumun.brokers.kis.access import KisEnvironment
+from jumun.brokers.kis.access import KisEnvironment, parse_account
 from jumun.brokers.kis.bodies import KisPost, cancel_post, modify_post, plain_standing, submit_post
-from jumun.brokers.kis.access import parse_account
 from jumun.brokers.kis.broker import KISBrokerClient
 from jumun.brokers.kis.http_wire import HttpWire
 from jumun.exchange.market import Market
@@ -27,7 +26,7 @@ from jumun.model.orders import BrokerRef
 from jumun.ports.broker import SendPermit
 from jumun.ports.wire import Frames, HttpCall, HttpReply, Wire
 from jumun.simulators.kis.control import ControlDesk
-from jumun.simulators.kis.customers import Customer, Environment, demo_customer
+from jumun.simulators.kis.customers import Environment, demo_customer
 from jumun.simulators.kis.house import KisHouse
 from jumun.simulators.kis.server import KisServer, SimulatorClock
 from jumun.simulators.kis.simulated import SimulatedKis
@@ -37,25 +36,33 @@ from jumun.simulators.kis.switches import KisSwitches
 from jumun.simulators.kis.weather import Match, Rule, Weather
 from jumun.testing.kis_stack import a_broker
 from jumun.testing.kis_wire import KisWire, pass_time
-from tests.contract.broker.stands import CASH, QTY, SHARES, TODAY, Fault, Place, Stand, VirtualStand
+from tests.contract.broker.listening import WAIT_S
+from tests.contract.broker.places import CASH, QTY, SHARES, TODAY, Place
+from tests.contract.broker.stands import Fault, Stand, VirtualStand
 
 ACCOUNT: Final = AccountId("12345678-01")
 LOCAL: Final = "127.0.0.1"
 TOKEN_WAIT_S: Final = 62.0  # one token a minute: a broker that begins again without a file waits for it
+LATE_MS: Final = 300
+ANSWER_TIMEOUT_S: Final = 1.0  # what a case waits for in vain
 TRIES_MAX: Final = 50
 ORDER_PATHS: Final = ("order-cash", "order-rvsecncl", "overseas-stock/v1/trading/order")
 CALL_FAULTS: Final = {
     Fault.ANSWER_RESET: ("reset_after", ORDER_PATHS),
+    Fault.ANSWER_LATE: ("slow", ORDER_PATHS),
+    Fault.SILENCE: ("reply_lost", ORDER_PATHS),
     Fault.SERVER_ERROR: ("error_after", ORDER_PATHS),
     Fault.ANSWER_GARBLED: ("garbled", ORDER_PATHS),
     Fault.REQUEST_LOST: ("reset_before", ORDER_PATHS),
     Fault.NOT_SENT: ("connection_refused", ORDER_PATHS),
     Fault.PAGE_LOST: ("page_lost", ("",)),
+    Fault.LIST_EMPTY: ("empty_page", ("inquire-daily-ccld", "inquire-ccnl")),
+    Fault.BALANCE_EMPTY: ("empty_page", ("inquire-balance",)),
     Fault.BALANCE_LOST: ("reset_before", ("inquire-balance", "inquire-present-balance")),
 }
 NOTICE_FAULTS: Final = {
     Fault.NOTICE_DOUBLED: Rule(fault="notice_doubled"),
-    Fault.NOTICE_LATE: Rule(fault="notice_late", ms=300),
+    Fault.NOTICE_LATE: Rule(fault="notice_late", ms=LATE_MS),
     Fault.NOTICE_GARBLED: Rule(fault="notice_garbled"),
     Fault.NOTICE_LOST: Rule(fault="notice_lost"),
 }
@@ -91,6 +98,7 @@ class KisStand(Stand):
     """What all stands of KIS have in common; a transport is added below."""
 
     broker: KISBrokerClient
+    takes_before_the_exchange = True
 
     def __init__(self, name: str, place: Place, environment: Environment) -> None:
         super().__init__(name, place, ACCOUNT)
@@ -116,7 +124,14 @@ class KisStand(Stand):
         """Make a broker on a wire and begin to listen."""
         self.wire = CountingWire(wire)
         today = date.fromisoformat(TODAY)
-        self.broker = a_broker(self.kis, self.clock, wire=self.wire, rate_per_s=rate_per_s, today=today)
+        self.broker = a_broker(
+            self.kis,
+            self.clock,
+            wire=self.wire,
+            rate_per_s=rate_per_s,
+            answer_timeout_s=ANSWER_TIMEOUT_S,
+            today=today,
+        )
         await self.broker.connect()
         await self.heard.listen(self.broker)
 
@@ -156,7 +171,8 @@ class KisStand(Stand):
             self.kis.weather.add([NOTICE_FAULTS[fault]])
         else:
             name, paths = CALL_FAULTS[fault]
-            self.kis.weather.add([Rule(fault=name, match=Match(path=path)) for path in paths])
+            late_ms = LATE_MS if fault is Fault.ANSWER_LATE else 0
+            self.kis.weather.add([Rule(fault=name, match=Match(path=path), ms=late_ms) for path in paths])
         try:
             yield
         finally:
@@ -174,7 +190,11 @@ class KisStand(Stand):
         request = self.order(price=price, qty=qty)
         issue = self.market.master.get(self.place.symbol)
         post = submit_post(
-            request, issue, parse_account(ACCOUNT), self._kis_environment, date.fromisoformat(request.trade_date)
+            request,
+            issue,
+            parse_account(ACCOUNT),
+            self._kis_environment,
+            date.fromisoformat(request.trade_date),
         )
         self._by_hand(post)
 
@@ -202,7 +222,12 @@ class KisStand(Stand):
         if not self._hand_token:
             told = self._at_house("/oauth2/tokenP", {}, {"grant_type": "client_credentials", **keys})
             self._hand_token = told["access_token"]
-        headers = {**keys, "authorization": f"Bearer {self._hand_token}", "tr_id": post.tr_id, "custtype": "P"}
+        headers = {
+            **keys,
+            "authorization": f"Bearer {self._hand_token}",
+            "tr_id": post.tr_id,
+            "custtype": "P",
+        }
         told = self._at_house(post.path, headers, post.body)
         assert told["rt_cd"] == "0", told
 
@@ -261,15 +286,16 @@ class SteppedClock:
     """Real time, set to the day of the cases."""
 
     def __init__(self, start_ns: int) -> None:
-        self.offset_ns = start_ns - time.time_ns()
+        self._start_ns = start_ns - time.monotonic_ns()
+        self.offset_ns = 0
 
     def now_ns(self) -> int:
         """UTC nanoseconds of the cases' day."""
-        return time.time_ns() + self.offset_ns
+        return self._start_ns + self.monotonic_ns()
 
     def monotonic_ns(self) -> int:
-        """Nanoseconds since some instant."""
-        return time.monotonic_ns()
+        """Nanoseconds since some instant, what was skipped included."""
+        return time.monotonic_ns() + self.offset_ns
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -277,7 +303,10 @@ class SteppedClock:
 
 
 class KisSocketStand(KisStand):
-    """KIS as a server on this machine, and the broker's own HTTP and WebSocket client. No limits: time is real."""
+    """KIS as a server on this machine, and the broker's own HTTP and WebSocket client.
+
+    Time is real here, so its limits are off.
+    """
 
     def run(self, case: Coroutine[Any, Any, None]) -> None:
         """Run a case in real time."""
@@ -300,9 +329,14 @@ class KisSocketStand(KisStand):
             raise failure
 
     async def begin(self) -> None:
-        """A broker on a wire of its own."""
+        """A broker on a wire of its own; its first question for a price has been answered."""
         address = f"{LOCAL}:{self._port}"
         await self.connect(HttpWire(f"http://{address}", f"ws://{address}"), rate_per_s=1_000)
+        priced = asyncio.Event()
+        self.broker.on_price(lambda _: priced.set())
+        if self.broker.quote(self.place.symbol) is None:
+            async with asyncio.timeout(WAIT_S):
+                await priced.wait()
 
     def skip(self, by_ns: int) -> None:
         """Move everybody's clock forward."""

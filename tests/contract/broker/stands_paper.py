@@ -14,17 +14,22 @@ from jumun.exchange.records import NewOrder, OrderRecord, Refusal
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.orders import BrokerRef, OrderType, Side, TimeInForce
-from tests.contract.broker.stands import CASH, QTY, SHARES, Fault, Place, VirtualStand
+from tests.contract.broker.places import CASH, QTY, SHARES, Place
+from tests.contract.broker.stands import Fault, VirtualStand
 
 ACCOUNT: Final = AccountId("81234567-01")
 LATE_MS: Final = 500
 PLANS: Final = {
     Fault.ANSWER_RESET: "reply_reset",
+    Fault.ANSWER_LATE: "reply_late",
+    Fault.SILENCE: "reply_lost",
     Fault.SERVER_ERROR: "server_error",
     Fault.ANSWER_GARBLED: "reply_garbled",
     Fault.REQUEST_LOST: "request_lost",
     Fault.NOT_SENT: "not_sent",
     Fault.PAGE_LOST: "history_page_lost",
+    Fault.LIST_EMPTY: "history_empty",
+    Fault.BALANCE_EMPTY: "balance_empty",
     Fault.BALANCE_LOST: "balance_fails",
     Fault.NOTICE_DOUBLED: "notice_doubled",
     Fault.NOTICE_LATE: "notice_late",
@@ -56,7 +61,8 @@ class PaperStand(VirtualStand):
     async def begin(self) -> None:
         """A broker on a line of its own."""
         self._link = LocalLink(self._market, self.clock)
-        self._line = FaultyLink(self._link, FaultPlan(notice_late_ms_max=LATE_MS), Random(1), self.clock)
+        plan = FaultPlan(notice_late_ms_max=LATE_MS, reply_late_ms_max=LATE_MS)
+        self._line = FaultyLink(self._link, plan, Random(1), self.clock)
         has_nxt = self.place.venue is Venue.NXT
         traits = paper_traits(world=self.place.world if has_nxt else None)
         self.broker = PaperBroker(self._line, traits, self.clock)

@@ -1,11 +1,11 @@
-"""C-01 to C-18: new orders, their refusals and their fills, alike at every broker."""
+"""C-01 to C-19: new orders, their refusals and their fills, alike at every broker."""
 
 from decimal import Decimal
 
 import pytest
 
 from jumun.model.instruments import Venue
-from jumun.model.orders import OrderType, Side, TimeInForce
+from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reports import (
     Accepted,
     BrokerState,
@@ -15,8 +15,9 @@ from jumun.model.reports import (
     Rejected,
     SubmitRequest,
 )
-from tests.contract.broker.cases import ABSENT, NOTHING_SENT, case, declined, takes
-from tests.contract.broker.stands import QTY, SHARES, TODAY, Stand, no, yes
+from tests.contract.broker.cases import DIFFERS, NOTHING_SENT, case, declined, takes
+from tests.contract.broker.places import QTY, SHARES, TODAY
+from tests.contract.broker.stands import Stand, no, yes
 
 
 @case("C-01", "an order is accepted once, with a number of its own, is announced and is in the list")
@@ -68,7 +69,7 @@ async def test_c04_a_price_off_the_tick_is_rejected(stand: Stand) -> None:
 @pytest.mark.req("F-07", "I-57")
 async def test_c05_a_price_outside_the_days_limits_is_rejected(stand: Stand) -> None:
     request = stand.order(side=Side.SELL, price=stand.place.price * 2)
-    if stand.name not in ABSENT["C-05"]:
+    if stand.name not in DIFFERS["C-05"]:
         await _rejected(stand, request, "BAND")
     else:
         order = await stand.accepted(request)
@@ -217,7 +218,7 @@ async def test_c17_positions_and_cash_follow_the_fills_to_the_last_won(stand: St
     held = {one.symbol: one.qty for one in after.holdings}
     assert held == {stand.place.symbol: SHARES + QTY - 3}
     currency = stand.place.currency.value
-    if stand.name in ABSENT["C-17"]:
+    if stand.name in DIFFERS["C-17"]:
         assert after.cash_untold == (currency,)
         assert currency not in after.cash
         return
@@ -227,10 +228,22 @@ async def test_c17_positions_and_cash_follow_the_fills_to_the_last_won(stand: St
     assert change < 3 * bid - QTY * stand.place.ask, "fees and taxes are in it"
 
 
-@case("C-18", "an order for a venue where the issue is not traded is refused here and never sent")
-async def test_c18_an_order_for_another_venue_never_leaves(stand: Stand) -> None:
+@case("C-18", "an order for a venue where the issue is not traded is refused and never works")
+async def test_c18_an_order_for_another_venue_never_works(stand: Stand) -> None:
     elsewhere = {Venue.KRX: Venue.NXT, Venue.NXT: Venue.US, Venue.US: Venue.NXT}[stand.place.venue]
     outcome = await stand.broker.submit(stand.order(venue=elsewhere), yes)
     assert isinstance(outcome, Rejected)
     assert outcome.code in ("KIND_NOT_SUPPORTED", "VENUE")
     assert [one for one in stand.arrivals if not one.refused] == []
+    assert await stand.history() == ()
+
+
+@case("C-19", "an order for a session that the venue does not run is refused here and never sent")
+async def test_c19_an_order_for_another_session_never_leaves(stand: Stand) -> None:
+    is_nxt = stand.place.venue is Venue.NXT
+    session = TradingSession.CLOSE_AFTER if is_nxt else TradingSession.AFTER_MARKET
+    assert (stand.place.venue, session) not in stand.broker.traits.sessions
+    outcome = await stand.broker.submit(stand.order(session=session), yes)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.code in ("KIND_NOT_SUPPORTED", "SESSION_CLOSED"), outcome.raw) == (True, NOTHING_SENT)
+    assert (stand.orders_sent, stand.arrivals) == (0, [])

@@ -79,6 +79,8 @@ def test_one_environment_cannot_reach_the_other(environment: KisEnvironment, oth
         "ftp://127.0.0.1:9443",
         "127.0.0.1:9443",
         "https://[::1",
+        "https://user@127.0.0.1:9443",
+        "https://127.0.0.1:9443#x",
     ],
 )
 def test_any_other_host_is_refused(base: str) -> None:
@@ -92,6 +94,7 @@ def test_a_simulator_on_this_machine_may_stand_in_for_either(environment: KisEnv
     access = an_access(environment, rest=base)
     assert access.rest_url == base.rstrip("/")
     assert access.ws_url == access.rest_url.replace("http", "ws")
+    assert an_access(environment, rest=base, ws="wss://localhost:31000").ws_url == "wss://localhost:31000"
 
 
 @pytest.mark.req("I-55")
@@ -122,6 +125,7 @@ def test_a_secret_shows_only_when_it_is_asked_for() -> None:
     assert "hidden" not in shown
     assert "kkkk" not in shown
     assert "12345678" not in shown
+    assert (str(secret), repr(secret), f"{secret:>9}") == ("***", "Secret(***)", "***")
     assert secret.reveal() == "hidden-in-here"
     assert secret
     assert not Secret("")

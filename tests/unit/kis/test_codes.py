@@ -129,6 +129,20 @@ def test_a_code_proves_no_more_than_it_says(status: int, rt_cd: str, code: str, 
     assert verdict_of(status, rt_cd, code) is verdict
 
 
+@pytest.mark.req("F-06", "I-15")
+@pytest.mark.parametrize("number", ["0003", "0009", "3001", "3002", "3004", *map(str, range(9995, 10_000))])
+def test_an_internal_fault_of_the_service_proves_nothing(number: str) -> None:
+    assert verdict_of(200, "1", f"OPSQ{number}") is Verdict.UNKNOWN
+    assert verdict_of(200, "0", f"OPSQ{number}") is Verdict.UNKNOWN
+
+
+@pytest.mark.req("F-60")
+def test_a_function_that_kis_withdrew_is_known_by_its_code() -> None:
+    assert {"EGW00206", "EGW00213", "EGW2004", "OPSQ0002"} == verdicts.CONTRACT_BROKEN
+    for code in verdicts.CONTRACT_BROKEN:
+        assert verdict_of(200, "1", code) in (Verdict.REFUSED, Verdict.NOT_EXECUTED)
+
+
 def test_no_code_is_on_two_lists() -> None:
     lists = (verdicts.THROTTLED, verdicts.REAUTH, verdicts.NOT_EXECUTED, verdicts.UNKNOWN)
     assert sum(map(len, lists)) == len(frozenset().union(*lists))

@@ -91,7 +91,8 @@ def test_all_pages_count_and_the_same_row_twice_is_a_list_that_moved() -> None:
 
 def test_lots_of_one_symbol_are_added_up() -> None:
     (first, _) = rows_of("balance")
-    lots = [first, first | {"loan_dt": "20261101", "hldg_qty": "7"}]
+    lots = [first, first | {"loan_dt": "20261101", "hldg_qty": "5"}]
+    lots.append(first | {"trad_dvsn_name": "자기융자", "hldg_qty": "2"})
     assert domestic_balance([page("balance", output1=lots)])[0] == (
         Holding(symbol="005930", qty=Decimal(20)),
     )

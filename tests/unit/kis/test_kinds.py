@@ -124,6 +124,7 @@ def test_the_reform_of_september_2026_ends_and_begins_kinds_on_its_day(
             reason, text = why(found)
             assert reason is Reason.SESSION_CLOSED
             assert "2026-09-1" in text
+            assert ("ended" in text) is (day == REFORM)
         else:
             assert found == code
 
@@ -142,6 +143,9 @@ def test_nxt_takes_no_market_order() -> None:
         assert why(order_code(request, SHARE, LIVE, TODAY))[0] is Reason.KIND_NOT_SUPPORTED
     assert why(order_code(day, SHARE, LIVE, TODAY, EVERYTHING))
     assert order_code(now, SHARE, LIVE, TODAY, EVERYTHING) == "13"
+    whole = fitting(Venue.NXT, Session.REGULAR, Type.MARKET, Tif.FOK)
+    assert why(order_code(whole, SHARE, LIVE, TODAY))[0] is Reason.KIND_NOT_SUPPORTED
+    assert order_code(whole, SHARE, LIVE, TODAY, EVERYTHING) == "14"
 
 
 def test_an_issue_that_nxt_does_not_trade_is_not_sent_there() -> None:

@@ -296,6 +296,13 @@ def test_a_code_outside_its_table_makes_the_notice_unreadable_and_keeps_it(codes
     assert len(told.text) < 300
 
 
+@pytest.mark.req("F-52")
+def test_a_cancel_that_nobody_asked_for_names_the_order_itself() -> None:
+    told = one({"RCTF_CLS": "2", "ACPT_YN": "2", "ODER_NO": "0000012345", "OODER_NO": ""})
+    assert isinstance(told, OrderReport)
+    assert (told.state, told.ref.number) == (BrokerState.CANCELLED, "0000012345")
+
+
 def test_fields_padded_with_blanks_are_read() -> None:
     report = one({"STCK_SHRN_ISCD": "005930   ", "OODER_NO": "0000000000", "ODER_NO": "0000012345"})
     assert isinstance(report, OrderReport)

@@ -37,6 +37,8 @@ def test_halts_and_interruptions_are_told_apart() -> None:
     interrupted = price_of(page("price", vi_cls_code="Y"), "005930")
     assert (interrupted.is_interrupted, interrupted.is_halted) == (True, False)
     assert price_of(page("price", stck_prpr="0"), "005930").last is None
+    for status in ("00", "51", "52", "53", "54", "55", "57", "59"):  # warnings, and no halt
+        assert not price_of(page("price", iscd_stat_cls_code=status), "005930").is_halted
     for odd in ({"iscd_stat_cls_code": "60"}, {"temp_stop_yn": "?"}, {"stck_prpr": "-1"}, {"stck_prpr": ""}):
         with pytest.raises(UnreadableReply):
             price_of(page("price", **odd), "005930")

@@ -137,6 +137,8 @@ def _family(line: Line, children: _Children, reading: Reading) -> _Family:
     # Whether a parent's cancelled shares include those that a revise took away is not known, so beside a
     # revise only the cancels' own lines count.
     successors = _taken(line, revises, missing - asked, children)
+    if not successors and (line.cancelled or asked) != missing:
+        successors = _refused_later(line, children, missing - asked)
     told = None if successors else line.cancelled
     was_asked = any(not child.ordered for child in cancels) or (bool(cancels) and asked == missing)
     return _Family(successors=successors, cancelled=told or asked, was_asked=was_asked)
@@ -155,6 +157,12 @@ def _taken(line: Line, revises: Sequence[Line], pool: Decimal, children: _Childr
         elif has_lived:
             raise child.fields.unreadable(f"{child.number} took over shares that {line.number} never lost")
     return tuple(taken)
+
+
+def _refused_later(line: Line, children: _Children, pool: Decimal) -> tuple[Line, ...]:
+    """Return the revise that took what nothing else explains, and was refused after that (F-51)."""
+    refused = [child for child in children[id(line)] if _is_refused(child) and not child.is_marked]
+    return tuple(child for child in refused if child.asked is not Asked.CANCEL and child.refused == pool)[:1]
 
 
 def _holds(child: Line, line: Line, pool: Decimal) -> bool:

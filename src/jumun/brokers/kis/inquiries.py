@@ -16,8 +16,8 @@ from jumun.brokers.kis.client import KisClient
 from jumun.brokers.kis.codes import ALL_ROUTES, ANY, ENDPOINTS, US_EXCHANGES, Function, tr_id
 from jumun.brokers.kis.fields import ZERO, Fields
 from jumun.brokers.kis.holdings import domestic_balance, joined, us_cash, us_holdings
-from jumun.brokers.kis.replies import Envelope, rows_in
-from jumun.brokers.kis.rows import orders_of_domestic, standing_in
+from jumun.brokers.kis.replies import Envelope, record_in, rows_in
+from jumun.brokers.kis.rows import orders_of_domestic, require_totals, standing_in
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.brokers.kis.us_rows import is_us, orders_of_us
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
@@ -32,7 +32,6 @@ from jumun.rules.trading_days import Overrides
 WHOLE_US: Final = "NASD"  # live: all US exchanges; on paper Nasdaq alone (kis.md 3.3.5)
 PAPER_US: Final = tuple(sorted(US_EXCHANGES))
 DOLLARS: Final = Currency.USD.value
-CLOSE_SETTLES_NS: Final = 60_000_000_000  # the closing auction may fill a moment after its time
 HOME_CONTINUATION: Final = {"CTX_AREA_FK100": "", "CTX_AREA_NK100": ""}
 US_CONTINUATION: Final = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
 
@@ -78,7 +77,7 @@ class Inquiries:
         standings: dict[BrokerRef, Standing] = {}
         try:
             if self._home:
-                rows = await self._rows(Function.DAY_ORDERS, self._day_params(account, day), "output1")
+                rows = await self._home_rows(account, day)
                 found = orders_of_domestic(
                     rows,
                     account.account_id,
@@ -151,6 +150,14 @@ class Inquiries:
             return ()
         return PAPER_US if paper else (WHOLE_US,)
 
+    async def _home_rows(self, account: KisAccount, day: date) -> list[Fields]:
+        """All rows of KRX and NXT, held against their totals; US lists have none (kis.md 3.3.4)."""
+        pages = await self._pages(Function.DAY_ORDERS, self._day_params(account, day))
+        rows = [row for page in pages for row in rows_in(page, "output1")]
+        if "output2" in pages[0].body:
+            require_totals(record_in(pages[0], "output2"), rows)
+        return rows
+
     async def _rows(self, function: Function, params: dict[str, str], block: str) -> list[Fields]:
         pages = await self._pages(function, params, block)
         return [row for page in pages for row in rows_in(page, block)]
@@ -210,6 +217,14 @@ class Inquiries:
         except NoCalendar:
             return False
         return all(plan is None or asked_ns >= plan.last_ns for plan in plans)
+
+    def _is_closed(self, day: date, asked_ns: int) -> bool:
+        """Whether KRX's regular session of that day is over; where nobody knows the hours, it is not."""
+        try:
+            plan = session_on(Venue.KRX, day, self._sessions)
+        except NoCalendar:
+            return False
+        return plan is None or asked_ns >= plan.close_ns
 
     def _standings(self, rows: Sequence[Fields], found: Sequence[OrderReport]) -> dict[BrokerRef, Standing]:
         by_number = {(row.branch("ord_gno_brno"), row.order_number("odno")): row for row in rows}

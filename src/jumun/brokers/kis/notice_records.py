@@ -219,6 +219,8 @@ def read_record(tr_id: str, fields: dict[str, str], switches: NoticeSwitches) ->
     number, original = _number(fields, "ODER_NO"), _number(fields, "OODER_NO")
     if not number:
         raise _odd(fields, "ODER_NO", "it names no order")
+    if action is Action.CANCEL and happened is Happened.CONFIRMED and not original:
+        original = number  # nobody asked: the exchange cancelled the order itself (F-52, inferred)
     if action is not Action.NEW and happened is not Happened.FILLED and not original:
         raise _odd(fields, "OODER_NO", "a revise or cancel names no original")
     qty = Decimal(_matched(fields, "CNTG_QTY", _QTY))

@@ -10,7 +10,7 @@ import msgspec
 
 from jumun.brokers.kis.bodies import KisPost
 from jumun.brokers.kis.fields import Fields, clipped
-from jumun.brokers.kis.verdicts import BUSINESS, HTTP_OK, NOTHING_FOUND, Verdict, verdict_of
+from jumun.brokers.kis.verdicts import BUSINESS, CONTRACT_BROKEN, HTTP_OK, NOTHING_FOUND, Verdict, verdict_of
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
 from jumun.model.orders import BrokerRef
 from jumun.model.reports import (
@@ -131,7 +131,8 @@ def outcome_of_submit(reply: HttpReply, request: SubmitRequest, post: KisPost) -
             number = _number_in(judged, request.trade_date)
             return number if isinstance(number, Unknown) else Accepted(ref=number, raw=judged.raw)
         case Verdict.REFUSED | Verdict.NOT_EXECUTED:
-            return Rejected(code=judged.code, text=judged.text, raw=judged.raw)
+            withdrawn = judged.code in CONTRACT_BROKEN
+            return Rejected(code=judged.code, text=judged.text, raw=judged.raw, withdrawn=withdrawn)
         case Verdict.THROTTLED | Verdict.REAUTH:
             return _not_executed(judged)
         case Verdict.UNKNOWN:

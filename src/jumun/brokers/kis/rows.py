@@ -22,7 +22,7 @@ from jumun.brokers.kis.fields import ZERO, Fields, korean_ns
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
-from jumun.model.money import Currency
+from jumun.model.money import Currency, exact_sum
 from jumun.model.orders import BrokerRef, OrderType
 from jumun.model.reports import BrokerState, OrderReport
 
@@ -64,6 +64,20 @@ def require_bounded(rows: Sequence[Fields]) -> None:
     """Refuse a list that is longer than any day can be."""
     if len(rows) > ROWS_MAX:
         raise rows[0].unreadable(f"the list has {len(rows)} rows, over {ROWS_MAX}")
+
+
+def require_totals(totals: Fields, rows: Sequence[Fields]) -> None:
+    """Refuse a list that holds less than its own totals say (F-40): rows are missing, however well it looks.
+
+    `totals` are those of the first page: what moves while later pages are read only adds to the rows. Whether
+    they count the page or the whole list is not told, and they are below the sum either way. One that is
+    blank says nothing.
+    """
+    for total, name in (("tot_ord_qty", "ord_qty"), ("tot_ccld_qty", "tot_ccld_qty")):
+        told = totals.shares(total) if totals.optional(total) else ZERO
+        listed = exact_sum(row.shares(name) for row in rows)
+        if listed < told:
+            raise totals.unreadable(f"{total} is {told} and the rows hold {listed}: some are missing")
 
 
 def filled_amount(row: Fields, filled: Decimal, name: str) -> Decimal:

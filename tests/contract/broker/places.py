@@ -1,0 +1,79 @@
+"""What is traded on a stand and from when: one issue at one venue, on a Monday in June."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from jumun.exchange.sample_world import sample_world
+from jumun.exchange.world import World
+from jumun.model.instruments import Venue
+from jumun.model.money import Currency
+from jumun.rules.sessions import NO_OVERRIDES
+
+NS: Final = 1_000_000_000
+DAY_NS: Final = 86_400 * NS
+QTY: Final = Decimal(10)
+SHARES: Final = Decimal(100)  # held at the start
+CASH: Final = {"KRW": Decimal(100_000_000), "USD": Decimal(100_000)}
+TODAY: Final = "2025-06-16"  # a Monday; a session in Korea and in the United States
+TOMORROW: Final = "2025-06-17"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What is traded on a stand, and from when."""
+
+    venue: Venue
+    symbol: str
+    currency: Currency
+    price: Decimal
+    tick: Decimal
+    start_ns: int
+
+    @property
+    def low(self) -> Decimal:
+        """Where a buy rests."""
+        return self.price - 10 * self.tick
+
+    @property
+    def ask(self) -> Decimal:
+        """Where a buy trades at once: the background quotes stand one tick around the print."""
+        return self.price + self.tick
+
+    @property
+    def world(self) -> World:
+        """A market of this one issue, on the real calendar."""
+        whole = sample_world(NO_OVERRIDES)
+        issue = next(issue for issue in whole.instruments if issue.symbol == self.symbol)
+        issue = msgspec.structs.replace(issue, nxt=self.venue is Venue.NXT)
+        return msgspec.structs.replace(whole, instruments=(issue,), bases={self.symbol: self.price})
+
+
+def _ten_o_clock(zone: str) -> int:
+    at = datetime.fromisoformat(f"{TODAY}T10:00:00").replace(tzinfo=ZoneInfo(zone))
+    return int(at.timestamp()) * NS
+
+
+def _korean(venue: Venue) -> Place:
+    return Place(
+        venue=venue,
+        symbol="005930",
+        currency=Currency.KRW,
+        price=Decimal(58_000),
+        tick=Decimal(100),
+        start_ns=_ten_o_clock("Asia/Seoul"),
+    )
+
+
+KRX: Final = _korean(Venue.KRX)
+NXT: Final = _korean(Venue.NXT)
+US: Final = Place(
+    venue=Venue.US,
+    symbol="AAPL",
+    currency=Currency.USD,
+    price=Decimal("196.50"),
+    tick=Decimal("0.01"),
+    start_ns=_ten_o_clock("America/New_York"),
+)
