@@ -52,8 +52,9 @@ def _logs_as_at_the_start() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How often the real service is killed: 10 in `make test`, 100 in `make soak`."""
+    """How often the real service is killed: 10 in `make test`, 100 (at KIS 200) in `make soak`."""
     parser.addoption("--kills", type=int, default=10, help="kill -9 runs of tests/acceptance/test_kill.py")
+    parser.addoption("--kis-kills", type=int, default=10, help="as many of tests/acceptance/test_kis_kill.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -87,7 +87,9 @@ class KisRig(Rig):
 
     def fault(self, name: str, *, path: str = "", seconds: float = 0.0, **match: Any) -> None:
         """Put one fault in force."""
-        rule = {"fault": name, "match": {"path": path, **match}, "seconds": seconds}
+        rule: dict[str, Any] = {"fault": name, "match": {"path": path, **match}}
+        if seconds:
+            rule["seconds"] = seconds
         self.control("POST", "faults", {"rules": [rule]})
 
     def fair(self) -> None:
@@ -100,7 +102,7 @@ class KisRig(Rig):
 
     def oracle(self) -> OracleTold:
         """Ask the simulator what really happened."""
-        told: Answer = msgspec.json.decode(self.control("GET", "oracle"), type=Answer)  # type: ignore[arg-type]
+        told: Answer = msgspec.json.decode(self.control("GET", "oracle"), type=Answer)
         assert isinstance(told, OracleTold)
         return told
 

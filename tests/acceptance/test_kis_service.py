@@ -93,7 +93,7 @@ def test_an_order_whose_answer_is_lost_is_found_in_the_list_and_never_sent_again
     told = wait_status(desk, "lost", "FILLED", "ACCEPTED")
     assert desk.struck("reply_lost") == 1
     assert len(desk.oracle().arrivals) == 1, "sent once, whatever became of the answer"
-    assert "submit_unknown" in {entry["type"] for entry in told["story"]}
+    assert "order_unknown" in {entry["what"] for entry in told["story"]}
 
 
 @pytest.mark.req("S004-28", "F-19", "F-24")
@@ -162,8 +162,14 @@ CALENDAR = {"OMS_SIM_SESSIONS": "calendar"}
     ("settings", "words"),
     [
         ({"OMS_ENVIRONMENT": "paper", **CALENDAR}, "does not go with KIS at http://127.0.0.1"),
-        ({"KIS_BASE_URL": "https://openapi.koreainvestment.com:9443"}, "one is a simulator on this machine and the other is KIS"),
-        ({"KIS_WS_URL": "ws://ops.koreainvestment.com:21000"}, "one is a simulator on this machine and the other is KIS"),
+        (
+            {"KIS_BASE_URL": "https://openapi.koreainvestment.com:9443"},
+            "one is a simulator on this machine and the other is KIS",
+        ),
+        (
+            {"KIS_WS_URL": "ws://ops.koreainvestment.com:21000"},
+            "one is a simulator on this machine and the other is KIS",
+        ),
         (
             {
                 "KIS_BASE_URL": "https://openapi.koreainvestment.com:9443",
@@ -218,7 +224,6 @@ def test_live_with_its_accounts_named_still_refuses_a_local_kis(tmp_path: Path) 
 def test_keys_and_tokens_reach_no_log_no_screen_and_no_store(desk: KisRig) -> None:
     desk.settings["LOG_LEVEL"] = "debug"
     desk.fault("garbled", path="order-cash", nth=2)
-    desk.fault("token_expired", path="inquire-balance", nth=3)
     for number in range(3):
         desk.jumun_json("buy", SYMBOL, str(number + 1), "--price", str(PRICE + TICK), "--id", f"n{number}")
         wait_status(desk, f"n{number}", "FILLED")

@@ -2,7 +2,8 @@
 
     python -m tests.scenarios.catalogue     write the last column again
 
-A fault is shown by the scenarios that cite its id; where there is none, by other tests that cite it. A row
+A fault is shown by the scenarios that cite its id, those of one broker's link (scenarios/kis) behind the
+others; where there is none, by other tests that cite it. A row
 that no test shows says to whom it belongs, and only the milestones below may be named.
 """
 
@@ -27,7 +28,7 @@ def shown_by() -> dict[str, list[str]]:
     """Return the tests of each fault id: its scenarios, else a few others that cite it."""
     scenarios: dict[str, list[str]] = {}
     others: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+    for path in sorted((ROOT / "tests").rglob("test_*.py"), key=_place):
         name = path.relative_to(ROOT / "tests").as_posix()
         cited, _ = citations_in(path.read_text(encoding="utf-8"), name)
         group = scenarios if name.startswith("scenarios/") else others
@@ -36,6 +37,11 @@ def shown_by() -> dict[str, list[str]]:
                 group.setdefault(fault, []).append(one.test)
     few = {fault: tests[:OTHERS_MAX] for fault, tests in others.items()}
     return {**few, **scenarios}
+
+
+def _place(path: Path) -> tuple[bool, Path]:
+    """The same fault on the paper broker first, then on one broker's own link."""
+    return path.parent.parent.name == "scenarios", path
 
 
 def written(text: str) -> str:

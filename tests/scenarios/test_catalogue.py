@@ -22,7 +22,7 @@ def test_the_page_names_the_tests_that_exist() -> None:
 
 
 def test_a_scenario_cites_the_faults_of_its_name() -> None:
-    for path in sorted((ROOT / "tests" / "scenarios").glob("test_*.py")):
+    for path in sorted((ROOT / "tests" / "scenarios").rglob("test_*.py")):
         cited, _ = citations_in(path.read_text(encoding="utf-8"), path.name)
         for one in cited:
             named = {f"F-{number}" for number in NAMED.findall(one.test)}

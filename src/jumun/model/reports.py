@@ -77,11 +77,15 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag="rejected"):
-    """The broker answered no. `code` and `text` are the broker's own."""
+    """The broker answered no. `code` and `text` are the broker's own.
+
+    `withdrawn`: it no longer takes what we send, whatever the order; somebody must see to that (F-60).
+    """
 
     code: str
     text: str
     raw: str
+    withdrawn: bool = False
 
 
 class NotSent(msgspec.Struct, frozen=True, kw_only=True, tag="not_sent"):

@@ -26,14 +26,14 @@ OPENING_SHARES: Final = {
 LIMITS: Final = Limits(order_timeout_s=90, priority_timeout_s=60)
 
 
-def policy_of(world: World, traits: BrokerTraits, unknown_order_policy: str) -> Policy:
+def policy_of(world: World, traits: BrokerTraits, unknown_order_policy: str, *, exclusive: bool) -> Policy:
     """The desk's settings for this day."""
     account = Account(
         account_id=ACCOUNT,
         base_currency=Currency.KRW,
         may_buy=True,
         may_sell=True,
-        exclusive=False,
+        exclusive=exclusive,
         cost_plans={"KRX": "krw", "US": "usd"},
     )
     return Policy(

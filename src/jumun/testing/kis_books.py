@@ -1,4 +1,4 @@
-"""The desk's records on a day on KIS, held against the simulated market: each when it is durable, all at the end.
+"""The desk's records of a day on KIS, held against the market: each when it is durable, all at the end.
 
 The records are read from the disk's bytes and folded beside the desk; the market is asked what happened.
 """
@@ -23,6 +23,7 @@ from jumun.model.events import (
     SendIntended,
     SendNotLeft,
 )
+from jumun.model.ids import BrokerOrderNo
 from jumun.model.journal import GENESIS, chain_hash, decode_record
 from jumun.model.orders import BrokerRef, Flag, Order
 from jumun.model.reasons import Reason
@@ -54,7 +55,9 @@ class KisBooks:
         record = decode_record(stored.body)
         follows = self._hash == stored.hash and record.seq == self.book.seq + 1
         self._checks.that("I-26", follows, "record {} does not follow in the chain", record.seq)
-        self._checks.step(f"{record.seq} {type(record.event).__name__} {getattr(record.event, 'order_id', '')}")
+        self._checks.step(
+            f"{record.seq} {type(record.event).__name__} {getattr(record.event, 'order_id', '')}"
+        )
         event = record.event
         if isinstance(event, SendIntended):
             self._intended(event)
@@ -71,7 +74,9 @@ class KisBooks:
     def _intended(self, event: SendIntended) -> None:
         key = (event.order_id, event.attempt - 1)
         proven = event.attempt == 1 or key in self._oracle.absent or self._oracle.rests(*key)
-        self._checks.that("I-07", proven, "{} attempt {}: the one before may be there", event.order_id, event.attempt)
+        self._checks.that(
+            "I-07", proven, "{} attempt {}: the one before may be there", event.order_id, event.attempt
+        )
         self._oracle.intended.add((event.order_id, event.attempt))
 
     def _happened(self, event: OrderEvent, after: Order) -> None:
@@ -108,7 +113,9 @@ class KisBooks:
         assert ref is not None, "a fill names the number that filled"
         foreign = Flag.FOREIGN in after.flags
         mine = self._oracle.owner(ref) == ("" if foreign else after.order_id)
-        that("I-64", mine, "{} took a fill of {}, which is {}'s", after.order_id, ref, self._oracle.owner(ref))
+        that(
+            "I-64", mine, "{} took a fill of {}, which is {}'s", after.order_id, ref, self._oracle.owner(ref)
+        )
         qty, amount = self._booked.get(ref, (ZERO, ZERO))
         qty, amount = qty + fill.qty, amount + fill.amount
         self._booked[ref] = (qty, amount)
@@ -127,7 +134,9 @@ class KisBooks:
     def _numbered(self, after: Order) -> None:
         for ref in after.refs:
             owner = self._oracle.owner(ref)
-            self._checks.that("I-11", owner == after.order_id, "{} claims {}, of {}", after.order_id, ref, owner)
+            self._checks.that(
+                "I-11", owner == after.order_id, "{} claims {}, of {}", after.order_id, ref, owner
+            )
             first = self._owners.setdefault(ref, after.order_id)
             self._checks.that("I-11", first == after.order_id, "{} has two orders", ref)
 
@@ -177,7 +186,9 @@ class KisBooks:
         for key, theirs in self._oracle.market.orders.items():
             if self._oracle.records.is_continuation(key):
                 continue
-            ref = BrokerRef(trade_date=theirs.trade_date, branch=theirs.branch, number=theirs.number)
+            ref = BrokerRef(
+                trade_date=theirs.trade_date, branch=theirs.branch, number=BrokerOrderNo(theirs.number)
+            )
             if ref not in owners:
                 named = self._is_for_a_person(theirs)
                 self._checks.that("I-38", named, "{} ({} {}) is in no book", key, theirs.client, theirs.tag)
@@ -193,8 +204,14 @@ class KisBooks:
         ours = (order.qty_filled, order.amount_filled)
         self._checks.that("I-09", ours == there, "{}: {} filled here, {} there", order.order_id, ours, there)
         lives = any(one.is_open for ref in order.refs for one in self._oracle.under(ref))
-        known = lives or order.status.is_final or order.resting or order.is_unknown or order.attempt_open
-        self._checks.that("I-38", known, "{} is {} here and over there", order.order_id, order.status)
+        waits = order.is_carried or order.is_unknown or order.attempt_open  # … for a session or a decision
+        self._checks.that(
+            "I-38",
+            lives or waits or order.status.is_final,
+            "{} is {} here and over there",
+            order.order_id,
+            order.status,
+        )
 
     def _is_for_a_person(self, theirs: OrderRecord) -> bool:
         """An order of ours that is disputed, or somebody else's that looks like an unknown one (F-45)."""

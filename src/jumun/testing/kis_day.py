@@ -1,4 +1,4 @@
-"""A simulated day on KIS: the whole desk and its KIS broker, a seeded bad KIS, and a market that knows better.
+"""A simulated day on KIS: the whole desk with its broker, a seeded bad KIS, a market that knows better.
 
 A storm of orders and faults, then calm: open questions must be decided, the sessions end, and the books must
 equal the market's. One integer replays it all: `python -m jumun.testing.kis_day SEED` (I-63).
@@ -37,7 +37,7 @@ from jumun.testing.kis_stack import a_kis
 from jumun.testing.trace import Trace
 from jumun.testing.virtual_loop import VirtualClock, run_virtual
 
-ORDERS: Final = 50
+ORDERS: Final = 32  # some of them while the session is closed
 TWO_DAYS_EVERY: Final = 5
 DECIDED_WITHIN_S: Final = 60.0  # after the faults stop, beyond the visibility delays (I-58)
 ANSWER_NS: Final = 20 * NS
@@ -71,18 +71,34 @@ class KisDayResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def simulate_kis_day(
-    seed: int, orders: int = ORDERS, *, faults: tuple[str, ...] | None = None, days: int = 0
+    seed: int,
+    orders: int = ORDERS,
+    *,
+    faults: tuple[str, ...] | None = None,
+    days: int = 0,
+    lagging_modifies: bool = False,
 ) -> KisDayResult:
     """Run one day, or two, the second with the order numbers of the first; raises Violation.
 
-    `faults` names the fault classes instead of drawing them; `days` 0: every fifth seed has two.
+    `faults` names the fault classes instead of drawing them; `days` 0: every fifth seed has two. For
+    `lagging_modifies` see draw_scenario.
     """
     count = days or (2 if seed % TWO_DAYS_EVERY == 0 else 1)
-    scenario = draw_scenario(seed, orders=orders, days=count, faults=faults)
+    scenario = draw_scenario(
+        seed, orders=orders, days=count, faults=faults, lagging_modifies=lagging_modifies
+    )
     start_ns = at_seoul_ns(scenario.days[0], PHASES[scenario.phase]) - 15 * NS
     with _silence(), TemporaryDirectory() as folder:
         cache = Path(folder) / "token" if scenario.keeps_token else None
         return run_virtual(_Day(scenario, cache).run(), start_ns)
+
+
+def outcome_of(seed: int) -> tuple[KisDayResult | None, str]:
+    """Run one day for a caller in another process: what came of it, or what did not hold."""
+    try:
+        return simulate_kis_day(seed), ""
+    except Violation as violation:
+        return None, str(violation)
 
 
 class _Day:

@@ -3,6 +3,7 @@
 A desk dies at an await: who waited there gets no answer, and nothing of that life reaches the wire again.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -13,9 +14,20 @@ from jumun.ports.broker import SendPermit
 from jumun.ports.wire import Frames, HttpCall, HttpReply
 from jumun.testing.invariants import Checks
 from jumun.testing.kis_wire import KisWire
-from jumun.testing.world_link import never
 
 NS: Final = 1_000_000_000
+
+
+class Graves:
+    """Keeps what dead lives wait for: asyncio complains of a task that nothing refers to."""
+
+    def __init__(self) -> None:
+        self._kept: list[asyncio.Future[None]] = []
+
+    async def never(self) -> None:
+        """Wait for ever: whoever dies here is cancelled with the day."""
+        self._kept.append(asyncio.get_running_loop().create_future())
+        await self._kept[-1]
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +36,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     may_die: Callable[[str], Awaitable[None]]
     is_alive: Callable[[], bool]
     on_write: Callable[[HttpCall], None]
+    graves: Graves
 
 
 class WatchedWire:
@@ -38,16 +51,14 @@ class WatchedWire:
         """See Wire.call."""
         point = point_of(call)
         await self._watch.may_die(f"{point} begun")
-        reply = await self._inner.call(
-            call, lambda: self._watch.is_alive() and permit(), timeout_s=timeout_s
-        )
+        reply = await self._inner.call(call, lambda: self._watch.is_alive() and permit(), timeout_s=timeout_s)
         await self._watch.may_die(f"{point} answered")
         return reply
 
     async def open_frames(self, path: str) -> Frames:
         """See Wire.open_frames."""
         if not self._watch.is_alive():
-            await never()
+            await self._watch.graves.never()
         return WatchedFrames(await self._inner.open_frames(path), self._watch)
 
     async def close(self) -> None:
@@ -65,7 +76,7 @@ class WatchedFrames:
     async def send(self, text: str) -> None:
         """See Frames.send."""
         if not self._watch.is_alive():
-            await never()
+            await self._watch.graves.never()
         await self._inner.send(text)
 
     async def receive(self) -> str | None:
@@ -74,7 +85,7 @@ class WatchedFrames:
         if text is not None and text[:1] == "1":  # encrypted: a notice
             await self._watch.may_die("notice")
         if not self._watch.is_alive():
-            await never()
+            await self._watch.graves.never()
         return text
 
     async def ping(self) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from jumun.brokers.kis.broker import KISBrokerClient, kis_traits
 from jumun.brokers.kis.budget import Budget
 from jumun.brokers.kis.client import KisClient
@@ -27,14 +29,13 @@ from jumun.store.memory_disk import StoredRecord
 from jumun.testing.invariants import Checks
 from jumun.testing.kis_account import opening, policy_of
 from jumun.testing.kis_books import KisBooks
-from jumun.testing.kis_link import Meter, Watch, WatchedWire, point_of
+from jumun.testing.kis_link import Graves, Meter, Watch, WatchedWire, point_of
 from jumun.testing.kis_oracle import Oracle
-from jumun.testing.kis_scenario import NS, VISIBLE_AFTER_S, KisScenario
+from jumun.testing.kis_scenario import NS, SETTLES_AFTER_S, VISIBLE_AFTER_S, KisScenario
 from jumun.testing.kis_stack import access_to
 from jumun.testing.kis_wire import KisWire
 from jumun.testing.virtual_loop import SeededIds, VirtualClock
 from jumun.testing.world_desk import Crashed, WatchedDisk
-from jumun.testing.world_link import never
 
 RESTART_S: Final = (1.1, 4.0)  # a process takes over a second; KIS counts the calls of both lives
 READY_WITHIN_S: Final = 900.0
@@ -79,20 +80,27 @@ class Machine:
         self.disk.on_durable = self._on_durable
         self.access = access_to(kis, rate_per_s=scenario.rate_per_s)
         self.meter = Meter(checks, self.access.calls_per_s)
-        self.traits = kis_traits(
+        traits = kis_traits(
             scenario.environment,
             scenario.days[0],
             world="sim",
             visible_after_s=VISIBLE_AFTER_S,
             polls=scenario.polls,
         )
-        self.policy = policy_of(kis.house.market.world, self.traits, scenario.unknown_order_policy)
+        self.traits = msgspec.structs.replace(traits, settles_after_ns=SETTLES_AFTER_S * NS)
+        self.policy = policy_of(
+            kis.house.market.world,
+            self.traits,
+            scenario.unknown_order_policy,
+            exclusive=not scenario.strangers,
+        )
         self.life: Life | None = None
         self.lives = 0
         self.is_calm = False
         self.crashed: dict[str, int] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._cache = cache
+        self._graves = Graves()
         self._random = Random(f"kis machine {scenario.seed}")
         self._ids = SeededIds(Random(f"kis ids {scenario.seed}"))
         self._crashes = list(scenario.crashes)
@@ -168,7 +176,8 @@ class Machine:
         starting = asyncio.get_running_loop().create_task(
             life.engine.start(), name=f"start of life {life.number}"
         )
-        await asyncio.wait([starting, life.died], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [starting, life.died]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
             await asyncio.wait([starting])
@@ -181,7 +190,8 @@ class Machine:
         life.ready.set_result(None)
         stopped = life.engine.stopped
         assert stopped is not None, "set by start"
-        await asyncio.wait([stopped, life.died], return_when=asyncio.FIRST_COMPLETED)
+        ends = [stopped, life.died]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return _expected(stopped.exception()) if stopped.done() else life.died.result()
 
     async def _bury(self, life: Life) -> None:
@@ -207,6 +217,7 @@ class Machine:
             may_die=lambda point: self._may_die(life, point),
             is_alive=lambda: not life.is_dead,
             on_write=lambda call: self._on_write(life, call),
+            graves=self._graves,
         )
         life.wire = WatchedWire(KisWire(self.kis, self.clock), watch)
         life.broker = self._broker(life, clock)
@@ -253,7 +264,7 @@ class Machine:
     async def _may_die(self, life: Life, point: str) -> None:
         self._may_fall(life, point)
         if life.is_dead:
-            await never()
+            await self._graves.never()
 
     def _may_fall(self, life: Life, point: str) -> None:
         if life.is_dead or self.is_calm or not self._crashes:

@@ -1,10 +1,11 @@
-"""What the simulated market knows, by the numbers KIS gives out, and what must hold whenever an order arrives."""
+"""What the simulated market knows by KIS's numbers, and what must hold whenever an order arrives."""
 
 from decimal import Decimal
 from typing import Final
 
 from jumun.exchange.records import Arrival, MarketEvent, ModifyArrival, OrderRecord
 from jumun.model.orders import BrokerRef
+from jumun.simulators.kis.requests import RequestKind, RequestTaken
 from jumun.simulators.kis.simulated import SimulatedKis
 from jumun.testing.invariants import Checks
 
@@ -28,7 +29,9 @@ class Oracle:
         self._modified: dict[str, int] = {}
         self._arrivals = self._modifies = 0
         self._checks = checks
+        self._refused: dict[str, str] = {}  # numbers KIS gave to orders that the exchange refused: their tags
         self.market.listen(self.hear)
+        kis.house.on_request(self._requested)
 
     def hear(self, events: tuple[MarketEvent, ...]) -> None:
         """Look at what has arrived since."""
@@ -53,8 +56,16 @@ class Oracle:
         key = (order_id, attempt)
         self._taken[key] = self._taken.get(key, 0) + 1
         that("I-07", self._taken[key] == 1, "{} is at the exchange {} times", tag, self._taken[key])
-        earlier = [n for n in range(1, attempt) if self._taken.get((order_id, n)) and not self.rests(order_id, n)]
+        earlier = [
+            n for n in range(1, attempt) if self._taken.get((order_id, n)) and not self.rests(order_id, n)
+        ]
         that("I-07", not earlier, "{} was sent again although attempt {} is there", tag, earlier)
+
+    def _requested(self, request: RequestTaken) -> None:
+        """An order the exchange refused after KIS had taken it has a number at KIS alone (F-51)."""
+        if request.kind is RequestKind.NEW and not request.taken:
+            key = f"{request.trade_date}/{request.branch}/{request.number}"
+            self._refused[key] = self.market.arrivals[-1].order.tag
 
     def rests(self, order_id: str, attempt: int) -> bool:
         """Whether nothing of an attempt can fill any more: a multi-day order goes out again each day."""
@@ -91,8 +102,10 @@ class Oracle:
     def owner(self, ref: BrokerRef) -> str:
         """Return our id of the order that has a number; empty for a stranger's."""
         orders = self.under(ref)
-        mine = orders and orders[0].client == self.client
-        return orders[0].tag.partition("/")[0] if mine else ""
+        tag = self._refused.get(f"{ref.trade_date}/{ref.branch}/{ref.number}", "")
+        if orders and orders[0].client == self.client:
+            tag = orders[0].tag
+        return tag.partition("/")[0]
 
     def open_of(self, order_id: str) -> list[str]:
         """Return the numbers under which an order of ours can still fill."""

@@ -1,4 +1,4 @@
-"""Everybody around the desk in a simulated day on KIS: a strategy, an operator, a stranger, the market itself."""
+"""Everybody around the desk on a simulated day on KIS: strategy, operator, stranger, the market itself."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from jumun.exchange.admission import TRADING
+from jumun.exchange.market import PrintRefused
 from jumun.exchange.prices import PathPoint, generated_prices
 from jumun.exchange.records import NewOrder
 from jumun.model.errors import BadInput, OmsError
@@ -29,6 +30,7 @@ PATIENCE: Final = 5  # times a caller asks again before it gives up
 PRINT_GAP_S: Final = (0.2, 1.0)
 CALM_GAP_S: Final = 10.0
 HALT_S: Final = 20
+SWAPPED: Final = "another order's answer"
 
 
 class People:
@@ -72,6 +74,7 @@ class People:
         random = self._random
         cancel_s = random.choice((None, None, 0.0, 0.5, 5.0, 30.0))
         changes = [random.choice((0.0, 0.5, 3.0, 15.0)) for _ in range(random.choice((0, 0, 1, 1, 2)))]
+        changes = changes if self._scenario.modifies else []
         decision = await self._submit(intent)
         order = None if decision is None else decision.order
         if order is None:
@@ -140,8 +143,12 @@ class People:
         is_market = instrument.venue is Venue.KRX and random.random() < 0.2
         order_type = OrderType.MARKET if is_market else OrderType.LIMIT
         kinds = self._machine.traits.kinds
-        tifs = [tif for tif in (TimeInForce.IOC, TimeInForce.FOK) if (instrument.venue, order_type, tif) in kinds]
-        tif = random.choice(tifs) if tifs and random.random() < 0.25 else random.choice((None, TimeInForce.DAY))
+        tifs = [
+            tif for tif in (TimeInForce.IOC, TimeInForce.FOK) if (instrument.venue, order_type, tif) in kinds
+        ]
+        tif = (
+            random.choice(tifs) if tifs and random.random() < 0.25 else random.choice((None, TimeInForce.DAY))
+        )
         if len(self._scenario.days) > 1 and not is_market and random.random() < 0.15:
             tif = TimeInForce.GTC
         return ApprovedOrderIntent(
@@ -200,14 +207,13 @@ class People:
         """Let trading go on after a drill; any other halt is a defect."""
         life = await self._machine.ready()
         halt = life.engine.desk.book.halt
-        self._checks.that(
-            "I-43",
-            halt is None or halt.reason is Reason.OPERATOR,
-            "trading is halted: {}",
-            halt and halt.text,
-        )
         if halt is None:
             return
+        swapped = SWAPPED in halt.text and "swapped" in self._scenario.classes
+        if swapped:
+            self._checks.reach("an answer that belongs to another order stops trading")
+        expected = swapped or halt.reason is Reason.OPERATOR
+        self._checks.that("I-43", expected, "trading is halted: {}", halt.text)
         try:
             await self._machine.ask(life, life.engine.resume(OPERATOR, "the drill is over"))
         except OmsError as error:
@@ -246,15 +252,19 @@ class People:
             instrument = self._walk.choice(INSTRUMENTS)
             self._market.advance(now_ns)
             phase, _ = phase_at(instrument.venue, now_ns, self._market.world.overrides)
-            if phase in TRADING:
-                point = next(self._paths[instrument.symbol])
+            if phase not in TRADING:
+                continue
+            point = next(self._paths[instrument.symbol])
+            try:
                 self._market.step(instrument.symbol, point.price, point.volume // 12, now_ns)
+            except PrintRefused:  # halted
+                continue
 
     async def time_passes(self) -> None:
         """Let late notices leave and signs of life be sent, until cancelled."""
         while True:
             self._machine.kis.streams.pass_time(self._machine.clock.now_ns())
-            await asyncio.sleep(2.0 if self.is_calm else 0.1)
+            await asyncio.sleep(4.0 if self.is_calm else 0.2)
 
     async def _acts(self) -> None:
         acts = self._scenario.acts

@@ -23,23 +23,25 @@ from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.simulators.kis.weather import Match, Rule
 
 NS: Final = 1_000_000_000
-OPEN: Final = time(17, 0)
-CLOSE: Final = time(17, 40)
-EVENING_END: Final = time(18, 0)  # nothing of a Korean day is left after it
+OPEN: Final = time(16, 50)
+CLOSE: Final = time(17, 50)
+EVENING_END: Final = time(18, 20)  # half an hour after the close: nothing of a Korean day is left after it
 STORM_S: Final = 180
-PHASES: Final = {"open": time(16, 59), "middle": time(17, 10), "close": time(17, 33), "end": time(17, 38)}
+PHASES: Final = {"open": time(16, 49), "middle": time(17, 40), "close": time(17, 46), "end": time(17, 48)}
 DAYS: Final = (
     (date(2025, 6, 10), date(2025, 6, 11)),
     (date(2025, 12, 29), date(2025, 12, 30)),
     (date(2026, 3, 4), date(2026, 3, 5)),
 )
 ORDER_PATHS: Final = ("order-cash", "order-rvsecncl", "overseas-stock/v1/trading/order")
+QUESTION_PATHS: Final = ("inquire-daily-ccld", "inquire-ccnl", "inquire-balance", "inquire-present-balance")
 POINTS: Final = (
     *("send begun", "send written", "send answered", "cancel begun", "cancel written", "cancel answered"),
     *("modify begun", "modify written", "modify answered", "query written", "query answered", "notice"),
     *("commit begun", "commit written", "key answered"),
 )
 VISIBLE_AFTER_S: Final = 60
+SETTLES_AFTER_S: Final = 60
 LIST_LAG_S: Final = 12  # … each of the three ways in which a list can be behind
 REQUEST_LATE_MS: Final = 8_000
 
@@ -103,11 +105,22 @@ class KisScenario(msgspec.Struct, frozen=True, kw_only=True):
     keeps_token: bool  # on disk, across lives
     acts: tuple[str, ...]  # what the exchange and KIS do by themselves
     kills: bool
-    slow_ms: int  # the plain way of any call
+    modifies: bool
 
 
-def draw_scenario(seed: int, *, orders: int, days: int, faults: tuple[str, ...] | None) -> KisScenario:
-    """Draw a scenario; `faults` names the classes that are drawn otherwise."""
+def draw_scenario(
+    seed: int,
+    *,
+    orders: int,
+    days: int,
+    faults: tuple[str, ...] | None = None,
+    lagging_modifies: bool = False,
+) -> KisScenario:
+    """Draw a scenario; `faults` names the classes that are drawn otherwise.
+
+    `lagging_modifies`: change orders also where lists lag. A list then shows a replaced order as cancelled
+    before it shows the successor, and the desk ends the order: not mended yet, so no seed draws it.
+    """
     random = Random(f"kis {seed}")
     environment = random.choice(tuple(KisEnvironment))
     true_rate = random.random() < 0.15
@@ -120,14 +133,15 @@ def draw_scenario(seed: int, *, orders: int, days: int, faults: tuple[str, ...] 
         sorted((random.randint(3, STORM_S), random.choice(POINTS)) for _ in range(random.randint(2, 6)))
     )
     pair = random.choice(DAYS)
+    house = _house(random, None if true_rate else rate)
     return KisScenario(
         seed=seed,
         orders=orders,
         days=pair[:days],
-        phase=random.choice(("open", "middle", "middle", "close", "close", "end")),
+        phase=random.choice(("open", *("middle",) * 4, "close", "close", "end")),
         environment=environment,
         rate_per_s=rate,
-        house=_house(random, None if true_rate else rate),
+        house=house,
         stream=_stream(random),
         classes=classes,
         rules=tuple(rule for name in classes for rule in rules[name]),
@@ -138,7 +152,7 @@ def draw_scenario(seed: int, *, orders: int, days: int, faults: tuple[str, ...] 
         keeps_token=random.random() < 0.7,
         acts=tuple(act for act in ACTS if random.random() < 0.3) if "acts" in classes else (),
         kills=random.random() < 0.3,
-        slow_ms=random.choice((0, 5, 40, 150)),
+        modifies=lagging_modifies or not (house.history_lag_s or "history_lag" in classes),
     )
 
 
@@ -177,6 +191,7 @@ def market_world(scenario: KisScenario) -> World:
     entries = []
     for day in scenario.days:
         entries.append(DayOverride(venue=Venue.KRX, day=day, open=OPEN, close=CLOSE, note="simulated"))
+        entries.append(DayOverride(venue=Venue.NXT, day=day, closed=True, note="simulated"))
         opens, closes = (_at_seoul(day, at).astimezone(ZONE[Venue.US]) for at in (OPEN, CLOSE))
         entries.append(
             DayOverride(venue=Venue.US, day=day, open=opens.time(), close=closes.time(), note="simulated")
@@ -201,14 +216,19 @@ def _at_seoul(day: date, at: time) -> datetime:
 # ---- the weather ------------------------------------------------------------------------------------------
 
 
-def _on_orders(fault: str, low: float, high: float, **given: object) -> Callable[[Random], tuple[Rule, ...]]:
-    """A fault of requests that change something."""
-
+def _on_paths(
+    paths: tuple[str, ...], fault: str, low: float, high: float, **given: object
+) -> Callable[[Random], tuple[Rule, ...]]:
     def draw(random: Random) -> tuple[Rule, ...]:
         rate = round(random.uniform(low, high), 4)
-        return tuple(_rule(fault, Match(path=path, probability=rate), given) for path in ORDER_PATHS)
+        return tuple(_rule(fault, Match(path=path, probability=rate), given) for path in paths)
 
     return draw
+
+
+def _on_orders(fault: str, low: float, high: float, **given: object) -> Callable[[Random], tuple[Rule, ...]]:
+    """A fault of requests that change something."""
+    return _on_paths(ORDER_PATHS, fault, low, high, **given)
 
 
 def _on_all(fault: str, low: float, high: float, **given: object) -> Callable[[Random], tuple[Rule, ...]]:
@@ -263,7 +283,8 @@ CLASSES: Final[dict[str, Callable[[Random], tuple[Rule, ...]]]] = {
     "garbled": _together(
         _on_all("garbled", 0.01, 0.05), _on_orders("truncated", 0.01, 0.06), _on_all("login_page", 0.0, 0.03)
     ),
-    "swapped": _on_all("swapped", 0.02, 0.1),
+    # Of an order's answer nothing says whose it is: until the other number is known, nobody can tell.
+    "swapped": _on_paths(QUESTION_PATHS, "swapped", 0.02, 0.1),
     # Questions
     "pages": _together(_on_all("page_lost", 0.1, 0.5), _on_all("empty_page", 0.02, 0.15)),
     "stale": _on_all("stale", 0.05, 0.3, seconds=LIST_LAG_S),

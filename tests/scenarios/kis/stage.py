@@ -107,6 +107,8 @@ class ScriptedFrames:
         return self._waiting.pop(0)
 
     async def ping(self) -> None:
+        if not self._wire.pongs:
+            await asyncio.Event().wait()
         await self._inner.ping()
 
     async def close(self) -> None:
@@ -123,6 +125,7 @@ class ScriptedWire:
         self.on_answer: OnAnswer = as_it_came
         self.on_frame: OnFrame = lambda text: [text]
         self.is_heard = True
+        self.pongs = True  # nobody has confirmed that KIS answers WebSocket pings
 
     async def call(self, call: HttpCall, permit: SendPermit, *, timeout_s: float) -> HttpReply:
         return await self.on_answer(call, await self.inner.call(call, permit, timeout_s=timeout_s))
@@ -518,4 +521,3 @@ def on_stage(
         assert not ticking.done(), "the simulated KIS stopped"
 
     run_virtual(main(), start_ns)
-

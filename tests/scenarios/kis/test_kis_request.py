@@ -5,33 +5,32 @@ Each ends with the books held against the exchange's own ledger.
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from jumun.model.events import OrderRejected, OrderUnknown, SendIntended
-from jumun.model.ids import OrderId
 from jumun.model.orders import Flag, OrderStatus, Side
 from jumun.model.reasons import Reason
 from jumun.ports.wire import HttpCall, HttpReply
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.simulators.kis.weather import Rule
+from jumun.testing.kis_stack import ACCOUNT
 from tests.scenarios.kis.stage import (
-    ACCOUNT,
     CASH,
     CHANGE,
     LIST,
     ORDER,
     TOKEN,
-    USER,
     S,
     Stage,
     a_fault,
     an_intent,
     on_stage,
-    until,
 )
+from tests.scenarios.stage import USER, until
 
 # Carried out, and the answer says nothing that could be relied on.
 SPOILED = {
@@ -56,7 +55,7 @@ NO_NOTICE = a_fault("notice_lost")
 NO_LIST = a_fault("error_before", path=LIST)
 
 
-def each(rules: dict[str, Rule]) -> Any:
+def each(rules: dict[str, Rule]) -> pytest.MarkDecorator:
     """One case of a scenario for each of these, by name."""
     return pytest.mark.parametrize("fault", rules.values(), ids=rules.keys())
 
@@ -166,7 +165,9 @@ def test_f03_an_accepted_order_whose_answer_is_lost_is_found_by_its_looks_and_ne
             await stage.unknown(order_id)
             behind = await stage.buy(1)
             await asyncio.sleep(1)
-            assert stage.arrived(behind) == 0, "one unknown order of a symbol at a time: it must be told apart"
+            assert stage.arrived(behind) == 0, (
+                "one unknown order of a symbol at a time: it must be told apart"
+            )
         await until(lambda: stage.order(order_id).status is OrderStatus.ACCEPTED)
         [record] = [r for r in stage.market.orders.values() if r.tag.startswith(order_id)]
         assert [ref.number for ref in stage.order(order_id).refs] == [record.number]
@@ -271,7 +272,7 @@ def test_f09_a_throttled_order_is_known_unsent_and_tried_again_after_1_2_and_4_s
         assert order.status is OrderStatus.FILLED
         assert not [e for e in await stage.story(order_id) if isinstance(e, OrderUnknown)]
         times = stage.wire.times_s(ORDER)
-        assert [round(after - before) for before, after in zip(times, times[1:], strict=False)] == [1, 2, 4]
+        assert [round(after - before) for before, after in pairwise(times)] == [1, 2, 4]
         assert stage.arrived(order_id) == 1
 
     on_stage(play)
@@ -283,7 +284,7 @@ def test_f09_an_order_that_is_throttled_to_the_end_never_left_and_its_money_is_f
         stage.bad_weather(a_fault("gateway_refusal", path=ORDER))
         order = await stage.ended(await stage.buy(), 20.0)
         assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.NOT_SENT)
-        assert "EGW00201" in str([e for e in await stage.story(order.order_id)])
+        assert "EGW00201" in str(await stage.story(order.order_id))
         assert (stage.sent(order.order_id), stage.arrived(order.order_id)) == (4, 0)
         assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
 
@@ -372,7 +373,7 @@ def test_f11_a_storm_of_reconnects_asks_for_no_token_and_shares_the_one_there_is
     on_stage(play)
 
 
-@pytest.mark.req("F-11", "I-65", "F-71")
+@pytest.mark.req("F-11", "I-65")
 def test_f11_a_start_within_a_minute_of_the_last_token_waits_for_it_and_trades_then() -> None:
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
@@ -527,8 +528,10 @@ def test_f18_slow_answers_hold_only_the_places_they_use_and_cancels_go_on() -> N
     on_stage(play)
 
 
-@pytest.mark.req("F-10", "F-15", "I-07")
-@pytest.mark.parametrize("fault", [None, "garbled", "gateway_refusal"], ids=["works", "unreadable", "throttled"])
+@pytest.mark.req("F-15", "I-07")
+@pytest.mark.parametrize(
+    "fault", [None, "garbled", "gateway_refusal"], ids=["works", "unreadable", "throttled"]
+)
 def test_f15_in_hashkey_mode_an_order_whose_digest_fails_never_left(fault: str | None) -> None:
     async def play(stage: Stage) -> None:
         if fault is not None:
@@ -558,5 +561,3 @@ def test_f07_in_hashkey_mode_a_digest_of_another_body_is_refused_before_the_ledg
         assert (stage.sent(order.order_id), stage.arrived(order.order_id)) == (1, 0)
 
     on_stage(play, hashkey=True)
-
-

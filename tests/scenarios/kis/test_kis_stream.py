@@ -5,11 +5,13 @@ Each ends with the books held against the exchange's own ledger.
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from jumun.brokers.kis.stream import SILENCE_S
 from jumun.model.errors import OrderDenied
 from jumun.model.events import FillBooked
 from jumun.model.ids import OrderId
@@ -22,21 +24,19 @@ from jumun.simulators.kis.cipher import StreamCipher
 from jumun.simulators.kis.stream_switches import StreamSwitches
 from jumun.simulators.kis.weather import Rule
 from jumun.testing import kis_wire
+from jumun.testing.kis_stack import ACCOUNT
 from tests.scenarios.kis.stage import (
-    ACCOUNT,
     AT_NXT,
     LIST,
     ORDER,
     OTHER,
-    USER,
     S,
     Stage,
     a_fault,
     an_intent,
     on_stage,
-    until,
 )
-from tests.scenarios.stage import ns_of, orders_of
+from tests.scenarios.stage import USER, ns_of, orders_of, until
 from tests.scenarios.test_exchange import MONDAY
 
 NO_LIST = a_fault("error_before", path=LIST)
@@ -71,12 +71,12 @@ def test_f19_after_a_cut_session_kis_is_asked_before_any_new_order_leaves() -> N
         stage.trade("005930", 57_700, 4)
         stage.bad_weather(SLOW_LIST)
         await until(lambda: stage.engine.desk.deaf, 2.0)
-        number = 20
-        while await refusal_of(stage, number) is not None:
+        refused = 0
+        while await refusal_of(stage) is Reason.BROKER_UNAVAILABLE:
             assert len(stage.wire.calls(ORDER)) == 1, "nothing leaves"
-            number += 1
+            refused += 1
             await asyncio.sleep(0.1)
-        assert number > 30
+        assert refused > 10
         assert stage.stream.sessions == 2
         assert stage.order(resting).qty_filled == 4, "what traded in the gap is in the books first"
         await until(lambda: not stage.book.in_flight)
@@ -153,12 +153,21 @@ def test_f22_a_fill_before_the_answer_that_names_its_number_waits_and_then_count
 
 
 @pytest.mark.req("F-23", "F-25", "I-60", "I-65", "I-47")
-def test_f23_f25_a_half_open_session_is_an_alert_within_five_seconds_and_begun_again() -> None:
+@pytest.mark.parametrize(
+    ("pongs", "seconds"),
+    [(True, ALERT_MAX_S), (False, SILENCE_S + ALERT_MAX_S)],
+    ids=["pongs", "keep-alives"],
+)
+def test_f23_f25_a_half_open_session_is_an_alert_and_begun_again(pongs: bool, seconds: float) -> None:
     async def play(stage: Stage) -> None:
+        stage.wire.pongs = pongs
+        await asyncio.sleep(100)
+        assert stage.stream.sessions == 1, "a KIS that answers no pings is not called dead"
         resting = await stage.rest(9)
+        await asyncio.sleep(3)
         stage.streams.silence(stage.clock.now_ns() + 3_600 * S)
         with capture_logs() as logs:
-            await asyncio.sleep(ALERT_MAX_S)
+            await until(lambda: stage.engine.desk.deaf, seconds)
         assert [line["log_level"] for line in logs if line["event"] == "broker_not_heard"] == ["error"]
         assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
         stage.trade("005930", 57_700, 4)
@@ -167,7 +176,19 @@ def test_f23_f25_a_half_open_session_is_an_alert_within_five_seconds_and_begun_a
         assert stage.order(resting).qty_filled == 4, "what the silent session never told was asked for"
         assert await refusal_of(stage) is None
         stage.trade("005930", 57_700, 6)
-        await stage.ended(resting, 2.0)
+        await stage.ended(resting, 35.0)
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-24", "F-25", "I-38")
+def test_f24_f25_what_a_session_does_not_tell_before_its_silence_shows_is_found_by_the_usual_look() -> None:
+    async def play(stage: Stage) -> None:
+        stage.wire.pongs = False
+        resting = await stage.rest(9)
+        stage.streams.silence(stage.clock.now_ns() + 3_600 * S)
+        stage.trade("005930", 57_700, 10)
+        assert (await stage.ended(resting, 35.0)).qty_filled == 10
 
     on_stage(play)
 
@@ -241,13 +262,13 @@ def test_f26_a_session_that_may_not_register_notices_is_no_session_and_is_begun_
             return await opened(path)
 
         stage.wire.inner.open_frames = counted  # type: ignore[method-assign]
-        stage.bad_weather(a_fault(fault, count=4))
+        stage.bad_weather(a_fault(fault, count=8))  # two registrations a try
         stage.streams.cut(stage.clock.now_ns())
         stage.trade("005930", 57_700, 4)
         await asyncio.sleep(6)
         assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
         await until(lambda: not stage.engine.desk.deaf, 120.0)
-        waits = [after - before for before, after in zip(tries, tries[1:], strict=False)]
+        waits = [after - before for before, after in pairwise(tries)]
         assert len(waits) >= 3
         assert waits == sorted(waits)
         assert waits[-1] > 2 * waits[0] - 1, "each failure makes the next wait longer"
@@ -278,12 +299,14 @@ def test_f27_notices_of_23_and_of_26_fields_are_read_alike(layout: Any, mixed: b
         if mixed:
             stage.bad_weather(a_fault("notice_layout", probability=0.5), a_fault("trade_layout"))
         order_id = await stage.rest(9)
+        await asyncio.sleep(5)
         asked = len(stage.wire.calls(LIST))
-        for qty in (3, 3, 4):
+        for qty in (3, 2, 5):
             stage.trade("005930", 57_700, qty)
-        order = await stage.ended(order_id, 1.0)
+        order = await stage.ended(order_id, 0.5)
         assert order.qty_filled == 10
-        assert len(stage.wire.calls(LIST)) <= asked + 2, "heard, and not found by asking"
+        assert len(stage.wire.calls(LIST)) == asked, "heard, and not found by asking"
+        assert not stage.engine.desk.catching_up
 
     on_stage(play, stream=StreamSwitches(notice_layout=layout))
 
@@ -490,7 +513,12 @@ def test_f34_the_same_persons_other_account_is_heard_on_the_session_and_moves_no
     async def play(stage: Stage) -> None:
         seq = stage.book.seq
         frames: list[str] = []
-        stage.wire.on_frame = lambda text: frames.append(text) or [text]  # type: ignore[func-returns-value]
+
+        def noted(text: str) -> list[str]:
+            frames.append(text)
+            return [text]
+
+        stage.wire.on_frame = noted
         stage.stranger(account_id=OTHER, price=Decimal(58_100), qty=Decimal(3))
         stage.stranger(account_id=OTHER, side=Side.SELL, price=Decimal(57_900), qty=Decimal(3))
         await asyncio.sleep(2)

@@ -5,15 +5,11 @@ from typing import Any
 import pytest
 
 from jumun.exchange.records import MarketEvent, OrderChanged
-from jumun.exchange.sample_world import whole_day_world
 from jumun.model.reports import BrokerState
-from jumun.rules.trading_days import NO_OVERRIDES
-from jumun.simulators.kis.contract import contract
 from jumun.simulators.kis.requests import RequestKind, RequestTaken
 from tests.unit.kis_simulator.house_calls import (
     PAPER,
     PRICE,
-    SAMSUNG,
     Caller,
     a_client,
     a_house,
@@ -232,10 +228,3 @@ def test_a_listener_can_leave() -> None:
     stop()
     number_of(client.buy())
     assert len(heard) == 1
-
-
-def test_the_whole_day_world_lists_its_shares_at_nxt() -> None:
-    client = a_client(a_house(world=whole_day_world(NO_OVERRIDES), now_ns=at("07:00")), now_ns=at("10:00"))
-    told = client.ask("search-stock-info", {"PRDT_TYPE_CD": "300", "PDNO": SAMSUNG})["output"]
-    assert (told["cptt_trad_tr_psbl_yn"], told["nxt_tr_stop_yn"]) == ("Y", "N")
-    assert contract().named("search-stock-info").tr_id.real == "CTPF1002R"

@@ -216,6 +216,12 @@ def test_a_listing_says_what_it_is(symbol: str, board: str, group: str, exchange
     assert told["bfdy_clpr"] == str(sample_world().bases[symbol])
 
 
+def test_a_listing_says_that_nxt_trades_it() -> None:
+    client = a_client(a_day(now_ns=seoul_ns("2026-11-20 07:00")), now_ns=seoul_ns("2026-11-20 10:00"))
+    told = client.ask("search-stock-info", {"PRDT_TYPE_CD": "300", "PDNO": SAMSUNG})["output"]
+    assert (told["cptt_trad_tr_psbl_yn"], told["nxt_tr_stop_yn"]) == ("Y", "N")
+
+
 @pytest.mark.parametrize(
     ("symbol", "kind", "found"),
     [

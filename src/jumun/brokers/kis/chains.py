@@ -137,7 +137,7 @@ def _family(line: Line, children: _Children, reading: Reading) -> _Family:
     # Whether a parent's cancelled shares include those that a revise took away is not known, so beside a
     # revise only the cancels' own lines count.
     successors = _taken(line, revises, missing - asked, children)
-    if not successors and (line.cancelled or asked) != missing:
+    if not successors and line.cancelled is not None and (line.cancelled or asked) != missing:
         successors = _refused_later(line, children, missing - asked)
     told = None if successors else line.cancelled
     was_asked = any(not child.ordered for child in cancels) or (bool(cancels) and asked == missing)

@@ -147,7 +147,6 @@ class KisHouse:
 
     def handle(self, call: HttpCall, now_ns: int) -> HttpReply:
         """Answer one call; the market is brought to `now_ns` first. Raises nothing a client can cause."""
-        self.market.advance(now_ns)
         # One client writes two slashes in front of some paths, and the real service answers it.
         call = msgspec.structs.replace(call, path=f"/{call.path.strip('/')}")
         served = self._contract.at(call.method, call.path)
@@ -157,6 +156,7 @@ class KisHouse:
         own = headers_of(headers.get("tr_id", ""), "", headers.get("gt_uid", ""))
         endpoint: Endpoint | None = None
         try:
+            self.market.advance(now_ns)
             check_size(call)
             check_content_type(call, headers)
             if served[0].market == "auth":

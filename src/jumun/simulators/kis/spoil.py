@@ -83,7 +83,11 @@ def spoiled(fate: Fate, reply: HttpReply, now_ns: int) -> HttpReply:
 
 
 def _with_rows(reply: HttpReply, keeps: Any, *, ends: bool) -> HttpReply:
-    """Keep the rows that `keeps` says. Totals stay: that is how an inconsistency shows (F-40)."""
+    """Keep the rows that `keeps` says.
+
+    Totals stay where a page `ends` too early: that is how an inconsistency shows (F-40). Rows that lag are
+    not counted yet.
+    """
     try:
         said = msgspec.json.decode(reply.body)
     except msgspec.DecodeError:
@@ -93,11 +97,20 @@ def _with_rows(reply: HttpReply, keeps: Any, *, ends: bool) -> HttpReply:
     block = next((name for name in ("output1", "output") if isinstance(said.get(name), list)), None)
     if block is None:
         return reply
-    said[block] = [row for row in said[block] if keeps(row)]
+    every, said[block] = said[block], [row for row in said[block] if keeps(row)]
+    if not ends:
+        _count_less(said.get("output2"), [row for row in every if row not in said[block]])
     headers = dict(reply.headers)
     if ends and headers.get("tr_cont"):
         headers["tr_cont"] = PAGES_END
     return HttpReply(status=reply.status, headers=headers, body=msgspec.json.encode(said))
+
+
+def _count_less(totals: Any, missing: list[dict[str, str]]) -> None:
+    if not isinstance(totals, dict) or "tot_ord_qty" not in totals:
+        return
+    for total, name in (("tot_ord_qty", "ord_qty"), ("tot_ccld_qty", "tot_ccld_qty")):
+        totals[total] = str(int(totals[total]) - sum(int(row[name]) for row in missing))
 
 
 def _age_s(row: dict[str, str], now_ns: int) -> float:

@@ -1,0 +1,647 @@
+"""Faults and habits of KIS and the exchanges behind it, F-46 to F-65: the venue has the last word.
+
+Each runs the whole desk and ends with the books held against the exchange's own ledger.
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from jumun.exchange.world import PLANS
+from jumun.model.events import OrderCancelled as CancelProven
+from jumun.model.instruments import UnknownSymbol, Venue
+from jumun.model.money import Currency
+from jumun.model.orders import Alarm, Flag, Order, OrderStatus, OrderType, TimeInForce
+from jumun.model.reasons import Reason
+from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
+from jumun.simulators.kis.requests import OrderNote
+from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
+from jumun.testing.kis_stack import ACCOUNT
+from tests.scenarios.kis.stage import (
+    AT_NXT,
+    CASH,
+    CHANGE,
+    LIST,
+    ORDER,
+    S,
+    Stage,
+    a_fault,
+    an_intent,
+    on_stage,
+)
+from tests.scenarios.stage import USER, ZERO, ns_of, orders_of, until
+from tests.scenarios.test_exchange import MONDAY
+
+NO_NOTICE = a_fault("notice_lost")
+NO_LIST = a_fault("error_before", path=LIST)
+BY_NOTICE = HouseSwitches(refusals="notice")  # KIS says yes, the exchange says no later
+
+
+async def denial_of(stage: Stage, **changes: object) -> Reason | None:
+    """Why a new order is refused now; None when it is taken."""
+    decision = await stage.engine.submit(an_intent(20, **changes))
+    return None if decision.denial is None else decision.denial.reason
+
+
+def settled(order: Order) -> bool:
+    """Nobody waits for the end of a modify, or it does not matter any more."""
+    return order.modify_to is None or order.status.is_final
+
+
+@pytest.mark.req("F-46", "I-02", "I-18", "I-20")
+@pytest.mark.parametrize("house", [HouseSwitches(), BY_NOTICE], ids=["refused by reply", "refused by notice"])
+@pytest.mark.parametrize("traded", [10, 4], ids=["all of it", "a part"])
+def test_f46_a_cancel_that_crosses_a_fill_ends_where_the_exchange_says(
+    traded: int, house: HouseSwitches
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        await asyncio.sleep(5)
+        with stage.bad(a_fault("notice_lost", count=1 if traded == 10 else 0), NO_LIST):
+            await stage.engine.cancel(order_id, USER)
+            stage.trade("005930", 57_700, traded)  # before the cancel has arrived
+            await asyncio.sleep(0.5)
+            if traded == 10:
+                order = stage.order(order_id)
+                assert not order.status.is_final, "'nothing to cancel' alone says nothing about the order"
+                assert stage.book.cash_reserved[ACCOUNT, "KRW"] > 0
+        order = await stage.ended(order_id, 40.0)
+        assert order.qty_filled == traded
+        assert order.status is (OrderStatus.FILLED if traded == 10 else OrderStatus.CANCELLED)
+
+    on_stage(play, house=house)
+
+
+@pytest.mark.req("F-46", "I-18", "I-58")
+def test_f46_a_refused_cancel_is_looked_into_at_once() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        await asyncio.sleep(5)  # the questions of the start are over, the next is half a minute off
+        with stage.bad(NO_NOTICE):
+            await stage.engine.cancel(order_id, USER)
+            stage.trade("005930", 57_700, 10)
+            order = await stage.ended(order_id, 3.0)
+        assert (order.status, order.qty_filled) == (OrderStatus.FILLED, 10)
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-47", "I-17", "I-01")
+def test_f47_a_fill_heard_after_the_cancel_was_confirmed_is_booked_and_flagged() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        with stage.bad(a_fault("notice_late", nth=1, seconds=3), NO_LIST):
+            stage.trade("005930", 57_700, 4)
+            await stage.engine.cancel(order_id, USER)
+            order = await stage.ended(order_id, 1.0)
+            assert (order.status, order.qty_filled) == (OrderStatus.CANCELLED, 0)
+            await until(lambda: stage.order(order_id).qty_filled == 4, 4.0)
+        order = stage.order(order_id)
+        assert order.status is OrderStatus.CANCELLED, "it never comes back to life"
+        assert Flag.LATE_FILL in order.flags
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-48", "I-57")
+def test_f48_a_halt_leaves_resting_orders_working_and_kis_refuses_new_ones() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.market.halt("005930", stage.clock.now_ns())
+        refused = await stage.ended(await stage.buy(3), 5.0)
+        assert refused.status is OrderStatus.REJECTED
+        assert refused.reason_text
+        elsewhere = await stage.buy(3, symbol="000660")
+        assert (await stage.ended(elsewhere, 5.0)).status is OrderStatus.FILLED
+        await stage.studies(2)
+        order = stage.order(order_id)
+        assert (order.status, order.flags) == (OrderStatus.ACCEPTED, ())
+        stage.market.resume("005930", stage.clock.now_ns())
+        stage.trade("005930", 57_700, 10)
+        await stage.ended(order_id, 5.0)
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-48", "I-57", "I-47")
+def test_f48_a_circuit_breaker_ends_no_order_of_ours_and_cancels_go_on() -> None:
+    async def play(stage: Stage) -> None:
+        ids = [await stage.rest(n) for n in range(3)]
+        stage.market.break_circuit(Venue.KRX, stage.clock.now_ns())
+        await stage.studies(2)
+        assert [stage.order(order_id).status for order_id in ids] == [OrderStatus.ACCEPTED] * 3
+        assert stage.book.halt is None
+        await stage.engine.cancel(ids[0], USER)
+        assert (await stage.ended(ids[0], 5.0)).status is OrderStatus.CANCELLED
+        assert len(stage.market.arrivals) == 3
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-48", "I-57")
+def test_f48_prices_that_an_auction_only_indicates_trigger_no_stop_that_the_desk_holds() -> None:
+    async def play(stage: Stage) -> None:
+        stop = await stage.buy(3, order_type=OrderType.STOP, price=None, stop_price=Decimal(58_500))
+        assert stage.order(stop).stop_held
+        now_ns = stage.clock.now_ns()
+        stage.market.interrupt("005930", now_ns)
+        stage.market.offer("005930", Decimal(58_600), Decimal(50), now_ns)
+        await asyncio.sleep(60)
+        assert stage.order(stop).stop_held, "nobody has traded there"
+        assert stage.arrived(stop) == 0
+        await stage.engine.cancel(stop, USER)
+
+    on_stage(play, world={"call_auctions": True, "vi": True})
+
+
+@pytest.mark.req("F-49", "I-03", "I-33", "I-01")
+@pytest.mark.parametrize("crossing", [0, 2, 4, 10])
+@pytest.mark.parametrize("fault", ["", "reply_lost", "gateway_timeout", "reset_before"])
+def test_f49_a_revise_that_crosses_a_fill_never_makes_more_than_was_authorised(
+    crossing: int, fault: str
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.bad_weather(*([a_fault(fault, path=CHANGE)] if fault else []))
+        await stage.engine.modify(order_id, USER, price=Decimal(57_700))
+        if crossing:
+            stage.trade("005930", 57_600, crossing)  # before the revise has arrived
+        await asyncio.sleep(6)
+        stage.calm()
+        await until(lambda: settled(stage.order(order_id)), 400.0)
+        stage.trade("005930", 57_000, 100)
+        order = await stage.ended(order_id, 40.0)
+        assert order.qty_filled == sum(e.qty for e in stage.market.executions) == 10
+        assert len(stage.wire.calls(CHANGE)) == 1
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-49", "I-03", "I-33")
+@pytest.mark.parametrize("crossing", [0, 2, 7])
+@pytest.mark.parametrize("fault", ["", "reply_lost"])
+def test_f49_a_quantity_that_is_cut_while_it_fills_never_makes_more_than_was_authorised(
+    crossing: int, fault: str
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.bad_weather(*([a_fault(fault, path=CHANGE)] if fault else []))
+        await stage.engine.modify(order_id, USER, qty=Decimal(5))
+        if crossing:
+            stage.trade("005930", 57_700, crossing)
+        await asyncio.sleep(6)
+        stage.calm()
+        await until(lambda: settled(stage.order(order_id)), 400.0)
+        stage.trade("005930", 57_000, 100)
+        order = await stage.ended(order_id, 40.0)
+        assert order.qty_filled == sum(e.qty for e in stage.market.executions)
+        assert order.qty_filled == (5 if crossing < 5 else 10), "what is gone cannot be taken away"
+        assert len(stage.wire.calls(CHANGE)) == 1
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-49", "I-03", "I-58")
+def test_f49_a_revise_taken_by_kis_and_refused_by_notice_because_all_had_filled_changes_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        with stage.bad(a_fault("slow_request", path=CHANGE, ms=300)):
+            await stage.engine.modify(order_id, USER, price=Decimal(57_700))
+            await asyncio.sleep(0.1)
+            stage.trade("005930", 57_700, 10)  # nothing is left when the revise arrives
+            order = await stage.ended(order_id, 40.0)
+        assert (order.status, order.qty_filled, len(order.refs)) == (OrderStatus.FILLED, 10, 1)
+        assert order.amount_filled == sum(e.qty * e.price for e in stage.market.executions)
+        assert len(stage.wire.calls(CHANGE)) == 1
+
+    on_stage(play, house=BY_NOTICE)
+
+
+@pytest.mark.req("F-49", "I-03", "I-33")
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "notice lost"])
+def test_f49_a_revise_taken_by_kis_and_refused_by_the_exchange_leaves_the_old_terms_in_force(
+    heard: bool,
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        reserved = stage.book.cash_reserved[ACCOUNT, "KRW"]
+        stage.market.halt("005930", stage.clock.now_ns())
+        with stage.bad(*([] if heard else [NO_NOTICE])):
+            await stage.engine.modify(order_id, USER, price=Decimal(57_700))
+            await until(lambda: len(stage.wire.calls(CHANGE)) == 1)
+            await until(lambda: settled(stage.order(order_id)), 3.0 if heard else 400.0)
+        order = stage.order(order_id)
+        assert (order.status, order.price, len(order.refs)) == (OrderStatus.ACCEPTED, 57_800, 1)
+        assert stage.book.cash_reserved[ACCOUNT, "KRW"] == reserved
+        stage.market.resume("005930", stage.clock.now_ns())
+        stage.trade("005930", 57_700, 10)
+        assert (await stage.ended(order_id, 40.0)).amount_filled == 10 * 57_800
+
+    on_stage(play, house=BY_NOTICE)
+
+
+@pytest.mark.req("F-50", "I-20", "I-59")
+def test_f50_a_cancel_that_kis_takes_and_the_exchange_does_not_carry_out_is_asked_again() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.market.ignore_cancels(2)
+        await stage.engine.cancel(order_id, USER)
+        await asyncio.sleep(0.5)
+        order = stage.order(order_id)
+        assert order.status is OrderStatus.ACCEPTED, "an answer is no proof"
+        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 10 * 57_800
+        assert (await stage.ended(order_id, 60.0)).status is OrderStatus.CANCELLED
+        assert len(stage.wire.calls(CHANGE)) == 3
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-50", "I-20", "I-59", "I-60")
+def test_f50_an_order_that_cannot_be_cancelled_is_shown_to_a_person_keeps_its_exposure_and_may_fill() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.market.ignore_cancels(50)
+        await stage.engine.cancel(order_id, USER)
+        await until(lambda: Alarm.CANCEL_STUCK in stage.order(order_id).alarms, 90.0)
+        assert len(stage.wire.calls(CHANGE)) == CANCELS_BEFORE_ALARM
+        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 10 * 57_800
+        stage.trade("005930", 57_700, 10)
+        order = await stage.ended(order_id, 30.0)
+        assert (order.status, order.qty_filled) == (OrderStatus.FILLED, 10)
+        stage.market.ignore_cancels(0)
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-50", "I-20", "I-47")
+@pytest.mark.parametrize(
+    "fault", ["reply_lost", "request_lost", "gateway_timeout", "gateway_refusal", "garbled"]
+)
+def test_f50_a_cancel_nobody_answered_is_asked_again_until_the_list_proves_the_end(fault: str) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        with stage.bad(a_fault(fault, path=CHANGE, count=2), NO_NOTICE):
+            await stage.engine.cancel(order_id, USER)
+            order = await stage.ended(order_id, 60.0)
+        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.CANCELLED_BY_USER)
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-51", "I-49", "I-33")
+@pytest.mark.parametrize("heard", [True, False], ids=["by notice only", "by the list"])
+def test_f51_an_order_the_exchange_refuses_after_kis_took_it_is_rejected_and_frees_its_money(
+    heard: bool,
+) -> None:
+    async def play(stage: Stage) -> None:
+        stage.market.halt("005930", stage.clock.now_ns())
+        with stage.bad(NO_LIST if heard else NO_NOTICE):
+            order = await stage.ended(await stage.buy(9), 1.0 if heard else 40.0)
+        assert order.status is OrderStatus.REJECTED
+        assert "refused" in order.reason_text
+        assert len(order.refs) == 1, "KIS had given it a number"
+        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
+        await asyncio.sleep(60)
+        assert stage.sent(order.order_id) == stage.arrived(order.order_id) == 1
+
+    on_stage(play, house=BY_NOTICE)
+
+
+@pytest.mark.req("F-51", "I-49", "I-33")
+def test_f51_an_order_that_worked_and_is_refused_later_is_rejected_and_frees_its_money() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.market.refuse_later(stage.key(order_id), stage.clock.now_ns())
+        order = await stage.ended(order_id, 5.0)
+        assert order.status is OrderStatus.REJECTED
+        assert "refused by the exchange" in order.reason_text
+        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-52", "I-38", "I-07")
+@pytest.mark.parametrize("told", [True, False], ids=["with notices", "without a word"])
+def test_f52_orders_the_exchange_cancels_of_its_own_accord_end_and_are_not_entered_again(told: bool) -> None:
+    async def play(stage: Stage) -> None:
+        ids = [await stage.rest(n) for n in range(3)]
+        with stage.bad(*([] if told else [NO_NOTICE])):
+            assert stage.market.mass_cancel(stage.clock.now_ns(), text="ex officio") == 3
+            await asyncio.sleep(0.1)
+        for order_id in ids:
+            order = await stage.ended(order_id, 40.0)
+            assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.CANCELLED_BY_BROKER)
+        await asyncio.sleep(120)
+        assert len(stage.market.arrivals) == 3
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-52", "I-38", "I-01", "I-07")
+def test_f52_an_order_that_fills_by_half_and_is_then_cancelled_by_the_exchange_keeps_its_half() -> None:
+    async def play(stage: Stage) -> None:
+        with stage.bad(a_fault("partial_then_cancel", path=ORDER)):
+            order = await stage.ended(await stage.buy(9, price=Decimal(57_800)), 40.0)
+        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.CANCELLED_BY_BROKER)
+        assert order.qty_filled == 5
+        await asyncio.sleep(60)
+        assert stage.sent(order.order_id) == 1
+        assert stage.book.positions[ACCOUNT, "005930"].qty == 5
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-52", "I-38")
+@pytest.mark.parametrize(("tif", "filled"), [(TimeInForce.IOC, 4), (TimeInForce.FOK, 0)])
+def test_f52_what_an_immediate_order_leaves_is_cancelled_as_it_asked_to_be(
+    tif: TimeInForce, filled: int
+) -> None:
+    async def play(stage: Stage) -> None:
+        stage.market.step("005930", Decimal(58_000), Decimal(4), stage.clock.now_ns(), quote_qty=Decimal(4))
+        order = await stage.ended(await stage.buy(9, time_in_force=tif), 40.0)
+        assert (order.status, order.qty_filled) == (OrderStatus.CANCELLED, filled)
+        assert not any(stage.book.cash_reserved.values())
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-53", "I-06", "I-32", "I-44")
+def test_f53_a_fill_the_exchange_takes_back_is_told_by_lists_alone_and_stops_new_orders_for_a_person() -> (
+    None
+):
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.trade("005930", 57_700, 10)
+        await stage.ended(order_id, 5.0)
+        [execution] = stage.market.executions
+        stage.market.bust(execution.execution_id, stage.clock.now_ns())
+        await until(lambda: stage.engine.breaks(), 120.0)
+        assert stage.order(order_id).qty_filled == 10, "no list takes a fill away by itself"
+        assert await denial_of(stage) is Reason.HALTED
+        assert {found.subject for found in stage.engine.breaks()} >= {"005930"}
+
+    on_stage(play, agrees=False)
+
+
+@pytest.mark.req("F-54", "I-29", "I-38")
+def test_f54_shares_that_appear_without_a_fill_stop_new_orders_until_somebody_documents_them() -> None:
+    async def play(stage: Stage) -> None:
+        stage.market.adjust(ACCOUNT, stage.clock.now_ns(), holdings={"005930": Decimal(7)})
+        await until(lambda: stage.engine.breaks(), 120.0)
+        [found] = stage.engine.breaks()
+        assert (found.subject, found.ours, found.theirs) == ("005930", 0, 7)
+        assert await denial_of(stage) is Reason.HALTED
+        assert not stage.wire.calls(ORDER)
+        await stage.engine.settle_break(
+            found.break_id, USER, "a stock dividend, see the notice", correct=True
+        )
+        assert stage.book.positions[ACCOUNT, "005930"].qty == 7
+        await stage.engine.resume(USER, "documented")
+        assert await denial_of(stage) is None
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-55", "I-58", "I-49")
+@pytest.mark.parametrize("rows", ["cancelled", "remaining"])
+def test_f55_an_order_that_dies_at_the_close_without_a_word_is_found_expired(rows: Any) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        stage.trade("005930", 57_700, 3)
+        stage.bad_weather(NO_NOTICE)
+        await asyncio.sleep(20 * 60)
+        if rows == "remaining":  # KIS lists it as working: nothing is concluded before the day is over
+            assert not stage.order(order_id).status.is_final
+            assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 7 * 57_800
+            await stage.crash()
+            stage.clock.offset_ns = 6 * 3_600 * S
+            stage.market.advance(stage.clock.now_ns())
+            await stage.start()
+            await asyncio.sleep(60)
+        order = stage.order(order_id)
+        assert (order.status, order.reason, order.qty_filled) == (OrderStatus.CANCELLED, Reason.EXPIRED, 3)
+        [proof] = [e for e in await stage.story(order_id) if isinstance(e, CancelProven)]
+        assert proof.evidence.startswith("history")
+
+    on_stage(
+        play,
+        always_open=False,
+        start_ns=ns_of(MONDAY, 15, 15),
+        house=HouseSwitches(expired_rows=rows),
+    )
+
+
+@pytest.mark.req("F-56", "F-55", "I-20", "I-49")
+def test_f56_an_order_at_nxt_lives_on_into_the_evening_and_one_at_krx_ends_at_half_past_three() -> None:
+    async def play(stage: Stage) -> None:
+        there = await stage.rest(9, venue=Venue.NXT)
+        here = await stage.rest(8)
+        await asyncio.sleep(1_800)  # 15:45: KRX has closed
+        assert stage.order(here).reason is Reason.EXPIRED
+        assert stage.order(there).status is OrderStatus.ACCEPTED
+        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 10 * 57_800
+        stage.trade("005930", 57_700, 4, venue=Venue.NXT)
+        await until(lambda: stage.order(there).qty_filled == 4, 40.0)
+        await stage.engine.cancel(there, USER)
+        assert (await stage.ended(there, 40.0)).status is OrderStatus.CANCELLED
+
+    on_stage(play, always_open=False, start_ns=ns_of(MONDAY, 15, 15), world=AT_NXT)
+
+
+@pytest.mark.req("F-56", "F-55", "I-49")
+def test_f56_an_order_at_nxt_ends_with_the_evening() -> None:
+    async def play(stage: Stage) -> None:
+        there = await stage.rest(9, venue=Venue.NXT)
+        await stage.crash()
+        stage.clock.offset_ns = 17_000 * S  # 19:58
+        await stage.start()
+        assert stage.order(there).status is OrderStatus.ACCEPTED
+        await asyncio.sleep(20 * 60)
+        assert stage.order(there).reason is Reason.EXPIRED
+        assert not any(stage.book.cash_reserved.values())
+
+    on_stage(play, always_open=False, start_ns=ns_of(MONDAY, 15, 15), world=AT_NXT)
+
+
+@pytest.mark.req("F-57", "F-34", "I-42", "I-01", "I-11")
+def test_f57_a_persons_order_by_smart_routing_is_one_foreign_order_at_the_venue_that_took_it() -> None:
+    async def play(stage: Stage) -> None:
+        now_ns = stage.clock.now_ns()
+        stage.market.step("005930", Decimal(58_000), Decimal(1), now_ns, venue=Venue.NXT)
+        ids = []
+        for venue, route in ((Venue.NXT, "SOR"), (Venue.KRX, "SOR")):
+            record = stage.stranger(venue=venue, qty=Decimal(3))
+            stage.house.office.records.note(record.key, OrderNote(ord_dvsn="00", exchange=route))
+            ids.append(record.key)
+        await until(lambda: len(stage.book.open) == 2, 40.0)
+        orders = orders_of(stage.engine)
+        assert all(order.flags == (Flag.FOREIGN,) for order in orders)
+        stage.trade("005930", 57_700, 2)
+        stage.trade("005930", 57_700, 2, venue=Venue.NXT)
+        await until(lambda: stage.book.positions and stage.book.positions[ACCOUNT, "005930"].qty == 4, 40.0)
+        assert stage.book.halt is None
+        assert not stage.wire.calls(ORDER)
+
+    on_stage(play, exclusive=False, world=AT_NXT)
+
+
+@pytest.mark.req("F-58", "I-57", "I-53")
+@pytest.mark.parametrize(("base", "sent"), [(58_000, 2), (30_000, 1)], ids=["still fits", "no longer fits"])
+def test_f58_a_multi_day_order_is_held_against_the_new_days_limits_before_it_goes_out(
+    base: int, sent: int
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9, time_in_force=TimeInForce.GTC)
+        await asyncio.sleep(20 * 60)
+        assert stage.order(order_id).resting
+        stage.market.set_base("005930", "2025-05-27", Decimal(base))
+        await stage.crash()
+        stage.clock.offset_ns = 18 * 3_600 * S
+        stage.market.advance(stage.clock.now_ns())
+        await stage.start()
+        await asyncio.sleep(60)
+        assert stage.arrived(order_id) == sent
+        assert stage.order(order_id).resting is (sent == 1), "it rests on, and no order breaks the limits"
+        await stage.engine.cancel(order_id, USER)
+
+    on_stage(play, always_open=False, start_ns=ns_of(MONDAY, 15, 15))
+
+
+@pytest.mark.req("F-59", "I-53")
+def test_f59_a_symbol_nobody_knows_is_never_sent_and_one_that_kis_no_longer_knows_is_refused() -> None:
+    async def play(stage: Stage) -> None:
+        strange = msgspec.structs.replace(an_intent(), symbol="999999")
+        with pytest.raises(UnknownSymbol):
+            await stage.engine.submit(strange)
+        assert not stage.wire.calls(ORDER)
+        with stage.bad(a_fault("refused", path=ORDER, code="APBK0656")):
+            order = await stage.ended(await stage.buy(), 5.0)
+        assert order.status is OrderStatus.REJECTED
+        assert "APBK0656" in order.reason_text
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-60", "I-53", "I-49")
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("gateway_refusal", "EGW00206"), ("gateway_refusal", "EGW00213"), ("refused", "OPSQ0002")],
+)
+def test_f60_a_function_that_kis_has_withdrawn_rejects_the_order_and_stops_new_ones(
+    fault: str, code: str
+) -> None:
+    async def play(stage: Stage) -> None:
+        resting = await stage.rest(9, symbol="000660", price=Decimal(247_000))
+        with stage.bad(a_fault(fault, path=ORDER, code=code)):
+            order = await stage.ended(await stage.buy(), 5.0)
+        assert order.status is OrderStatus.REJECTED
+        assert code in order.reason_text
+        assert await denial_of(stage, symbol="035420") is Reason.HALTED
+        assert stage.sent(order.order_id) == 1
+        await stage.engine.cancel(resting, USER)
+        assert (await stage.ended(resting, 5.0)).status is OrderStatus.CANCELLED
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-61", "I-48", "I-49")
+def test_f61_when_kis_has_less_money_for_us_than_we_think_its_refusal_costs_nothing() -> None:
+    async def play(stage: Stage) -> None:
+        stage.market.block_cash(ACCOUNT, "KRW", Decimal(99_900_000), stage.clock.now_ns())
+        order = await stage.ended(await stage.buy(9), 5.0)
+        assert order.status is OrderStatus.REJECTED
+        assert "APBK0952" in order.reason_text
+        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
+        assert (await stage.ended(await stage.buy(0))).status is OrderStatus.FILLED
+        stage.market.block_cash(ACCOUNT, "KRW", ZERO, stage.clock.now_ns())
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-62", "I-01", "I-44")
+@pytest.mark.parametrize("heard", [True, False], ids=["told", "listed only"])
+def test_f62_more_shares_than_ordered_are_booked_disputed_and_stop_new_orders(heard: bool) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        with stage.bad(*([] if heard else [NO_NOTICE])):
+            stage.market.over_fill(stage.key(order_id), Decimal(13), Decimal(57_800), stage.clock.now_ns())
+        await until(lambda: stage.order(order_id).qty_filled == 13, 40.0)
+        order = stage.order(order_id)
+        assert stage.book.positions[ACCOUNT, "005930"].qty == 13, "never clipped: the shares are there"
+        assert Flag.OVERFILL in order.flags
+        assert Flag.DISPUTED in order.flags
+        assert await denial_of(stage) is Reason.HALTED
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-63", "I-37", "I-44")
+def test_f63_a_fee_that_is_not_our_tables_shows_in_the_balance_and_ends_as_the_brokers_figure() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.ended(await stage.buy(50))
+        await until(lambda: stage.engine.breaks(), 120.0)
+        [found] = stage.engine.breaks()
+        assert found.subject == "CASH:KRW"
+        assert stage.book.halt is not None
+        await stage.engine.settle_break(found.break_id, USER, "the new tariff of May", correct=True)
+        assert stage.book.cash[ACCOUNT, "KRW"] == stage.market.balance_of(ACCOUNT).cash["KRW"]
+
+    dearer = msgspec.structs.replace(PLANS[Currency.KRW], share_rate=Decimal("0.005"))
+    on_stage(play, world={"plans": {**PLANS, Currency.KRW: dearer}})
+
+
+@pytest.mark.req("F-64", "I-07", "I-15")
+def test_f64_what_is_unknown_in_new_york_is_not_sent_to_seoul_and_seoul_goes_on() -> None:
+    async def play(stage: Stage) -> None:
+        us_order, us_list = "/overseas-stock/v1/trading/order", "/overseas-stock/v1/trading/inquire-ccnl"
+        stage.bad_weather(
+            a_fault("reset_after", path=us_order), a_fault("error_before", path=us_list), NO_NOTICE
+        )
+        lost = await stage.buy(0, symbol="AAPL", price=Decimal("190.00"))
+        await stage.unknown(lost)
+        korean = await stage.buy(0)
+        await until(lambda: stage.arrived(korean))
+        await asyncio.sleep(60)
+        assert stage.order(lost).is_unknown
+        assert [a.order.venue for a in stage.market.arrivals if a.order.tag.startswith(lost)] == [Venue.US]
+        stage.calm()
+        await until(lambda: stage.order(lost).status is OrderStatus.ACCEPTED)
+        await stage.ended(korean)
+        assert stage.arrived(lost) == 1
+        await stage.engine.cancel(lost, USER)
+        assert (await stage.ended(lost, 30.0)).status is OrderStatus.CANCELLED
+
+    on_stage(play, us=True)
+
+
+@pytest.mark.req("F-64", "I-07")
+def test_f64_an_order_that_nxt_did_not_answer_for_is_not_sent_to_krx() -> None:
+    async def play(stage: Stage) -> None:
+        with stage.bad(a_fault("request_lost", path=ORDER)):
+            order_id = await stage.buy(9, venue=Venue.NXT, price=Decimal(57_800))
+            await stage.unknown(order_id)
+        await until(lambda: stage.order(order_id).status is OrderStatus.ACCEPTED, 180.0)
+        assert [a.order.venue for a in stage.market.arrivals] == [Venue.NXT]
+
+    on_stage(play, world=AT_NXT)
+
+
+@pytest.mark.req("F-65", "I-33", "I-48")
+def test_f65_an_order_without_a_price_ties_up_at_least_what_kis_holds_for_it() -> None:
+    async def play(stage: Stage) -> None:
+        account = stage.market._accounts[ACCOUNT]
+        stage.market.step("005930", Decimal(58_000), Decimal(4), stage.clock.now_ns(), quote_qty=Decimal(4))
+        order_id = await stage.buy(19, order_type=OrderType.MARKET, price=None)
+        await until(lambda: stage.order(order_id).qty_filled == 4)
+        theirs = account.cash["KRW"] - account.cash_free("KRW")
+        assert theirs >= 16 * 75_400, "KIS counts at the upper limit of the day"
+        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= theirs
+        [call] = stage.wire.calls(ORDER)
+        assert b'"ORD_UNPR":"0"' in call.body
+        stage.trade("005930", 58_000, 100)
+        await stage.ended(order_id, 5.0)
+
+    on_stage(play)

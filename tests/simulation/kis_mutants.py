@@ -1,0 +1,91 @@
+"""Three known bugs of a KIS client, put in on purpose: `python tests/simulation/kis_mutants.py NAME SEEDS`.
+
+In a process of its own, because it patches the running program; prints the first break as JSON.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+from jumun.testing.invariants import Violation
+from jumun.testing.kis_day import simulate_kis_day
+
+
+def resend_unknown_at_once() -> None:
+    """No answer is taken for not received, and the order is sent again."""
+    from jumun.brokers.kis.broker import KISBrokerClient
+    from jumun.model.reports import SubmitOutcome, SubmitRequest, Unknown
+    from jumun.ports.broker import SendPermit
+
+    submit = KISBrokerClient.submit
+
+    async def blind(self: KISBrokerClient, request: SubmitRequest, permit: SendPermit) -> SubmitOutcome:
+        outcome = await submit(self, request, permit)
+        return await submit(self, request, permit) if isinstance(outcome, Unknown) else outcome
+
+    _patch(KISBrokerClient, "submit", blind)
+
+
+def count_a_notice_twice() -> None:
+    """Every notice is a fill, however often it comes and whatever the list has told already."""
+    from jumun.model.orders import Order
+    from jumun.model.reports import FillNotice
+    from jumun.rules import hear
+    from jumun.rules.fills import Booking
+
+    numbers = count()
+
+    def undiscerning(order: Order, notice: FillNotice) -> Booking:
+        return Booking(
+            identity=f"notice:{next(numbers)}",
+            qty=notice.qty,
+            price=notice.price,
+            amount=notice.qty * notice.price,
+            notice_qty=notice.qty,
+        )
+
+    _patch(hear, "count_notice", undiscerning)
+
+
+def ignore_look_again() -> None:
+    """What a notice leaves open is taken for what it seems to say: a cancel of a part ends the order."""
+    from jumun.brokers.kis.changes import Changes
+    from jumun.model.reports import BrokerReport, LookAgain, OrderReport
+
+    hear_cancel = Changes._hear_cancel
+
+    def certain(self: Changes, report: OrderReport) -> BrokerReport:
+        told = hear_cancel(self, report)
+        return report if isinstance(told, LookAgain) else told
+
+    _patch(Changes, "_hear_cancel", certain)
+
+
+BUGS: Final[dict[str, Callable[[], None]]] = {
+    "resend unknown at once": resend_unknown_at_once,
+    "count a fill notice twice": count_a_notice_twice,
+    "ignore LookAgain": ignore_look_again,
+}
+
+
+def hunt(name: str, seeds: int) -> dict[str, object]:
+    """Put a bug in and run days until a check breaks; an empty invariant: it survived them all."""
+    BUGS[name]()
+    for seed in range(seeds):
+        try:
+            simulate_kis_day(seed)
+        except Violation as violation:
+            return {"invariant": violation.invariant, "seed": seed, "text": violation.text}
+    return {"invariant": "", "seed": -1, "text": ""}
+
+
+def _patch(owner: object, name: str, new: object) -> None:
+    """Replace what exists; a renamed function must not leave a mutant without its bug."""
+    assert hasattr(owner, name), f"{owner} has no {name} any more: adapt the mutant"
+    setattr(owner, name, new)
+
+
+if __name__ == "__main__":
+    print(json.dumps(hunt(sys.argv[1], int(sys.argv[2]))))
