@@ -226,6 +226,7 @@ def test_markets_with_other_decimals_are_unreadable(market: str) -> None:
         ("2026-11-20 09:30:16", "093015", "2026-11-20"),
         ("2026-11-20 09:30:14", "093015", "2026-11-20"),  # our clock is a little behind
         ("2026-11-21 00:00:03", "235958", "2026-11-20"),  # late over midnight
+        ("2026-11-20 08:05:00", "080459", "2026-11-20"),  # still the day before in UTC
         ("2026-11-20 19:59:59", "195959", "2026-11-20"),
         ("2026-11-20 06:00:00", "180000", "2026-11-20"),  # just twelve hours ahead is the clock's error
         ("2026-11-20 06:00:00", "180001", "2026-11-19"),
