@@ -47,7 +47,7 @@ def agreed(rig: KisRig) -> None:
 # ---- a day ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("S000-8", "S000-9", "S000-10", "S002-45", "S004-48", "I-07", "I-33")
+@pytest.mark.req("S000-8", "S000-9", "S000-10", "S002-45", "S004-3", "S004-48", "S004-71", "I-07", "I-33")
 def test_an_order_at_kis_is_sent_modified_filled_and_sold_with_the_same_commands_as_on_paper(
     desk: KisRig,
 ) -> None:

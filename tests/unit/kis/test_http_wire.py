@@ -60,6 +60,7 @@ BOTH = pytest.mark.parametrize("call", [a_post(), a_get()], ids=["post", "get"])
 # ---- what is written and what comes back ------------------------------------------------------------
 
 
+@pytest.mark.req("S004-10")
 async def test_a_call_arrives_as_it_was_given_and_its_answer_comes_back_whole() -> None:
     seen: list[tuple[str, str, dict[str, str], bytes]] = []
 

@@ -49,6 +49,7 @@ def why(code: str | KindRefused) -> tuple[Reason, str]:
 
 
 @pytest.mark.req("S000-9")
+@pytest.mark.req("S002-5")
 @pytest.mark.parametrize(
     ("venue", "session", "order_type", "tif", "code"),
     [

@@ -41,7 +41,7 @@ from tests.unit.kis.notice_frames import (
 # ---- the events of kis.md 5.5 ---------------------------------------------------------------------
 
 
-@pytest.mark.req("S002-54")
+@pytest.mark.req("S002-54", "S000-12", "S000-66")
 def test_the_examples_of_the_reference_are_an_order_received_and_a_part_fill() -> None:
     (received,) = listen(frame(RECEIVED)).reports
     assert isinstance(received, OrderReport)
