@@ -113,6 +113,8 @@ def _settle(
 
 def _absent(order: Order, command: StudyHistory, draft: Draft) -> None:
     history, wait_ns = command.history, command.visible_after_ns
+    if Flag.DISPUTED in order.flags:
+        return  # a list once held what could be it: one that does not is short, and proves nothing (F-35)
     # Counted from when its outcome was given up, not from the decision to send it: a slow commit may lie
     # between, and the order may have been written any time before it was given up.
     if order.unknown_ns is None or history.asked_ns - order.unknown_ns < wait_ns:

@@ -190,6 +190,12 @@ def test_a_revise_is_taken_whatever_the_old_row_calls_cancelled(told: int) -> No
     assert states(*ended, over=True) == [(1, State.REPLACED), (2, State.EXPIRED)]
 
 
+@pytest.mark.req("F-51", "I-03")
+def test_a_revise_that_took_over_and_was_refused_later_is_an_order_that_was_rejected() -> None:
+    rows = (a_row(1, 10, cancelled=0), a_row(2, 10, refused=10, parent=1))
+    assert states(*rows) == [(1, State.REPLACED), (2, State.REJECTED)]
+
+
 @pytest.mark.req("F-46")
 def test_a_cancel_told_on_its_own_row_alone_still_counts() -> None:
     part = (a_row(1, 10, working=6), a_row(2, 4, cancelled=4, mark="Y", parent=1))

@@ -118,6 +118,17 @@ def test_in_an_account_where_others_trade_no_order_is_claimed_by_its_looks() -> 
     assert (now.status, now.refs, now.flags) == (S.ERROR, (), (Flag.DISPUTED,))
 
 
+@pytest.mark.req("F-03", "F-35", "I-15", "I-49")
+def test_an_order_that_a_list_once_seemed_to_hold_is_never_ended_by_lists_that_do_not() -> None:
+    bench = Bench(RESEND)
+    lost = bench.unknown(an_intent(account_id=SHARED))
+    bench.study(a_report(lost), account=SHARED)
+    for _ in range(3):
+        bench.wait(40)
+        assert bench.study(account=SHARED).events == ()
+    assert (bench.order(lost).status, bench.order(lost).attempt_open) == (S.ERROR, True)
+
+
 @pytest.mark.req("F-03", "I-42")
 def test_our_reference_is_proof_also_where_others_trade() -> None:
     bench = Bench(CARRIES)
