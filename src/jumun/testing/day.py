@@ -132,7 +132,7 @@ class _Day:
         machine = self.machine = Machine(scenario, market, disk, our_clock, checks)
         market.listen(self._market_checks(machine).hear)
         self.traders = Traders(scenario, machine, market)
-        self.walk = PriceWalk(scenario.seed, market, true_clock)
+        self.walk = PriceWalk(scenario, market, true_clock)
         checks.step(f"scenario {scenario.classes} {scenario.phase} {scenario.days}")
         self.for_a_person: list[str] = []
         for index, day in enumerate(scenario.days):

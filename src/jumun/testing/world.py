@@ -141,7 +141,7 @@ def draw_scenario(
             for key, value in drawn.items():
                 (plan if key in FaultPlan.__struct_fields__ else more)[key] = value
     fault_plan = FaultPlan(**plan)
-    drawn_habits, renumbers = _habits(later), later.random() < 0.7
+    drawn_habits, renumbers = (*_habits(later), *_newest_habits(seed)), later.random() < 0.7
     if stormy:
         drawn_habits = tuple(dict.fromkeys((*drawn_habits, *_rare_habits(rare, days))))
     pair = next((pair for pair in DAYS if pair[0] == day), chosen)
@@ -184,6 +184,11 @@ def _habits(random: Random) -> tuple[str, ...]:
 
 def _pick_rare(random: Random) -> tuple[str, ...]:
     return tuple(name for name in RARE_CLASSES if random.random() < RARE_CHANCE)
+
+
+def _newest_habits(seed: int) -> tuple[str, ...]:
+    """What came last has chance of its own, for the same reason."""
+    return ("twins",) if Random(f"newest habits {seed}").random() < TWINS_CHANCE else ()
 
 
 def _rare_habits(random: Random, days: int) -> tuple[str, ...]:
@@ -290,6 +295,7 @@ HABITS: Final = ("modifies", "stops", "carried", "immediate", "mass cancel", "ki
 LATER_HABITS: Final = ("ex officio", "refused later", "busts", "entries", "jumps")
 HABIT_CHANCE: Final = 0.4
 LATER_HABIT_CHANCE: Final = 0.2
+TWINS_CHANCE: Final = 0.4
 
 
 def market_world(scenario: Scenario) -> World:

@@ -8,7 +8,6 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
 from typing import Final
 
 from jumun.brokers.paper.broker import PaperBroker
@@ -184,28 +183,45 @@ class WatchedBroker:
                 now_ns = self._questions.now_ns()
                 loop = asyncio.get_running_loop()
                 loop.call_later(ASKED_WITHIN_S + self._patience_s, self._was_asked, now_ns)
-            counts = self._must_count(report) if isinstance(report, FillNotice) else None
+            if not isinstance(report, FillNotice):
+                yield report
+                continue
+            is_counted = self._must_count(report)
             yield report
-            if counts is not None and self._is_alive():
-                self._was_counted(*counts)
+            if is_counted is not None and self._is_alive():
+                self._was_counted(report, is_counted)
 
-    def _must_count(self, notice: FillNotice) -> tuple[FillNotice, Decimal] | None:
+    def _must_count(self, notice: FillNotice) -> Callable[[Order], bool] | None:
         """A fill that nobody heard of before counts at once, whatever it looks like (I-12, F-30).
 
-        Where a history has been ahead of the notices, nobody can say which of them it counted: left out.
+        Return what has to be true of its order then. Left out: what nobody can tell apart, that is, fills
+        without a name of their own, and those that a history may have counted before them.
         """
-        if notice.execution_id is None or notice.execution_id in self._questions.heard:
-            return None
-        self._questions.heard.add(notice.execution_id)
         order = self._order_of(notice)
+        if notice.execution_id is not None:
+            return self._must_add(notice, notice.execution_id, order)
+        due = notice.qty_cumulative
+        if order is None or due is None or notice.amount_cumulative is None:
+            return None
+        if order.bust_ns is not None:
+            return None  # a figure of before the bust does not count any more (I-19)
+        return lambda after: after.tally(notice.ref).qty >= due
+
+    def _must_add(
+        self, notice: FillNotice, execution_id: str, order: Order | None
+    ) -> Callable[[Order], bool] | None:
+        if execution_id in self._questions.heard:
+            return None
+        self._questions.heard.add(execution_id)
         if order is None:
             return None  # it waits until its number is known
         tally = order.tally(notice.ref)
-        return (notice, order.qty_filled) if tally.qty == tally.qty_noticed else None
+        due = order.qty_filled + notice.qty
+        return (lambda after: after.qty_filled >= due) if tally.qty == tally.qty_noticed else None
 
-    def _was_counted(self, notice: FillNotice, before: Decimal) -> None:
+    def _was_counted(self, notice: FillNotice, is_counted: Callable[[Order], bool]) -> None:
         order = self._order_of(notice)
-        counted = order is not None and order.qty_filled >= before + notice.qty
+        counted = order is not None and is_counted(order)
         self._checks.that("I-12", counted, "{} was heard and did not count", notice)
 
     def _was_asked(self, gap_ns: int) -> None:
