@@ -10,7 +10,7 @@ from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
 from jumun.rules.carry import lives_on, next_open_ns
-from jumun.rules.decide_modify import adopt_successor, follow_quantity, free_old_price, settle_modify
+from jumun.rules.decide_modify import ENDED, adopt_successor, follow_quantity, free_old_price, settle_modify
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
@@ -32,7 +32,7 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
             settle_modify(order, report, history, command.visible_after_ns, draft)
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
         _contradiction(order, report, command, draft)
-    unmapped = _hear_successors(unmapped, history, draft)
+    unmapped = _hear_successors(unmapped, command, draft)
     _follow_quantities(command, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
@@ -44,20 +44,37 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
     return draft.decision()
 
 
-def _hear_successors(unmapped: list[OrderReport], history: OrderHistory, draft: Draft) -> list[OrderReport]:
+def _hear_successors(unmapped: list[OrderReport], command: StudyHistory, draft: Draft) -> list[OrderReport]:
     """Numbers that took over the rest of one of ours are ours: a modify took effect (F-49). Chains too."""
-    found = True
+    history, found = command.history, True
     while found:
         found = False
         for report in unmapped:
             parent = report.replaces and draft.by_ref(report.account_id, report.replaces)
             if parent:
-                adopt_successor(parent, report, "found in a complete history", draft)
-                hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
+                if _is_successor(report, parent, command):
+                    adopt_successor(parent, report, "found in a complete history", draft)
+                    hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
                 unmapped = [other for other in unmapped if other is not report]
                 found = True
                 break
     return unmapped
+
+
+def _is_successor(report: OrderReport, parent: Order, command: StudyHistory) -> bool:
+    """Whether a number took over the rest of its parent: one that ended unfilled may not have (I-11, F-35).
+
+    While the true successor is not listed yet, the row of an earlier partial cancel looks just so. It is none
+    where we know the successor of that number; where a modify is under way, only a later list can tell.
+    """
+    if report.state not in ENDED or report.qty_filled:
+        return True
+    if report.replaces != parent.newest_ref:
+        return False
+    if parent.modify_to is None:
+        return True
+    since_ns = parent.modify_unknown_ns
+    return since_ns is not None and command.history.asked_ns - since_ns >= command.visible_after_ns
 
 
 def _follow_quantities(command: StudyHistory, draft: Draft) -> None:

@@ -35,6 +35,7 @@ from jumun.rules.policy import Denial
 from jumun.rules.validation import validate
 
 ZERO: Final = Decimal(0)
+ENDED: Final = (BrokerState.CANCELLED, BrokerState.EXPIRED)
 WORKING: Final = (OrderStatus.SENT, OrderStatus.ACCEPTED, OrderStatus.PART_FILLED)
 
 
@@ -137,7 +138,7 @@ def settle_modify(
     """Look for the outcome of an unknown modify in a complete history.
 
     Brokers that keep the number show the new terms under it. Where two complete histories, far enough
-    apart, show the old terms at work and no successor, the request was not received.
+    apart, show the old terms, at work or ended, and no successor, the request was not received.
     """
     terms, since_ns = order.modify_to, order.modify_unknown_ns
     if terms is None or since_ns is None or report is None or report.ref != order.newest_ref:
@@ -148,7 +149,7 @@ def settle_modify(
         # Also where it has filled or ended under them already, and nobody had told us of the change.
         _modified(order, terms, report.ref, "new terms in a complete history", report.raw, draft)
         return
-    if report.state is not BrokerState.WORKING:
+    if report.state not in (BrokerState.WORKING, *ENDED) or _has_successor(report.ref, history):
         return
     if history.asked_ns - since_ns < wait_ns:
         return
@@ -165,6 +166,10 @@ def settle_modify(
     elif history.asked_ns - order.modify_absent_ns >= wait_ns:
         text = "two complete histories show the old terms: the modify was not received"
         end_unchanged(order, "not_received", text, report.raw, draft)
+
+
+def _has_successor(ref: BrokerRef, history: OrderHistory) -> bool:
+    return any(other.replaces == ref for other in history.orders)
 
 
 def end_unchanged(order: Order, outcome: str, text: str, raw: str, draft: Draft) -> None:

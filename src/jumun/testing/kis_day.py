@@ -76,17 +76,13 @@ def simulate_kis_day(
     *,
     faults: tuple[str, ...] | None = None,
     days: int = 0,
-    lagging_modifies: bool = False,
 ) -> KisDayResult:
     """Run one day, or two, the second with the order numbers of the first; raises Violation.
 
-    `faults` names the fault classes instead of drawing them; `days` 0: every fifth seed has two. For
-    `lagging_modifies` see draw_scenario.
+    `faults` names the fault classes instead of drawing them; `days` 0: every fifth seed has two.
     """
     count = days or (2 if seed % TWO_DAYS_EVERY == 0 else 1)
-    scenario = draw_scenario(
-        seed, orders=orders, days=count, faults=faults, lagging_modifies=lagging_modifies
-    )
+    scenario = draw_scenario(seed, orders=orders, days=count, faults=faults)
     start_ns = at_seoul_ns(scenario.days[0], PHASES[scenario.phase]) - 15 * NS
     with _silence(), TemporaryDirectory() as folder:
         cache = Path(folder) / "token" if scenario.keeps_token else None

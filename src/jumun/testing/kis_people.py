@@ -74,7 +74,6 @@ class People:
         random = self._random
         cancel_s = random.choice((None, None, 0.0, 0.5, 5.0, 30.0))
         changes = [random.choice((0.0, 0.5, 3.0, 15.0)) for _ in range(random.choice((0, 0, 1, 1, 2)))]
-        changes = changes if self._scenario.modifies else []
         decision = await self._submit(intent)
         order = None if decision is None else decision.order
         if order is None:

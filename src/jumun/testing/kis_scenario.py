@@ -105,7 +105,6 @@ class KisScenario(msgspec.Struct, frozen=True, kw_only=True):
     keeps_token: bool  # on disk, across lives
     acts: tuple[str, ...]  # what the exchange and KIS do by themselves
     kills: bool
-    modifies: bool
 
 
 def draw_scenario(
@@ -114,13 +113,8 @@ def draw_scenario(
     orders: int,
     days: int,
     faults: tuple[str, ...] | None = None,
-    lagging_modifies: bool = False,
 ) -> KisScenario:
-    """Draw a scenario; `faults` names the classes that are drawn otherwise.
-
-    `lagging_modifies`: change orders also where lists lag. A list then shows a replaced order as cancelled
-    before it shows the successor, and the desk ends the order: not mended yet, so no seed draws it.
-    """
+    """Draw a scenario; `faults` names the classes that are drawn otherwise."""
     random = Random(f"kis {seed}")
     environment = random.choice(tuple(KisEnvironment))
     true_rate = random.random() < 0.15
@@ -152,7 +146,6 @@ def draw_scenario(
         keeps_token=random.random() < 0.7,
         acts=tuple(act for act in ACTS if random.random() < 0.3) if "acts" in classes else (),
         kills=random.random() < 0.3,
-        modifies=lagging_modifies or not (house.history_lag_s or "history_lag" in classes),
     )
 
 

@@ -1,0 +1,96 @@
+"""What lists tell of a modify nobody answered, while they may not show the new number yet (F-35, F-49)."""
+
+import pytest
+
+from jumun.model.orders import OrderStatus
+from jumun.model.reports import BrokerState, ModifyAccepted, Unknown
+from tests.unit.rules.desk_values import ACCOUNT, SAMSUNG, D, a_ref, a_report, names
+from tests.unit.rules.test_decide_modify import a_bench, a_successor
+
+S = OrderStatus
+TAKEN = ModifyAccepted(ref=a_ref(2), raw="taken 2")
+
+
+@pytest.mark.req("I-49", "F-35", "F-49")
+@pytest.mark.parametrize("state", [BrokerState.CANCELLED, BrokerState.EXPIRED])
+def test_a_list_that_ends_the_old_number_before_it_names_the_new_one_ends_nothing(state: BrokerState) -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    gone = a_report(order, state=state)
+    assert bench.study(gone).ask
+    assert not bench.order(order).status.is_final, "its answer is still on the way"
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench.wait(30)
+    bench.study(gone)
+    assert not bench.order(order).status.is_final, "one list without a new number proves nothing"
+    bench.wait(30)
+    bench.study(gone, a_successor(order, price=D(69_000)))
+    now = bench.order(order)
+    assert (now.refs, now.price, now.status, now.modify_to) == (
+        (a_ref(1), a_ref(2)),
+        69_000,
+        S.ACCEPTED,
+        None,
+    )
+
+
+@pytest.mark.req("I-58", "I-49", "F-03")
+def test_two_lists_without_a_new_number_end_an_order_whose_modify_never_arrived() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    gone = a_report(order, state=BrokerState.CANCELLED)
+    bench.wait(30)
+    bench.study(gone)
+    bench.wait(29)
+    bench.study(gone)
+    assert not bench.order(order).status.is_final
+    bench.wait(1)
+    assert names(bench.study(gone)) == ["ModifyAnswered", "OrderCancelled"]
+    assert bench.book.cash_reserved[ACCOUNT, "KRW"] == 0
+
+
+@pytest.mark.req("I-18", "I-20")
+def test_a_notice_that_the_order_was_cancelled_ends_it_whatever_became_of_its_modify() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench.hear(a_report(order, state=BrokerState.CANCELLED))
+    assert bench.order(order).status is S.CANCELLED
+
+
+@pytest.mark.req("I-11", "I-42", "F-35")
+def test_a_row_that_ended_unfilled_is_not_the_successor_of_a_number_whose_successor_is_known() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, TAKEN)
+    partial_cancel = a_successor(order, 9, replaces=a_ref(1), qty=D(1), state=BrokerState.CANCELLED)
+    bench.study(a_report(order, ref=a_ref(1), state=BrokerState.REPLACED), partial_cancel)
+    now = bench.order(order)
+    assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.SENT)
+    assert not bench.last.ask
+    assert bench.book.open_by_symbol[ACCOUNT, SAMSUNG].keys() == {order.order_id}, "nor is it a stranger's"
+    assert bench.book.halt is None
+
+
+@pytest.mark.req("I-11", "I-49", "F-35")
+def test_a_row_that_ended_unfilled_counts_as_the_successor_once_the_true_one_must_be_listed() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    rows = (
+        a_report(order, state=BrokerState.REPLACED),
+        a_successor(order, price=D(69_000), state=BrokerState.CANCELLED),
+    )
+    bench.wait(29)
+    bench.study(*rows)
+    assert bench.order(order).refs == (a_ref(1),)
+    bench.wait(1)
+    bench.study(*rows)
+    now = bench.order(order)
+    assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.CANCELLED)
