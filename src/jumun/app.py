@@ -160,9 +160,11 @@ def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
     from jumun.brokers.kis.inquiries import Inquiries
     from jumun.brokers.kis.quotes import Quotes
     from jumun.brokers.kis.stream import KisStream
+    from jumun.brokers.kis.switches import switches_of
     from jumun.brokers.kis.tokens import Tokens
 
     access, world = kis_access_of(settings), world_of(settings)
+    switches = switches_of(settings.kis_switches)
     instruments = InstrumentMaster(world.instruments)
     wire = HttpWire(access.rest_url, access.ws_url)
     budget = Budget(access.calls_per_s, clock)
@@ -181,14 +183,16 @@ def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
             world=settings.oms_environment.value,
             visible_after_s=settings.kis_visible_after,
             polls=polls,
+            switches=switches,
         ),
         wire,
         client,
         None if polls else stream,
-        Inquiries(access, client, clock, venues, world.overrides),
+        Inquiries(access, client, clock, venues, world.overrides, switches),
         Quotes(access, client, clock, instruments),
         instruments,
         clock,
+        switches,
     )
 
 

@@ -265,6 +265,11 @@ class Settings(BaseSettings):
         "60s",
         ge=15,
     )
+    kis_switches: Annotated[dict[str, str], NoDecode, BeforeValidator(switches)] = _field(
+        {},
+        "How unconfirmed behaviour of KIS is read, by name.",
+        "send_branch=false,krw_cash=dnca_tot_amt",
+    )
     kis_sim_as: str = _field(
         "real",
         "In sim: whether the local KIS is spoken to as real or as paper.",

@@ -22,12 +22,13 @@ FOREIGN = UserId("foreign")
 def decide_history(command: StudyHistory, draft: Draft) -> Decision:
     """Mapped orders first, then successors of modified ones, then the unknown; what is left is foreign."""
     history, unmapped = command.history, []
+    lacking = _lacking(history, command.visible_after_ns, draft)
     for report in history.orders:
         order = draft.by_ref(report.account_id, report.ref)
         if order is None:
             unmapped.append(report)
             continue
-        if order.modify_unknown_ns is not None:
+        if order.modify_unknown_ns is not None and not lacking:
             # First: what the list says of the order is to be read by the terms that are in force.
             settle_modify(order, report, history, command.visible_after_ns, draft)
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
@@ -38,9 +39,9 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
         order = draft.order(order_id)
         assert order is not None
         if _of_this_day(order, history) and order.is_unknown:
-            unmapped = _settle(order, unmapped, command, draft)
+            unmapped = _settle(order, unmapped, command, draft, is_short=bool(lacking))
     _adopt_foreign(unmapped, draft)
-    _missing(history, command.visible_after_ns, draft)
+    _tell_lacking(lacking, draft)
     return draft.decision()
 
 
@@ -102,9 +103,12 @@ def _of_this_day(order: Order, history: OrderHistory) -> bool:
 
 
 def _settle(
-    order: Order, unmapped: list[OrderReport], command: StudyHistory, draft: Draft
+    order: Order, unmapped: list[OrderReport], command: StudyHistory, draft: Draft, *, is_short: bool
 ) -> list[OrderReport]:
-    """Found once: adopt. Absent twice, far enough apart: not received. Anything else: a person (F-03)."""
+    """Found once: adopt. Absent twice, far enough apart: not received. Anything else: a person (F-03).
+
+    A list that `is_short`, lacking what the broker must show, proves no absence (F-35, F-41).
+    """
     found = candidates(order, unmapped, carries_reference=draft.policy.carries_reference)
     if not found:
         alike = [] if draft.policy.carries_reference else lookalikes(order, unmapped)
@@ -113,7 +117,8 @@ def _settle(
             numbers = ", ".join(report.ref.number for report in alike)
             flag(order, Flag.DISPUTED, f"{numbers} look like it but came before it: compare by hand", draft)
             return [report for report in unmapped if report not in alike]
-        if order.attempt_open:  # else its absence is proven and it only waits to be sent once more
+        # Where no attempt is open its absence is proven, and it only waits to be sent once more.
+        if order.attempt_open and not is_short:
             _absent(order, command, draft)
         return unmapped
     account = draft.policy.accounts[order.account_id]
@@ -273,9 +278,10 @@ def _foreign_order(report: OrderReport, order_id: OrderId, now_ns: int) -> Order
     )
 
 
-def _missing(history: OrderHistory, visible_after_ns: int, draft: Draft) -> None:
-    """A working order that a complete, late enough history does not hold: flagged, never ended by it."""
+def _lacking(history: OrderHistory, visible_after_ns: int, draft: Draft) -> list[OrderId]:
+    """Working orders that a complete, late enough list should hold and does not."""
     listed = {report.ref for report in history.orders}
+    lacking = []
     for places in draft.book.open_by_symbol.values():
         for order_id in places:
             order = draft.order(order_id)
@@ -285,5 +291,16 @@ def _missing(history: OrderHistory, visible_after_ns: int, draft: Draft) -> None
                 continue
             if ref.trade_date != history.trade_date or order.resting:
                 continue  # nothing of it is at the broker on this day
-            if history.asked_ns - order.updated_ns >= visible_after_ns and not order.status.is_final:
-                flag(order, Flag.DISPUTED, f"the broker's list of the day does not hold {ref.number}", draft)
+            if history.asked_ns - order.updated_ns >= visible_after_ns:
+                lacking.append(order_id)
+    return lacking
+
+
+def _tell_lacking(lacking: Sequence[OrderId], draft: Draft) -> None:
+    """Flagged, and never ended by a list."""
+    for order_id in lacking:
+        order = draft.order(order_id)
+        assert order is not None
+        if order.newest_ref is not None and not order.status.is_final:
+            text = f"the broker's list of the day does not hold {order.newest_ref.number}"
+            flag(order, Flag.DISPUTED, text, draft)

@@ -96,7 +96,7 @@ DIFFERS: Final[dict[str, Mapping[str, str]]] = {
         "how KIS tells this is documented nowhere: no end is claimed, the list is asked for",
     ),
     "C-57": dict.fromkeys(
-        _KIS_US, "KIS's US list names no totals: a list that lost its rows reads as a day without orders"
+        _KIS_US, "KIS's US list names no totals: a first list without its rows reads as a day without orders"
     ),
     "C-61": dict.fromkeys(
         (name for name in STANDS if name.startswith("KIS")),

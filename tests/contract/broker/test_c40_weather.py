@@ -1,4 +1,4 @@
-"""C-40 to C-57: answers, lines and notices that get lost, and exchanges that change their mind."""
+"""C-40 to C-58: answers, lines and notices that get lost, and exchanges that change their mind."""
 
 import asyncio
 
@@ -245,4 +245,15 @@ async def test_c57_a_list_without_its_rows_is_none(stand: Stand) -> None:
         else:
             with pytest.raises(BrokerUnavailable):
                 await stand.history()
+    assert len(await stand.history()) == 1
+
+
+@case("C-58", "a list that has lost rows it had is none")
+@pytest.mark.req("F-35", "F-40", "F-41", "I-39")
+async def test_c58_a_list_that_lost_rows_it_had_is_none(stand: Stand) -> None:
+    await stand.accepted()
+    assert len(await stand.history()) == 1
+    async with stand.weather(Fault.LIST_EMPTY):
+        with pytest.raises(BrokerUnavailable):
+            await stand.history()
     assert len(await stand.history()) == 1

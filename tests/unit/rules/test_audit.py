@@ -37,7 +37,6 @@ def a_day() -> Bench:
     sold = bench.working(a_sale(2, qty=D(3), price=D(70_200)), number=2)
     bench.fill(sold, 3, 4)
     bench.working(an_intent(3, symbol=HYNIX, qty=D(5), price=D(199_000)), number=3)  # rests
-    bench.working(a_sale(4, symbol=HYNIX, qty=D(11), price=D(201_000)), number=4)  # rests
     bench.conclude(bench.sent(an_intent(5, price=D(69_000))), Rejected(code="40", text="no", raw="refused"))
     bench.submit(an_intent(6, qty=D(1_000)))  # too large: denied here
     dropped = bench.working(an_intent(7, price=D(68_000)), number=5)
@@ -46,6 +45,7 @@ def a_day() -> Bench:
     bench.conclude_cancel(dropped, CancelAccepted(raw="taken", report=listed))
     bench.unknown(an_intent(8, price=D(67_000)))
     bench.absent_twice()  # proven not received: it is sent once more
+    bench.working(a_sale(4, symbol=HYNIX, qty=D(11), price=D(201_000)), number=4)  # rests
     return bench
 
 

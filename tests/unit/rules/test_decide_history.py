@@ -252,6 +252,20 @@ def test_an_attempt_proven_absent_is_sent_once_more_and_never_twice_more() -> No
     assert bench.do(SendNext(order_id=lost.order_id)).events == ()
 
 
+@pytest.mark.req("I-15", "I-07", "F-35", "F-41")
+def test_a_list_that_lacks_an_order_that_it_must_show_proves_no_absence() -> None:
+    bench = Bench(RESEND)
+    other = bench.working(an_intent(1, qty=D(9)))
+    lost = bench.unknown(an_intent(2))
+    for _ in range(3):
+        bench.wait(30)
+        bench.study()
+    assert bench.order(lost).absent_ns is None
+    assert Flag.DISPUTED in bench.order(other).flags
+    bench.absent_twice()  # it is back: now the lists can be believed
+    assert bench.order(lost).resends == 1
+
+
 @pytest.mark.req("F-03", "I-58")
 def test_a_resent_order_that_is_taken_goes_on_as_if_nothing_had_happened() -> None:
     bench = Bench(RESEND)

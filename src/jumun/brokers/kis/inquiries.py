@@ -21,6 +21,7 @@ from jumun.brokers.kis.rows import orders_of_domestic, require_totals, standing_
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.brokers.kis.us_rows import is_us, orders_of_us
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
+from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency, exact_sum
 from jumun.model.orders import BrokerRef
@@ -32,6 +33,7 @@ from jumun.rules.trading_days import Overrides
 WHOLE_US: Final = "NASD"  # live: all US exchanges; on paper Nasdaq alone (kis.md 3.3.5)
 PAPER_US: Final = tuple(sorted(US_EXCHANGES))
 DOLLARS: Final = Currency.USD.value
+LISTS_REMEMBERED: Final = 64  # days of accounts at a market
 HOME_CONTINUATION: Final = {"CTX_AREA_FK100": "", "CTX_AREA_NK100": ""}
 US_CONTINUATION: Final = {"CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
 
@@ -69,6 +71,7 @@ class Inquiries:
         self._us = Venue.US in venues
         self._sessions = sessions
         self._switches = switches
+        self._rows_most: dict[tuple[AccountId, str, Function], int] = {}  # rows that a day's list has had
 
     async def history(self, account: KisAccount, trade_date: str) -> Listed:
         """Return every order of that trading day; raises BrokerUnavailable."""
@@ -86,12 +89,15 @@ class Inquiries:
                     krx_closed=self._is_closed(day, asked_ns),
                     switches=self._switches,
                 )
+                self._require_grown((account.account_id, trade_date, Function.DAY_ORDERS), len(rows))
                 orders += found
                 standings |= self._standings(rows, found)
             if self._us:
                 rows = await self._rows(Function.US_ORDERS, self._us_params(account, day), "output")
                 over = self._is_over((Venue.US,), day, asked_ns)
-                orders += orders_of_us(rows, account.account_id, day, over=over)
+                found = orders_of_us(rows, account.account_id, day, over=over)
+                self._require_grown((account.account_id, trade_date, Function.US_ORDERS), len(rows))
+                orders += found
                 standings |= _us_standings(rows, orders)
         except UnreadableReply as error:
             raise BrokerUnavailable(f"the orders of {trade_date} cannot be read: {error}") from error
@@ -149,6 +155,15 @@ class Inquiries:
         if not self._us:
             return ()
         return PAPER_US if paper else (WHOLE_US,)
+
+    def _require_grown(self, which: tuple[AccountId, str, Function], count: int) -> None:
+        """Refuse a list shorter than a readable one before it; raises UnreadableReply (I-39, F-35, F-41)."""
+        most = self._rows_most.pop(which, 0)
+        self._rows_most[which] = max(most, count)
+        while len(self._rows_most) > LISTS_REMEMBERED:
+            del self._rows_most[next(iter(self._rows_most))]
+        if count < most and self._switches.rows_stay:
+            raise UnreadableReply(f"a list of {most} rows has {count} now; it is asked for again", raw="")
 
     async def _home_rows(self, account: KisAccount, day: date) -> list[Fields]:
         """All rows of KRX and NXT, held against their totals; US lists have none (kis.md 3.3.4)."""

@@ -3,9 +3,13 @@
 The defaults refuse rather than guess. Change one only after the real service has shown it, and say where.
 """
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Literal
 
 import msgspec
+
+from jumun.model.errors import ConfigError
 
 
 class KisSwitches(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +32,9 @@ class KisSwitches(msgspec.Struct, frozen=True, kw_only=True):
     # (3.1.1), so that is an expiry, and a multi-day order lives on. A mass cancel of the exchange is heard of
     # earlier, in the session (F-52); where it is feared to be missed, set False.
     silent_cancel_is_expiry: bool = True
+    # A day's list only grows: one that is shorter than it was has lost rows (F-35, F-41). The US list names
+    # no totals, so nothing else would show it.
+    rows_stay: bool = True
     krw_cash: Literal["prvs_rcdl_excc_amt", "nxdy_excc_amt", "dnca_tot_amt"] = (
         "prvs_rcdl_excc_amt"  # D+2 first
     )
@@ -35,3 +42,21 @@ class KisSwitches(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULTS = KisSwitches()
+
+
+def switches_of(given: Mapping[str, str]) -> KisSwitches:
+    """Return the switches with those of `given` set; raises ConfigError naming one that cannot be (S004-48).
+
+    `given` holds texts by name: true or false, or one of the words that the switch takes.
+    """
+    known = KisSwitches.__struct_fields__
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"use one of {', '.join(sorted(known))}"
+            raise ConfigError(f"KIS_SWITCHES: {name!r} is no switch; {meant}")
+    texts = {name: text.strip().lower() for name, text in given.items()}
+    try:
+        return msgspec.convert(texts, KisSwitches, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"KIS_SWITCHES cannot be read: {error}; give one of its words") from error
