@@ -88,6 +88,18 @@ async def test_only_the_cancel_of_everything_that_we_asked_for_ends_an_order() -
     assert isinstance(changes.hear(cancelled), LookAgain), "once"
 
 
+@pytest.mark.req("I-49", "F-48", "I-18")
+@pytest.mark.parametrize("by", ["the answer", "the exchange"])
+async def test_after_a_refused_cancel_a_cancel_that_is_heard_of_ends_nothing(by: str) -> None:
+    changes = Changes()
+    changes.ends(ACCOUNT, ref(1))
+    if by == "the answer":
+        changes.stays(ACCOUNT, ref(1))
+    else:
+        changes.hear(a_change(ChangeKind.CANCEL, is_taken=False))
+    assert isinstance(changes.hear(a_report(BrokerState.CANCELLED, qty=D(3))), LookAgain)
+
+
 @pytest.mark.req("I-03", "I-20")
 async def test_the_cancel_of_a_part_is_a_modify_that_keeps_its_number_and_ends_nothing() -> None:
     changes = Changes()

@@ -217,9 +217,9 @@ class KISBrokerClient:
             return CancelRefused(code=post.reason.value, text=post.text, raw=LOCAL)
         self._changes.ends(request.account_id, request.ref)
         told = await self._post(Lane.CANCEL, post, _always, request.order_id)
-        if isinstance(told, NotSent | Unknown):
-            return told
-        answer = outcome_of_cancel(told, request, post)
+        answer = told if isinstance(told, NotSent | Unknown) else outcome_of_cancel(told, request, post)
+        if isinstance(answer, NotSent | CancelRefused):
+            self._changes.stays(request.account_id, request.ref)
         return CancelAccepted(raw=answer.raw) if isinstance(answer, KisTaken) else answer
 
     async def modify(self, request: ModifyRequest, permit: SendPermit) -> ModifyOutcome:

@@ -64,6 +64,10 @@ class Changes:
         while len(self._ending) > ENDS_KEPT_MAX:
             self._ending.pop(next(iter(self._ending)))  # its end is found in the list
 
+    def stays(self, account_id: AccountId, ref: BrokerRef) -> None:
+        """Forget a cancel that was refused: one heard of later is somebody else's, maybe of a part (I-49)."""
+        self._ending.pop((account_id, ref), None)
+
     def hear(self, told: BrokerReport | ChangeNotice) -> BrokerReport | None:
         """Take in what a notice says; return what the desk is to hear of it."""
         if isinstance(told, ChangeNotice):
@@ -80,6 +84,8 @@ class Changes:
         if notice.is_taken:
             return None  # KIS has it, as its reply says too
         key = (notice.account_id, notice.ref)
+        if notice.kind is ChangeKind.CANCEL:
+            self.stays(*key)
         self._settle(key, notice.kind, NotConfirmed(notice.text, notice.raw))
         return LookAgain(text=f"the exchange refused a {notice.kind} of {notice.ref.number}")
 
