@@ -29,7 +29,7 @@ from jumun.model.events import (
 from jumun.model.ids import UserId
 from jumun.model.orders import Flag, OrderStatus
 from jumun.model.reasons import Reason
-from jumun.model.reports import Accepted, Balance, Holding, StreamGap, Unknown, UnreadableNotice
+from jumun.model.reports import Accepted, Balance, Holding, Rejected, StreamGap, Unknown, UnreadableNotice
 from jumun.rules.draft import Draft
 from tests.unit.rules.desk_values import (
     ACCOUNT,
@@ -301,3 +301,13 @@ def test_an_answer_about_another_order_stops_new_ones(what: str) -> None:
         assert not bench.order(order).status.is_final
     assert bench.book.halt is not None
     assert order.order_id in bench.book.halt.text
+
+
+@pytest.mark.req("F-60", "I-45")
+@pytest.mark.parametrize("withdrawn", [True, False])
+def test_only_a_refusal_of_the_whole_function_stops_new_orders(*, withdrawn: bool) -> None:
+    bench = Bench()
+    order = bench.sent()
+    bench.conclude(order, Rejected(code="EGW00213", text="not offered", raw="", withdrawn=withdrawn))
+    assert bench.order(order).status is OrderStatus.REJECTED
+    assert (bench.book.halt is not None) is withdrawn

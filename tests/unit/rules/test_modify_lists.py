@@ -94,3 +94,27 @@ def test_a_row_that_ended_unfilled_counts_as_the_successor_once_the_true_one_mus
     bench.study(*rows)
     now = bench.order(order)
     assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.CANCELLED)
+
+
+@pytest.mark.req("I-11", "I-42", "F-106")
+def test_a_change_by_hand_that_ended_unfilled_ends_the_order() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.study(
+        a_report(order, state=BrokerState.REPLACED),
+        a_successor(order, price=D(69_000), state=BrokerState.CANCELLED),
+    )
+    now = bench.order(order)
+    assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.CANCELLED)
+
+
+@pytest.mark.req("F-35", "I-17")
+def test_an_order_that_an_older_number_filled_needs_no_newer_one_in_the_list() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, TAKEN)
+    bench.wait(30)
+    bench.study(a_report(order, ref=a_ref(1), qty_filled=D(10), amount_filled=D(700_000)))
+    now = bench.order(order)
+    assert (now.status, now.flags) == (S.FILLED, ())
