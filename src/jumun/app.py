@@ -193,6 +193,7 @@ def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
         instruments,
         clock,
         switches,
+        sor=settings.kis_route == "sor",
     )
 
 

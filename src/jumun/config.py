@@ -249,6 +249,12 @@ class Settings(BaseSettings):
         ge=0,
         le=20,
     )
+    kis_route: str = _field(
+        "krx",
+        "Where an order for KRX goes: krx, or sor, where KIS chooses between KRX and NXT; not on paper.",
+        "sor",
+        pattern="^(krx|sor)$",
+    )
     kis_notices: str = _field(
         "stream",
         "How fills are heard: stream, or poll where no notices come.",
@@ -528,6 +534,9 @@ def _refuse_half_of_kis(settings: Settings) -> None:
     if missing:
         raise ConfigError(f"OMS_BROKER=kis needs {', '.join(missing)}; set them, best in the environment")
     real = settings.oms_environment is not Environment.SIM
+    as_paper = settings.kis_sim_as == "paper" if not real else settings.oms_environment is Environment.PAPER
+    if as_paper and settings.kis_route == "sor":
+        raise ConfigError("KIS_ROUTE=sor is not offered by KIS's paper service; leave it out or set krx")
     if real and settings.oms_sim_sessions is Sessions.OPEN:
         raise ConfigError(
             f"OMS_ENVIRONMENT={settings.oms_environment} trades in the hours of the real markets; set "

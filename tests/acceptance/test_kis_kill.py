@@ -33,6 +33,7 @@ CALM_S: Final = 120.0  # two lists further apart than VISIBLE_S, with room for a
 VISIBLE_S: Final = 15  # the simulator's list shows an order at once
 SEEN_AT: Final = int(time.time())
 PRICES: Final = {"005930": 58_000, "000660": 248_000, "069500": 38_500, "247540": 96_000}
+FALL: Final = -12  # ticks; modifies lower what was bid, too
 TICKS: Final = {"005930": 100, "000660": 500, "069500": 5, "247540": 100}
 
 
@@ -92,7 +93,7 @@ def test_a_service_killed_at_kis_sends_nothing_twice_and_loses_no_fill(kis_seed:
         wait_ready(rig)
         _begin(rig, asked, chance)
         _kill_in(rig, asked, window, chance)
-        _move_prices(rig, chance)  # while nobody listens
+        _move_prices(rig, chance, falls=_bought(asked, chance))  # while nobody listens
         rig.start_service()
         if window.starting:
             _kill_the_start(rig, window, chance)
@@ -225,9 +226,15 @@ def _asked(stub: Any, request: order_pb2.OrderRequest) -> None:
             return
 
 
-def _move_prices(rig: KisRig, chance: random.Random) -> None:
+def _bought(asked: Asked, chance: random.Random) -> str:
+    return chance.choice([order.symbol for order in asked.orders if order.side == order_pb2.BUY])
+
+
+def _move_prices(rig: KisRig, chance: random.Random, falls: str = "") -> None:
+    """Every price moves a little; one that `falls` goes below whatever was bid for it, so that some trade."""
     for symbol, price in PRICES.items():
-        rig.step(price + chance.choice([-2, -1, 0, 1]) * TICKS[symbol], symbol=symbol, qty=200)
+        ticks = FALL if symbol == falls else chance.choice([-2, -1, 0, 1])
+        rig.step(price + ticks * TICKS[symbol], symbol=symbol, qty=200)
 
 
 # ---- judging --------------------------------------------------------------------------------------------

@@ -178,6 +178,8 @@ CALENDAR = {"OMS_SIM_SESSIONS": "calendar"}
             "sim reaches a KIS on this machine and nothing else",
         ),
         ({"KIS_BASE_URL": "", "KIS_WS_URL": ""}, "OMS_ENVIRONMENT=sim reaches a local KIS only"),
+        ({"KIS_SIM_AS": "paper", "KIS_ROUTE": "sor"}, "not offered by KIS's paper service"),
+        ({"KIS_SWITCHES": "send_brunch=false"}, "did you mean send_branch?"),
         (
             {
                 "OMS_ENVIRONMENT": "paper",

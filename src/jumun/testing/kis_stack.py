@@ -88,6 +88,7 @@ def a_broker(
     answer_timeout_s: float = 5.0,
     confirm_timeout_s: float = 3.0,
     today: date = date(2025, 6, 16),
+    sor: bool = False,
     seed: int = 1,
 ) -> KISBrokerClient:
     """Return a broker on `kis`, not connected; its token lives in memory only."""
@@ -114,6 +115,7 @@ def a_broker(
         instruments,
         clock,
         switches,
+        sor=sor,
         answer_timeout_s=answer_timeout_s,
         confirm_timeout_s=confirm_timeout_s,
     )

@@ -12,9 +12,9 @@ import pytest
 
 from jumun.model.orders import OrderType, TimeInForce
 from jumun.model.reports import ModifyRefused, ModifyRequest, Rejected, SubmitRequest
-from tests.contract.broker.places import KRX, NXT, US
+from tests.contract.broker.places import KRX, NXT, SOR, US
 from tests.contract.broker.stands import Stand, yes
-from tests.contract.broker.stands_kis import KisSocketStand, KisVirtualStand
+from tests.contract.broker.stands_kis import KisSocketStand, KisSorStand, KisVirtualStand
 from tests.contract.broker.stands_paper import PaperStand
 
 Test = TypeVar("Test", bound=Callable[..., object])
@@ -27,6 +27,7 @@ STANDS: Final[dict[str, Callable[[], Stand]]] = {
     "KIS live KRX": lambda: KisVirtualStand("KIS live KRX", KRX, "real"),
     "KIS live KRX, sockets": lambda: KisSocketStand("KIS live KRX, sockets", KRX, "real"),
     "KIS live NXT": lambda: KisVirtualStand("KIS live NXT", NXT, "real"),
+    "KIS live SOR": lambda: KisSorStand("KIS live SOR", SOR, "real"),
     "KIS live US": lambda: KisVirtualStand("KIS live US", US, "real"),
     "KIS paper KRX": lambda: KisVirtualStand("KIS paper KRX", KRX, "paper"),
     "KIS paper US": lambda: KisVirtualStand("KIS paper US", US, "paper"),

@@ -31,6 +31,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     tick: Decimal
     start_ns: int
+    by_sor: bool = False  # the broker lets KIS choose, and KIS chooses NXT
+
+    @property
+    def trades_at(self) -> Venue:
+        """Where its orders are, whatever they asked for."""
+        return Venue.NXT if self.by_sor else self.venue
 
     @property
     def low(self) -> Decimal:
@@ -47,7 +53,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """A market of this one issue, on the real calendar."""
         whole = sample_world(NO_OVERRIDES)
         issue = next(issue for issue in whole.instruments if issue.symbol == self.symbol)
-        issue = msgspec.structs.replace(issue, nxt=self.venue is Venue.NXT)
+        issue = msgspec.structs.replace(issue, nxt=self.trades_at is Venue.NXT)
         return msgspec.structs.replace(whole, instruments=(issue,), bases={self.symbol: self.price})
 
 
@@ -56,7 +62,7 @@ def _ten_o_clock(zone: str) -> int:
     return int(at.timestamp()) * NS
 
 
-def _korean(venue: Venue) -> Place:
+def _korean(venue: Venue, *, by_sor: bool = False) -> Place:
     return Place(
         venue=venue,
         symbol="005930",
@@ -64,10 +70,12 @@ def _korean(venue: Venue) -> Place:
         price=Decimal(58_000),
         tick=Decimal(100),
         start_ns=_ten_o_clock("Asia/Seoul"),
+        by_sor=by_sor,
     )
 
 
 KRX: Final = _korean(Venue.KRX)
+SOR: Final = _korean(Venue.KRX, by_sor=True)
 NXT: Final = _korean(Venue.NXT)
 US: Final = Place(
     venue=Venue.US,

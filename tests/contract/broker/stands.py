@@ -27,6 +27,7 @@ from jumun.model.reports import (
 )
 from jumun.ports.broker import Broker
 from jumun.ports.outside import Clock
+from jumun.rules.sessions import Phase, phase_at
 from jumun.testing.virtual_loop import VirtualClock, run_virtual
 from tests.contract.broker.listening import Heard
 from tests.contract.broker.places import QTY, TODAY, Place
@@ -138,16 +139,22 @@ class Stand(ABC):
         return self.market.executions
 
     def print_price(self, price: Decimal, volume: int = 0, quote: int = 500) -> None:
-        """Let somebody else trade at that price, where this stand's orders are."""
-        venue = self.place.venue
-        self.market.step(
-            self.place.symbol,
-            price,
-            Decimal(volume),
-            self.clock.now_ns(),
-            quote_qty=Decimal(quote),
-            venue=venue if venue is Venue.NXT else None,
-        )
+        """Let somebody trade at that price, where this stand's orders are; at home too while it trades."""
+        for venue in dict.fromkeys((self.place.trades_at, self.place.venue)):
+            if venue is not self.place.trades_at and not self._trades(venue):
+                continue
+            self.market.step(
+                self.place.symbol,
+                price,
+                Decimal(volume),
+                self.clock.now_ns(),
+                quote_qty=Decimal(quote),
+                venue=venue,
+            )
+
+    def _trades(self, venue: Venue) -> bool:
+        phase, _ = phase_at(venue, self.clock.now_ns(), self.market.world.overrides)
+        return phase is Phase.CONTINUOUS
 
     @abstractmethod
     def skip(self, by_ns: int) -> None:

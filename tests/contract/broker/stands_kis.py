@@ -131,6 +131,7 @@ class KisStand(Stand):
             rate_per_s=rate_per_s,
             answer_timeout_s=ANSWER_TIMEOUT_S,
             today=today,
+            sor=self.place.by_sor,
         )
         await self.broker.connect()
         await self.heard.listen(self.broker)
@@ -280,6 +281,14 @@ class KisVirtualStand(KisStand, VirtualStand):
     def _in_process(self) -> KisWire:
         assert isinstance(self.wire.inner, KisWire)
         return self.wire.inner
+
+
+class KisSorStand(KisVirtualStand):
+    """Orders for KRX by SOR, which rest at NXT here: what the broker asked for and where they are differ."""
+
+    def a_kis(self, switches: KisSwitches) -> SimulatedKis:
+        """A KIS whose SOR sends every limit order to NXT."""
+        return super().a_kis(msgspec.structs.replace(switches, sor="nxt"))
 
 
 class SteppedClock:

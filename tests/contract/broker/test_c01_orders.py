@@ -230,7 +230,7 @@ async def test_c17_positions_and_cash_follow_the_fills_to_the_last_won(stand: St
 
 @case("C-18", "an order for a venue where the issue is not traded is refused and never works")
 async def test_c18_an_order_for_another_venue_never_works(stand: Stand) -> None:
-    elsewhere = {Venue.KRX: Venue.NXT, Venue.NXT: Venue.US, Venue.US: Venue.NXT}[stand.place.venue]
+    elsewhere = {Venue.KRX: Venue.NXT, Venue.NXT: Venue.US, Venue.US: Venue.NXT}[stand.place.trades_at]
     outcome = await stand.broker.submit(stand.order(venue=elsewhere), yes)
     assert isinstance(outcome, Rejected)
     assert outcome.code in ("KIND_NOT_SUPPORTED", "VENUE")

@@ -152,7 +152,7 @@ async def test_c67_at_the_close_an_order_ends_at_home_and_lives_on_at_nxt(stand:
     order = await stand.accepted()
     stand.skip(SIX_HOURS_NS)
     listed = await stand.listed(order.ref)
-    if stand.place.venue is not Venue.NXT:
+    if stand.place.trades_at is not Venue.NXT:
         assert listed.state is BrokerState.EXPIRED
         assert not stand.market.orders[key(order.ref)].is_open
         return

@@ -53,6 +53,28 @@ def refused(post: KisPost | KindRefused) -> Reason:
     return post.reason
 
 
+@pytest.mark.req("S002-46", "S000-66")
+@pytest.mark.parametrize(
+    ("what", "route"),
+    [
+        ({}, "SOR"),
+        ({"order_type": OrderType.MARKET, "price": None}, "SOR"),
+        ({"tif": TimeInForce.IOC}, "SOR"),
+        ({"venue": Venue.NXT}, "NXT"),
+        ({"session": TradingSession.CLOSE_AFTER, "order_type": OrderType.MARKET, "price": None}, "KRX"),
+    ],
+)
+def test_kis_chooses_the_venue_only_where_both_could_take_the_order(what: dict[str, Any], route: str) -> None:
+    request, both = a_request(**what), msgspec.structs.replace(SHARE, nxt=True)
+    post = posted(submit_post(request, both, ACCOUNT, LIVE, TODAY, sor=True))
+    assert post.body["EXCG_ID_DVSN_CD"] == route
+    assert standing_of(post).route == route, "a change of it goes the same way"
+    if request.venue is Venue.KRX:
+        only_krx = msgspec.structs.replace(SHARE, nxt=False)
+        at_home = posted(submit_post(request, only_krx, ACCOUNT, LIVE, TODAY, sor=True))
+        assert at_home.body["EXCG_ID_DVSN_CD"] == "KRX", "NXT does not trade this one"
+
+
 def fields_of(post: KisPost) -> dict[str, bool]:
     """The fields of that request by the contract: name, and whether it must be there."""
     contract: Any = json.loads(CONTRACT.read_text(encoding="utf-8"))

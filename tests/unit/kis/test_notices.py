@@ -152,9 +152,9 @@ def test_the_narrow_layout_names_no_venue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "venue"), [("1", Venue.KRX), ("2", Venue.NXT), ("3", Venue.KRX), ("4", Venue.NXT)]
+    ("code", "venue"), [("1", Venue.KRX), ("2", Venue.NXT), ("3", Venue.KRX), ("4", Venue.KRX)]
 )
-def test_an_order_routed_by_kis_counts_where_it_rests(code: str, venue: Venue) -> None:
+def test_an_order_routed_by_kis_counts_for_the_home_venue_as_in_the_list(code: str, venue: Venue) -> None:
     assert isinstance(report := one({"ORD_EXG_GB": code}), OrderReport)
     assert report.venue is venue
 

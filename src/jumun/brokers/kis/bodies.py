@@ -32,7 +32,7 @@ from jumun.brokers.kis.codes import (
     is_offered,
     tr_id,
 )
-from jumun.brokers.kis.kinds import KindRefused, kind_of_code, order_code
+from jumun.brokers.kis.kinds import KindRefused, home_route, kind_of_code, order_code
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import EXACT
@@ -75,8 +75,12 @@ def submit_post(
     switches: KisSwitches = DEFAULTS,
     *,
     daytime: bool = False,
+    sor: bool = False,
 ) -> KisPost | KindRefused:
-    """Return the request for a new order on trade date `on`, or why it is not sent."""
+    """Return the request for a new order on trade date `on`, or why it is not sent.
+
+    `sor` lets KIS choose between KRX and NXT where it can.
+    """
     _require_account(account, request.account_id)
     code = order_code(request, instrument, environment, on, switches, daytime=daytime)
     if isinstance(code, KindRefused):
@@ -104,7 +108,7 @@ def submit_post(
         "ORD_QTY": qty,
         "ORD_UNPR": price,
         "CNDT_PRIC": trigger,
-        "EXCG_ID_DVSN_CD": ROUTE_OF_VENUE[request.venue],
+        "EXCG_ID_DVSN_CD": home_route(request, instrument, code, sor=sor),
     }
     return _post(function, environment, body)
 

@@ -121,10 +121,11 @@ class KISBrokerClient:
         clock: Clock,
         switches: KisSwitches = DEFAULTS,
         *,
+        sor: bool = False,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         confirm_timeout_s: float = CONFIRM_TIMEOUT_S,
     ) -> None:
-        """Without a `stream` fills are found by asking (KIS_NOTICES=poll)."""
+        """Without a `stream` fills are found by asking (KIS_NOTICES=poll). `sor`: KIS_ROUTE=sor."""
         self._access = access
         self._traits = traits
         self._wire = wire
@@ -135,6 +136,7 @@ class KISBrokerClient:
         self._instruments = instruments
         self._clock = clock
         self._switches = switches
+        self._sor = sor
         self._answer_timeout_s = answer_timeout_s
         self._confirm_timeout_s = confirm_timeout_s
         self._changes = Changes()
@@ -191,6 +193,7 @@ class KISBrokerClient:
             self._access.environment,
             date.fromisoformat(request.trade_date),
             self._switches,
+            sor=self._sor,
         )
         if isinstance(post, KindRefused):
             return Rejected(code=post.reason.value, text=post.text, raw=LOCAL)

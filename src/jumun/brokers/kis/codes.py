@@ -151,10 +151,11 @@ ALL_OF_IT: Final = "Y"  # QTY_ALL_ORD_YN
 PART_OF_IT: Final = "N"
 
 ROUTE_OF_VENUE: Final = {Venue.KRX: "KRX", Venue.NXT: "NXT"}  # EXCG_ID_DVSN_CD
+SOR: Final = "SOR"  # KIS chooses between KRX and NXT; live only
 ALL_ROUTES: Final = "ALL"  # filter of daily-ccld, live only
 # An order that KIS routes itself rests at KRX or NXT and only KIS knows where. It counts for the home venue:
 # hours and dates are the same, and a person may place one at any time (F-57, F-106).
-VENUE_OF_ROUTE: Final = {"KRX": Venue.KRX, "NXT": Venue.NXT, "SOR": Venue.KRX}
+VENUE_OF_ROUTE: Final = {"KRX": Venue.KRX, "NXT": Venue.NXT, SOR: Venue.KRX}
 
 QUOTE_MARKETS: Final = {Venue.KRX: "J", Venue.NXT: "NX"}  # FID_COND_MRKT_DIV_CODE; UN is both together
 

@@ -12,6 +12,7 @@ from jumun.brokers.kis.access import KisEnvironment
 from jumun.brokers.kis.codes import (
     ORDER_KINDS,
     ROUTE_OF_VENUE,
+    SOR,
     STOP_LIMIT_CODE,
     US_ORDER_KINDS,
     OrderKind,
@@ -97,6 +98,18 @@ def order_code(
         )
     refused = _place_problem(request, instrument, code, environment, on)
     return refused or price_problem(request, code) or code
+
+
+def home_route(request: SubmitRequest, instrument: Instrument, code: str, *, sor: bool) -> str:
+    """Return the EXCG_ID_DVSN_CD of a Korean order.
+
+    `sor` lets KIS choose for an order to KRX that NXT could take too. A kind, a session or an issue that KIS
+    does not route goes where the order says (kis.md 4.1, 4.6).
+    """
+    can_be = instrument.nxt and request.session is TradingSession.REGULAR
+    if sor and request.venue is Venue.KRX and can_be and SOR in ORDER_KINDS[code].routes.split():
+        return SOR
+    return ROUTE_OF_VENUE[request.venue]
 
 
 def kinds_of(environment: KisEnvironment, switches: KisSwitches = DEFAULTS) -> frozenset[Kind]:

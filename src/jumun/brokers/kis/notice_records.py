@@ -68,7 +68,8 @@ HAPPENED_BY_CODES: Final = {
     ("1", "1", "1"): Happened.REFUSED,
     ("1", "1", "2"): Happened.REFUSED,
 }
-VENUE_BY_CODE: Final = {"1": Venue.KRX, "2": Venue.NXT, "3": Venue.KRX, "4": Venue.NXT}  # 3, 4: through SOR
+# 3 and 4 went through SOR, to KRX and to NXT: both count for the home venue, as in the list (codes.py).
+VENUE_BY_CODE: Final = {"1": Venue.KRX, "2": Venue.NXT, "3": Venue.KRX, "4": Venue.KRX}
 # ODER_COND of the overseas stream. The others, Hong Kong to Vietnam, have other prices: not traded here.
 US_MARKET_CODES: Final = frozenset({"6", "7", "8"})  # NASDAQ, NYSE, AMEX
 
