@@ -4,7 +4,6 @@ Each ends with the books held against the exchange's own ledger. F-57 and F-60 a
 """
 
 import asyncio
-from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -26,20 +25,8 @@ from jumun.ports.wire import AnswerLost
 from jumun.rules.book import Book
 from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from jumun.services.nearby import Nearby
-from tests.scenarios.stage import (
-    ACCOUNT,
-    CASH,
-    USER,
-    ZERO,
-    S,
-    Stage,
-    an_intent,
-    ns_of,
-    on_stage,
-    until,
-)
-
-MONDAY = date(2025, 5, 26)
+from tests.scenarios.any_stage import MONDAY, USER, ZERO, S, ns_of, until
+from tests.scenarios.stage import ACCOUNT, CASH, Stage, an_intent, on_stage
 
 
 async def denial_of(stage: Stage, **changes: object) -> Reason | None:

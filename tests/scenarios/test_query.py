@@ -17,18 +17,8 @@ from jumun.model.events import FillBooked
 from jumun.model.fills import LedgerAccount
 from jumun.model.orders import Flag, OrderStatus, Side
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
-from tests.scenarios.stage import (
-    ACCOUNT,
-    TODAY,
-    USER,
-    ZERO,
-    S,
-    Stage,
-    as_it_came,
-    on_stage,
-    orders_of,
-    until,
-)
+from tests.scenarios.any_stage import TODAY, USER, ZERO, S, orders_of, until
+from tests.scenarios.stage import ACCOUNT, Stage, as_it_came, on_stage
 
 Change = Callable[[OrderReport], OrderReport]
 

@@ -15,7 +15,8 @@ from jumun.model.events import OrderUnknown, SendIntended
 from jumun.model.orders import Flag, OrderStatus, Side
 from jumun.model.reasons import Reason
 from jumun.rules.policy import Limits
-from tests.scenarios.stage import ACCOUNT, CASH, SYMBOLS, Stage, an_intent, on_stage, until
+from tests.scenarios.any_stage import until
+from tests.scenarios.stage import ACCOUNT, CASH, SYMBOLS, Stage, an_intent, on_stage
 
 LOST_ANSWERS = ("reply_lost", "reply_reset", "reset_early", "server_error", "reply_garbled")
 

@@ -22,19 +22,8 @@ from jumun.model.orders import BrokerRef, Flag, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerReport, FillNotice, OrderReport, UnreadableNotice
 from jumun.services.liveness import ALERT_MAX_S, CATCH_UP_MAX_S, UNREADABLE_MAX
-from tests.scenarios.stage import (
-    ACCOUNT,
-    START_NS,
-    TODAY,
-    USER,
-    S,
-    Stage,
-    an_intent,
-    as_it_came,
-    on_stage,
-    orders_of,
-    until,
-)
+from tests.scenarios.any_stage import START_NS, TODAY, USER, S, orders_of, until
+from tests.scenarios.stage import ACCOUNT, Stage, an_intent, as_it_came, on_stage
 
 DAY_NS = 86_400 * S
 

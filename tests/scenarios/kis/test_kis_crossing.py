@@ -13,14 +13,8 @@ from jumun.model.reasons import Reason
 from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    CHANGE,
-    LIST,
-    Stage,
-    a_fault,
-    on_stage,
-)
-from tests.scenarios.stage import USER, until
+from tests.scenarios.any_stage import USER, until
+from tests.scenarios.kis.stage import CHANGE, LIST, Stage, a_fault, on_stage
 
 NO_NOTICE = a_fault("notice_lost")
 NO_LIST = a_fault("error_before", path=LIST)

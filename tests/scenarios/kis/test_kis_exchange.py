@@ -19,19 +19,8 @@ from jumun.model.reasons import Reason
 from jumun.simulators.kis.requests import OrderNote
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    AT_NXT,
-    CASH,
-    LIST,
-    ORDER,
-    S,
-    Stage,
-    a_fault,
-    an_intent,
-    on_stage,
-)
-from tests.scenarios.stage import USER, ZERO, ns_of, orders_of, until
-from tests.scenarios.test_exchange import MONDAY
+from tests.scenarios.any_stage import MONDAY, USER, ZERO, S, ns_of, orders_of, until
+from tests.scenarios.kis.stage import AT_NXT, CASH, LIST, ORDER, Stage, a_fault, an_intent, on_stage
 
 NO_NOTICE = a_fault("notice_lost")
 NO_LIST = a_fault("error_before", path=LIST)

@@ -18,18 +18,8 @@ from jumun.model.orders import Flag, OrderStatus, Side
 from jumun.ports.wire import HttpCall, HttpReply
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    BALANCE,
-    LIST,
-    ORDER,
-    OTHER,
-    S,
-    Stage,
-    a_fault,
-    as_it_came,
-    on_stage,
-)
-from tests.scenarios.stage import TODAY, USER, ZERO, orders_of, until
+from tests.scenarios.any_stage import TODAY, USER, ZERO, S, orders_of, until
+from tests.scenarios.kis.stage import BALANCE, LIST, ORDER, OTHER, Stage, a_fault, as_it_came, on_stage
 
 NO_NOTICE = a_fault("notice_lost")
 REPLY_LOST = a_fault("reply_lost", path=ORDER)

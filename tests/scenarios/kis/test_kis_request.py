@@ -18,19 +18,8 @@ from jumun.ports.wire import HttpCall, HttpReply
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.simulators.kis.weather import Rule
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    CASH,
-    CHANGE,
-    LIST,
-    ORDER,
-    TOKEN,
-    S,
-    Stage,
-    a_fault,
-    an_intent,
-    on_stage,
-)
-from tests.scenarios.stage import USER, until
+from tests.scenarios.any_stage import USER, S, until
+from tests.scenarios.kis.stage import CASH, CHANGE, LIST, ORDER, TOKEN, Stage, a_fault, an_intent, on_stage
 
 # Carried out, and the answer says nothing that could be relied on.
 SPOILED = {

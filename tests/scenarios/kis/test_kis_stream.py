@@ -25,19 +25,8 @@ from jumun.simulators.kis.stream_switches import StreamSwitches
 from jumun.simulators.kis.weather import Rule
 from jumun.testing import kis_wire
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    AT_NXT,
-    LIST,
-    ORDER,
-    OTHER,
-    S,
-    Stage,
-    a_fault,
-    an_intent,
-    on_stage,
-)
-from tests.scenarios.stage import USER, ns_of, orders_of, until
-from tests.scenarios.test_exchange import MONDAY
+from tests.scenarios.any_stage import MONDAY, USER, S, ns_of, orders_of, until
+from tests.scenarios.kis.stage import AT_NXT, LIST, ORDER, OTHER, Stage, a_fault, an_intent, on_stage
 
 NO_LIST = a_fault("error_before", path=LIST)
 SLOW_LIST = a_fault("slow", path=LIST, seconds=2)
