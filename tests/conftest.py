@@ -25,6 +25,9 @@ settings.register_profile("check", deadline=None, derandomize=True, database=Non
 settings.register_profile("soak", deadline=None, max_examples=5_000, database=None, print_blob=True)
 settings.load_profile("check")
 
+# What scenarios share asserts as they do: a failure shows the values.
+pytest.register_assert_rewrite("tests.scenarios.any_stage", "tests.scenarios.plays")
+
 _UNSHOWN: Final = pytest.StashKey[dict[str, list[str]]]()
 
 

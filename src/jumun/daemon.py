@@ -198,7 +198,7 @@ class Daemon:
         broker = self._kis = app.kis_broker(settings, clock)
         try:
             openings = await app.kis_openings(settings, broker, clock.now_ns())
-        except BaseException:
+        except BaseException:  # also a cancelled start: the wire must not stay open
             await broker.leave()
             raise
         return app.build_engine(settings, broker, broker, clock, price_feed=broker, openings=openings), broker

@@ -13,23 +13,14 @@ from msgspec.structs import replace
 from jumun.brokers.paper import FillIdentity
 from jumun.brokers.paper.wire import PAGE_SIZE, Answer, AskBalance, AskHistory, Command, HistoryPage
 from jumun.model.errors import UnreadableReply
-from jumun.model.events import FillBooked
-from jumun.model.fills import LedgerAccount
-from jumun.model.orders import Flag, OrderStatus, Side
+from jumun.model.ids import AccountId
+from jumun.model.orders import Flag, OrderStatus
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
-from tests.scenarios.stage import (
-    ACCOUNT,
-    TODAY,
-    USER,
-    ZERO,
-    S,
-    Stage,
-    as_it_came,
-    on_stage,
-    orders_of,
-    until,
-)
+from tests.scenarios.any_stage import TODAY, USER, S, until
+from tests.scenarios.plays import query as plays
+from tests.scenarios.stage import ACCOUNT, Stage, as_it_came, on_stage
 
+OTHER = AccountId("OTHER")
 Change = Callable[[OrderReport], OrderReport]
 
 
@@ -60,14 +51,7 @@ def test_f35_an_order_that_the_list_does_not_show_yet_stays_unknown_and_is_not_s
 @pytest.mark.req("F-35", "I-43", "I-17")
 def test_f35_a_working_order_that_the_list_does_not_show_yet_is_no_dispute() -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(history_lag=1.0):
-            order_id = await stage.rest()
-            stage.engine.reconciler.ask()
-            await stage.studies(1)
-        assert stage.order(order_id).flags == ()
-        await stage.studies(2)
-        assert stage.order(order_id).flags == ()
-        assert stage.order(order_id).status is OrderStatus.ACCEPTED
+        await plays.a_list_that_lags_is_no_dispute(stage, stage.bad(history_lag=1.0))
 
     on_stage(play)
 
@@ -80,13 +64,7 @@ def test_f36_a_list_whose_second_page_is_lost_says_nothing_about_its_first() -> 
         await until(lambda: len(stage.market.orders) == PAGE_SIZE + 5)
         await until(lambda: all(o.status is OrderStatus.ACCEPTED for o in stage.book.open.values()))
         with stage.bad(notice_lost=1.0, history_page_lost=1.0):
-            [first, *_] = stage.market.orders.values()
-            stage.market.cancel(ACCOUNT, TODAY, first.branch, first.number, stage.clock.now_ns())
-            rounds, seq = stage.engine.reconciler.rounds, stage.book.seq
-            await asyncio.sleep(60)
-            assert stage.engine.reconciler.rounds == rounds, "not one look was complete"
-            assert stage.book.seq == seq, "and none of them changed anything"
-            assert stage.engine.reconciler.failing_since_ns is not None
+            await plays.a_lost_page_hides_a_cancel(stage, 60)
         await stage.studies(1)
         assert len(stage.book.open) == PAGE_SIZE + 4
         for order in list(stage.book.open.values()):
@@ -123,10 +101,7 @@ def test_f38_a_running_total_that_goes_back_takes_no_fill_away_and_is_shown_to_a
         stage.trade("005930", 57_700, 4)
         await until(lambda: stage.order(order_id).qty_filled == 4)
         stage.broker.on_history = each(as_before)
-        await stage.studies(3)
-        order = stage.order(order_id)
-        assert (order.qty_filled, order.status) == (4, OrderStatus.PART_FILLED)
-        assert Flag.DISPUTED in order.flags
+        await plays.require_the_fill_is_kept_and_disputed(stage, order_id)
         story = await stage.story(order_id)
         assert [type(event).__name__ for event in story].count("OrderFlagged") == 1
         stage.broker.on_history = lambda told: told
@@ -138,15 +113,8 @@ def test_f38_a_running_total_that_goes_back_takes_no_fill_away_and_is_shown_to_a
 def test_f39_amounts_are_booked_whole_where_the_average_price_is_no_round_number() -> None:
     async def play(stage: Stage) -> None:
         now_ns = stage.clock.now_ns()
-        stage.market.open_account("OTHER", cash={}, holdings={"005930": Decimal(3)}, now_ns=now_ns)
-        stage.stranger(account_id="OTHER", side=Side.SELL, qty=Decimal(3), price=Decimal(58_000))
-        with stage.bad(notice_lost=1.0):
-            order_id = await stage.buy(6)
-            await asyncio.sleep(0.1)
-        await stage.ended(order_id, 40.0)
-        amount = stage.order(order_id).amount_filled
-        assert amount == 3 * 58_000 + 4 * 58_100
-        assert amount % 7, "an average would have had to be rounded"
+        stage.market.open_account(OTHER, cash={}, holdings={"005930": Decimal(3)}, now_ns=now_ns)
+        await plays.two_prices_make_no_round_average(stage, OTHER, stage.bad(notice_lost=1.0))
 
     on_stage(play, identity=FillIdentity.NONE)
 
@@ -208,17 +176,7 @@ def test_f42_money_is_the_exchanges_on_every_settlement_day_and_not_only_in_tota
         await stage.start()
         stage.print_prices()
         await stage.ended(await stage.buy(9, symbol="005930"))
-        ours: dict[str, Decimal] = {}
-        async for record in stage.engine.journal.tail(0):
-            for row in record.event.ledger if isinstance(record.event, FillBooked) else ():
-                change = {row.debit: row.amount, row.credit: -row.amount}.get(LedgerAccount.CASH, ZERO)
-                ours[row.settlement_date] = ours.get(row.settlement_date, ZERO) + change
-        theirs: dict[str, Decimal] = {}
-        for execution in stage.market.executions:
-            day = execution.settlement_date
-            theirs[day] = theirs.get(day, ZERO) + execution.cash_change
-        assert len(theirs) == 2
-        assert ours == theirs
+        await plays.require_the_same_money_each_settlement_day(stage)
 
     on_stage(play)
 
@@ -226,20 +184,7 @@ def test_f42_money_is_the_exchanges_on_every_settlement_day_and_not_only_in_tota
 @pytest.mark.req("F-43", "I-38", "I-39", "F-19")
 def test_f43_a_broker_that_is_away_at_night_proves_nothing_and_is_asked_before_the_first_order() -> None:
     async def play(stage: Stage) -> None:
-        resting = await stage.rest(9)
-        stage.line.cut()
-        await asyncio.sleep(3 * 3_600)
-        assert stage.order(resting).status is OrderStatus.ACCEPTED
-        assert stage.order(resting).flags == ()
-        stage.trade("005930", 57_700, 10)
-        rounds = stage.engine.reconciler.rounds
-        stage.line.mend()
-        stage.print_prices()
-        await until(lambda: not stage.engine.desk.deaf)
-        assert stage.engine.reconciler.rounds > rounds
-        fresh = await stage.buy(1, symbol="000660")
-        assert stage.order(resting).status is OrderStatus.FILLED
-        await stage.ended(fresh)
+        await plays.the_broker_is_away(stage, stage.line, 3 * 3_600, heard_within_s=60.0)
 
     on_stage(play)
 
@@ -251,15 +196,7 @@ def test_f44_an_answer_older_than_what_we_know_undoes_nothing() -> None:
         await stage.studies(1)
         old = await stage.broker.history(ACCOUNT, TODAY)
         stage.broker.on_history = lambda told: replace(old, asked_ns=told.asked_ns)  # from some cache
-        await stage.engine.cancel(cancelled, USER)
-        await stage.ended(cancelled, 1.0)
-        stage.trade("005930", 57_700, 10)
-        await stage.ended(filled, 1.0)
-        before = {order.order_id: order for order in orders_of(stage.engine)}
-        stage.engine.reconciler.ask()
-        rounds = stage.engine.reconciler.rounds
-        await until(lambda: stage.engine.reconciler.rounds > rounds, 2.0)
-        assert {order.order_id: order for order in orders_of(stage.engine)} == before
+        await plays.an_older_list_undoes_nothing(stage, filled, cancelled, 2.0)
         stage.broker.on_history = lambda told: told
 
     on_stage(play)
@@ -282,18 +219,8 @@ def test_f44_a_list_that_goes_on_contradicting_us_becomes_a_persons_business() -
 @pytest.mark.req("F-45", "I-42", "I-11", "I-07")
 def test_f45_a_strangers_order_that_looks_like_our_lost_one_is_never_claimed() -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(request_vanishes=1.0):
-            order_id = await stage.buy(price=Decimal(57_800))
-            twin = stage.stranger()
-            await until(lambda: stage.order(order_id).is_unknown)
+        order_id, twin = await plays.a_lost_order_has_a_twin(stage, stage.bad(request_vanishes=1.0))
         await stage.studies(4)
-        order = stage.order(order_id)
-        assert order.is_unknown
-        assert order.refs == ()
-        assert Flag.DISPUTED in order.flags
-        assert stage.arrived(order_id) == 0, "nor is ours sent again while the twin may be it"
-        await stage.engine.settle(order_id, USER, f"{twin.number} was entered by hand")
-        assert stage.order(order_id).status is OrderStatus.CANCELLED
-        await until(lambda: any(Flag.FOREIGN in o.flags for o in stage.book.open.values()))
+        await plays.the_twin_is_never_claimed(stage, order_id, twin)
 
     on_stage(play, exclusive=False)

@@ -5,17 +5,18 @@ Each ends with the books held against the exchange's own ledger. F-09 to F-12 ar
 
 import asyncio
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from jumun.brokers.paper.broker import ANSWER_TIMEOUT_S
 from jumun.brokers.paper.wire import Answer, Command, OrderTaken, Submit
 from jumun.model.events import OrderUnknown, SendIntended
-from jumun.model.orders import Flag, OrderStatus, Side
+from jumun.model.orders import OrderStatus
 from jumun.model.reasons import Reason
 from jumun.rules.policy import Limits
-from tests.scenarios.stage import ACCOUNT, CASH, SYMBOLS, Stage, an_intent, on_stage, until
+from tests.scenarios.any_stage import until
+from tests.scenarios.plays import request as plays
+from tests.scenarios.stage import ACCOUNT, SYMBOLS, Stage, an_intent, on_stage
 
 LOST_ANSWERS = ("reply_lost", "reply_reset", "reset_early", "server_error", "reply_garbled")
 
@@ -38,11 +39,7 @@ def test_f01_an_order_that_could_not_leave_is_tried_again_and_leaves_once() -> N
 def test_f01_an_order_that_never_leaves_ends_soon_and_gives_its_money_back() -> None:
     async def play(stage: Stage) -> None:
         stage.weather(not_sent=1.0)
-        order_id = await stage.buy()
-        order = await stage.ended(order_id, 15.0)
-        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.NOT_SENT)
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
-        assert stage.arrived(order_id) == 0
+        await plays.an_order_never_leaves(stage, 15.0)
 
     on_stage(play)
 
@@ -69,19 +66,8 @@ def test_f02_a_reset_after_the_first_byte_proves_nothing_and_the_order_trades_on
 @pytest.mark.req("F-03", "I-07", "I-11", "I-15")
 def test_f03_an_accepted_order_whose_answer_is_lost_is_found_in_the_list_and_never_sent_again() -> None:
     async def play(stage: Stage) -> None:
-        stage.weather(reply_lost=1.0, notice_lost=1.0)
-        order_id = await stage.buy(price=Decimal(57_800))
-        await until(lambda: stage.order(order_id).is_unknown)
-        assert len(stage.market.orders) == 1
-        behind = await stage.buy(1)
-        await asyncio.sleep(1)
-        assert stage.arrived(behind) == 0, "one unknown order of a symbol at a time, so that it can be told"
-        stage.calm()
-        await until(lambda: stage.order(order_id).status is OrderStatus.ACCEPTED)
-        [record] = [r for r in stage.market.orders.values() if r.tag.startswith(order_id)]
-        assert [ref.number for ref in stage.order(order_id).refs] == [record.number]
-        await stage.ended(behind)
-        assert stage.arrived(order_id) == stage.arrived(behind) == 1
+        weather = stage.bad(reply_lost=1.0, notice_lost=1.0)
+        await plays.a_lost_answer_is_found_by_its_looks(stage, weather)
 
     on_stage(play)
 
@@ -89,17 +75,8 @@ def test_f03_an_accepted_order_whose_answer_is_lost_is_found_in_the_list_and_nev
 @pytest.mark.req("F-03", "F-45", "I-11", "I-42", "I-07")
 def test_f03_two_orders_that_could_be_the_lost_one_are_a_persons_to_tell_apart() -> None:
     async def play(stage: Stage) -> None:
-        stage.weather(reply_lost=1.0, notice_lost=1.0)
-        order_id = await stage.buy(price=Decimal(57_800))
-        stage.stranger()
-        await until(lambda: stage.order(order_id).is_unknown)
-        stage.calm()
-        await until(lambda: Flag.DISPUTED in stage.order(order_id).flags)
-        await asyncio.sleep(60)
-        assert stage.order(order_id).is_unknown
-        assert stage.order(order_id).refs == ()
-        assert stage.book.cash_reserved[ACCOUNT, "KRW"] > 0
-        assert stage.arrived(order_id) == 1, "and it is not sent again meanwhile"
+        weather = stage.bad(reply_lost=1.0, notice_lost=1.0)
+        await plays.two_orders_could_be_the_lost_one(stage, weather, 60.0)
 
     on_stage(play, agrees=False)
 
@@ -156,13 +133,8 @@ def test_f05_an_answer_after_its_time_out_makes_no_second_order() -> None:
             return answer
 
         stage.link.on_answer = late
-        with stage.bad(notice_lost=1.0):
-            order_id = await stage.buy()
-            await until(lambda: stage.order(order_id).is_unknown, ANSWER_TIMEOUT_S + 1)
-            await asyncio.sleep(2)
-        order = await stage.ended(order_id)
-        assert order.status is OrderStatus.FILLED
-        assert stage.arrived(order_id) == len(order.refs) == 1
+        weather = stage.bad(notice_lost=1.0)
+        await plays.an_answer_comes_too_late(stage, weather, ANSWER_TIMEOUT_S + 1, still_s=2)
 
     on_stage(play)
 
@@ -198,14 +170,7 @@ def test_f08_half_an_answer_is_kept_as_it_came_and_read_as_nothing() -> None:
 @pytest.mark.req("F-07", "I-49")
 def test_f07_a_refusal_is_final_says_its_code_and_frees_the_money() -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(refused=1.0):
-            order_id = await stage.buy()
-            order = await stage.ended(order_id, 5.0)
-        assert order.status is OrderStatus.REJECTED
-        assert "REFUSED_BY_FAULT" in order.reason_text
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
-        await asyncio.sleep(30)
-        assert len(stage.link.submits()) == 1
+        await plays.a_business_refusal_is_final(stage, stage.bad(refused=1.0), "REFUSED_BY_FAULT")
 
     on_stage(play)
 
@@ -213,15 +178,7 @@ def test_f07_a_refusal_is_final_says_its_code_and_frees_the_money() -> None:
 @pytest.mark.req("F-13", "I-08")
 def test_f13_a_caller_that_repeats_itself_gets_the_same_order_also_while_its_outcome_is_unknown() -> None:
     async def play(stage: Stage) -> None:
-        intent = an_intent()
-        with stage.bad(reply_lost=1.0, notice_lost=1.0):
-            first = await asyncio.gather(*(stage.engine.submit(intent) for _ in range(20)))
-            order_id = first[0].order.order_id if first[0].order is not None else None
-            await until(lambda: stage.book.unknown)
-            again = await stage.engine.submit(intent)
-        assert {d.order.order_id for d in [*first, again] if d.order is not None} == {order_id}
-        assert [decision.existing for decision in first].count(False) == 1
-        await until(lambda: not stage.book.open)
+        intent = await plays.a_caller_repeats_itself(stage, stage.bad(reply_lost=1.0, notice_lost=1.0))
         await stage.crash()
         await stage.start()
         after = await stage.engine.submit(intent)
@@ -233,36 +190,7 @@ def test_f13_a_caller_that_repeats_itself_gets_the_same_order_also_while_its_out
 
 @pytest.mark.req("F-14", "I-10")
 def test_f14_the_same_id_with_other_content_is_a_conflict_and_changes_nothing() -> None:
-    async def play(stage: Stage) -> None:
-        order_id = await stage.rest(client_order_id="mine-1")
-        before = stage.order(order_id)
-        for changes in ({"qty": Decimal(9)}, {"price": Decimal(57_700)}, {"side": Side.SELL}):
-            values: dict[str, Any] = {"price": Decimal(57_800), **changes}
-            told = await stage.engine.submit(an_intent(client_order_id="mine-1", **values))
-            assert told.denial is not None
-            assert told.denial.reason is Reason.KEY_CONFLICT
-        assert stage.order(order_id) == before
-        assert len(stage.market.arrivals) == 1
-
-    on_stage(play)
-
-
-class Crossed:
-    """The answers of the first two orders are exchanged on their way back."""
-
-    def __init__(self) -> None:
-        self._told: list[OrderTaken] = []
-        self._both = asyncio.Event()
-
-    async def __call__(self, command: Command, answer: Answer) -> Answer:
-        if not isinstance(command, Submit) or not isinstance(answer, OrderTaken) or len(self._told) == 2:
-            return answer
-        place = len(self._told)
-        self._told.append(answer)
-        if len(self._told) == 2:
-            self._both.set()
-        await self._both.wait()
-        return self._told[1 - place]
+    on_stage(plays.the_same_id_with_other_content_is_a_conflict)
 
 
 @pytest.mark.req("F-17", "I-11", "I-15")
@@ -271,7 +199,13 @@ def test_f17_answers_that_name_another_order_are_believed_for_neither_and_stop_n
     symbol: str,
 ) -> None:
     async def play(stage: Stage) -> None:
-        stage.link.on_answer = Crossed()
+        both: plays.Crossed[Answer] = plays.Crossed()
+
+        async def crossed(command: Command, answer: Answer) -> Answer:
+            is_taken = isinstance(command, Submit) and isinstance(answer, OrderTaken)
+            return await both.exchanged(answer) if is_taken else answer
+
+        stage.link.on_answer = crossed
         with stage.bad(history_fails=1.0, notice_late=1.0, notice_late_ms_max=2_000):
             ids = [await stage.buy(0), await stage.buy(4, symbol=symbol)]
             await until(lambda: len(stage.book.unknown) == 2, 10.0)
@@ -294,18 +228,7 @@ def _key(stage: Stage, order_id: str) -> str:
 @pytest.mark.req("F-18", "I-61", "I-47")
 def test_f18_slow_answers_hold_only_the_slots_they_use_and_the_rest_goes_on() -> None:
     async def play(stage: Stage) -> None:
-        resting = await stage.rest(40, price=Decimal(190_000), symbol="035420")
-        stage.weather(request_vanishes=1.0)
-        slow = [await stage.buy(n, symbol="005930") for n in range(3)]
-        await until(lambda: stage.engine.desk.sending == 3)
-        stage.calm()
-        fast = await stage.buy(symbol="000660")
-        assert (await stage.ended(fast, 3.0)).status is OrderStatus.FILLED
-        await stage.engine.cancel(resting, an_intent().user_id)
-        await stage.ended(resting, 3.0)
-        assert stage.engine.desk.sending == 3, "the slow ones still wait, and nobody waited for them"
-        for order_id in slow:
-            assert (await stage.ended(order_id, 300.0)).status is OrderStatus.FILLED
+        await plays.slow_answers_hold_only_their_slots(stage, stage.bad(request_vanishes=1.0), 300.0)
 
     on_stage(play)
 

@@ -15,26 +15,16 @@ from jumun.brokers.paper import FillIdentity, PaperBroker, SocketLink, paper_tra
 from jumun.brokers.paper.link import INBOX_BYTES_MAX, Inbox
 from jumun.brokers.paper.wire import Answer, AskHistory, Command, Notice
 from jumun.exchange.records import Executed, MarketEvent, OrderChanged
-from jumun.model.errors import OrderDenied
 from jumun.model.events import FillBooked
-from jumun.model.ids import AccountId, OrderId
-from jumun.model.orders import BrokerRef, Flag, OrderStatus
+from jumun.model.ids import AccountId
+from jumun.model.instruments import Venue
+from jumun.model.orders import BrokerRef, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerReport, FillNotice, OrderReport, UnreadableNotice
-from jumun.services.liveness import ALERT_MAX_S, CATCH_UP_MAX_S, UNREADABLE_MAX
-from tests.scenarios.stage import (
-    ACCOUNT,
-    START_NS,
-    TODAY,
-    USER,
-    S,
-    Stage,
-    an_intent,
-    as_it_came,
-    on_stage,
-    orders_of,
-    until,
-)
+from jumun.services.liveness import ALERT_MAX_S, CATCH_UP_MAX_S
+from tests.scenarios.any_stage import START_NS, TODAY, USER, S, orders_of, until
+from tests.scenarios.plays import stream as plays
+from tests.scenarios.stage import ACCOUNT, Stage, an_intent, as_it_came, on_stage
 
 DAY_NS = 86_400 * S
 
@@ -44,24 +34,6 @@ async def slow_history(command: Command, answer: Answer) -> Answer:
     if isinstance(command, AskHistory):
         await asyncio.sleep(2)
     return answer
-
-
-async def refusal_of(stage: Stage, number: int = 20) -> Reason | None:
-    """Why a new order is refused now; None when it is taken."""
-    try:
-        decision = await stage.engine.submit(an_intent(number, symbol="000660"))
-    except OrderDenied as error:
-        return error.reason
-    return None if decision.denial is None else decision.denial.reason
-
-
-async def nothing_leaves_before_a_study(stage: Stage, order_id: OrderId) -> None:
-    """The order waits until the broker has been asked about everything."""
-    rounds = stage.engine.reconciler.rounds
-    while not stage.arrived(order_id):
-        await asyncio.sleep(0.05)
-        if stage.engine.reconciler.rounds == rounds:
-            assert stage.arrived(order_id) == 0, "it left before the desk had caught up"
 
 
 @pytest.mark.req("F-19", "F-33", "I-09", "I-38")
@@ -75,7 +47,7 @@ def test_f19_f33_after_a_dropped_line_the_broker_is_asked_before_any_new_order_l
         stage.line.mend()
         await asyncio.sleep(0.1)
         fresh = await stage.buy(1, symbol="000660")
-        await nothing_leaves_before_a_study(stage, fresh)
+        await plays.nothing_leaves_before_a_study(stage, fresh)
         assert stage.order(resting).qty_filled == 4, "what traded in the gap is in the books first"
         assert (await stage.ended(fresh)).status is OrderStatus.FILLED
 
@@ -114,12 +86,12 @@ def test_f19_a_gap_that_cannot_be_caught_up_is_an_alert_and_refuses_new_orders_b
         with capture_logs() as logs:
             await asyncio.sleep(CATCH_UP_MAX_S + ALERT_MAX_S)
         assert [line["event"] for line in logs].count("broker_not_heard") == 1
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
+        assert await stage.refusal() is Reason.BROKER_UNAVAILABLE
         await stage.engine.cancel(resting, USER)
         await until(lambda: stage.order(resting).status is OrderStatus.CANCELLED, 5.0)
         stage.calm()
         await until(lambda: not stage.engine.desk.deaf)
-        assert await refusal_of(stage) is None
+        assert await stage.refusal() is None
 
     on_stage(play)
 
@@ -130,11 +102,7 @@ def test_f20_a_notice_that_comes_twice_counts_once(identity: FillIdentity) -> No
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
         stage.weather(notice_doubled=1.0)
-        for qty in (3, 2, 5):
-            stage.trade("005930", 57_700, qty)
-            await asyncio.sleep(1.2)
-        order = await stage.ended(order_id)
-        assert order.qty_filled == 10
+        await plays.three_fills_make_ten(stage, order_id)
         assert stage.faulty.struck["notice_doubled"] >= 3
 
     on_stage(play, identity=identity)
@@ -145,11 +113,7 @@ def test_f20_a_notice_that_comes_twice_counts_once(identity: FillIdentity) -> No
 def test_f21_notices_in_any_order_lead_to_the_same_books(identity: FillIdentity) -> None:
     async def play(stage: Stage) -> None:
         stage.weather(notice_late=0.6, notice_late_ms_max=3_000)
-        order_id = await stage.buy(9, price=Decimal(57_800))
-        for qty in (1, 2, 3, 4):
-            await asyncio.sleep(0.3)
-            stage.trade("005930", 57_700, qty)
-        assert (await stage.ended(order_id)).qty_filled == 10
+        await plays.four_fills_overtake_each_other(stage)
         assert stage.faulty.struck["notice_late"] >= 1
 
     on_stage(play, identity=identity)
@@ -168,13 +132,7 @@ def test_f22_a_fill_before_the_answer_that_names_its_number_waits_and_then_count
 
         stage.link.on_answer = late
         stage.weather(history_fails=1.0)
-        order_id = await stage.buy(4)
-        await until(lambda: len(stage.engine.parking))
-        order = stage.order(order_id)
-        assert (order.status, order.qty_filled, order.refs) == (OrderStatus.NEW, 0, ())
-        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 5 * 58_100
-        assert (await stage.ended(order_id, 5.0)).qty_filled == 5
-        assert len(stage.engine.parking) == 0
+        await plays.a_fill_comes_before_the_answer(stage)
 
     on_stage(play, identity=identity)
 
@@ -190,7 +148,7 @@ def test_f23_f25_a_stream_that_says_nothing_more_is_an_alert_within_five_seconds
         assert [line["log_level"] for line in logs if line["event"] == "broker_not_heard"] == ["error"]
         status = await stage.engine.get_engine_status()
         assert "no heartbeat" in str(status["deaf"])
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
+        assert await stage.refusal() is Reason.BROKER_UNAVAILABLE
         stage.trade("005930", 57_700, 4)
         if wants is not None:
             await stage.engine.cancel(resting, USER)
@@ -198,7 +156,7 @@ def test_f23_f25_a_stream_that_says_nothing_more_is_an_alert_within_five_seconds
         stage.broker.stays_silent = False
         await until(lambda: not stage.engine.desk.deaf, 30.0)
         assert stage.order(resting).qty_filled == 4, "what the silent line never told was asked for"
-        assert await refusal_of(stage) is None
+        assert await stage.refusal() is None
 
     on_stage(play)
 
@@ -250,13 +208,7 @@ def test_f25_a_half_open_line_is_hung_up_and_dialled_again() -> None:
 @pytest.mark.req("F-24", "I-38", "I-43")
 def test_f24_one_lost_notice_on_a_healthy_line_is_found_by_the_next_look() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9)
-        with stage.bad(notice_lost=1.0):
-            stage.trade("005930", 57_700, 10)
-            await asyncio.sleep(0.1)
-        assert stage.order(order_id).qty_filled == 0
-        await stage.ended(order_id, 35.0)
-        assert stage.book.halt is None
+        await plays.one_notice_is_lost(stage, stage.bad(notice_lost=1.0))
 
     on_stage(play)
 
@@ -266,15 +218,7 @@ def test_f27_f28_notices_nobody_can_read_stop_new_orders_and_the_books_go_on_by_
     async def play(stage: Stage) -> None:
         resting = await stage.rest(9)
         stage.weather(notice_garbled=1.0)
-        for _ in range(UNREADABLE_MAX):
-            stage.trade("005930", 57_700, 2)
-        await until(lambda: stage.engine.desk.deaf, ALERT_MAX_S)
-        await until(lambda: stage.order(resting).qty_filled == 6, 15.0)
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
-        stage.calm()
-        stage.trade("005930", 57_700, 2)
-        await until(lambda: not stage.engine.desk.deaf, 30.0)
-        assert await refusal_of(stage) is None
+        await plays.nobody_can_read_the_notices(stage, resting)
 
     on_stage(play)
 
@@ -288,7 +232,7 @@ def test_f27_one_unreadable_notice_is_kept_and_holds_new_orders_until_a_question
             stage.trade("005930", 57_700, 10)
             await asyncio.sleep(0.1)
         fresh = await stage.buy(1, symbol="000660")
-        await nothing_leaves_before_a_study(stage, fresh)
+        await plays.nothing_leaves_before_a_study(stage, fresh)
         assert stage.order(resting).status is OrderStatus.FILLED
 
     on_stage(play)
@@ -342,16 +286,7 @@ def test_f30_two_fills_that_look_the_same_both_count_and_their_repeats_do_not(do
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
         stage.weather(notice_doubled=doubled)
-        stage.trade("005930", 57_700, 4)
-        stage.trade("005930", 57_700, 4)
-        one, other = stage.market.executions
-        assert (one.ts_ns, one.price, one.qty) == (other.ts_ns, other.price, other.qty)
-        await until(lambda: stage.order(order_id).qty_filled == 8, 40.0)
-        stage.calm()
-        await stage.studies(2)
-        assert stage.order(order_id).qty_filled == 8
-        stage.trade("005930", 57_700, 2)
-        await stage.ended(order_id, 40.0)
+        await plays.two_fills_look_the_same(stage, order_id)
 
     on_stage(play, identity=FillIdentity.NONE)
 
@@ -391,21 +326,7 @@ def test_f32_notices_nobody_read_in_time_become_a_gap_and_a_question(monkeypatch
         monkeypatch.setattr(Inbox.__init__, "__defaults__", (20, INBOX_BYTES_MAX))
         await stage.crash()
         await stage.start()
-        order_id = await stage.rest(99)
-        gate = asyncio.Event()
-        hear = stage.engine.hear
-
-        async def slow(report: BrokerReport) -> None:
-            await gate.wait()
-            await hear(report)
-
-        stage.engine.hear = slow  # type: ignore[method-assign]
-        for _ in range(50):
-            stage.trade("005930", 57_700, 2)
-        await asyncio.sleep(1)
-        gate.set()
-        assert (await stage.ended(order_id, 10.0)).qty_filled == 100
-        assert stage.book.halt is None
+        await plays.fifty_notices_wait_unread(stage, 10.0)
 
     on_stage(play)
 
@@ -413,15 +334,7 @@ def test_f32_notices_nobody_read_in_time_become_a_gap_and_a_question(monkeypatch
 @pytest.mark.req("F-32", "I-61")
 def test_f32_a_flood_of_prices_is_conflated_and_costs_no_notice() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(99)
-        for step in range(2_000):
-            stage.trade("000660", 248_000 + 500 * (step % 2), 1)
-            if step % 100 == 0:
-                stage.trade("005930", 57_700, 5)
-        await stage.ended(order_id, 5.0)
-        quote = stage.broker.quote("000660")
-        assert quote is not None
-        assert quote.last == 248_500
+        order_id = await plays.a_flood_of_prices(stage, 2_000)
         assert len([e for e in await stage.story(order_id) if isinstance(e, FillBooked)]) == 20
 
     on_stage(play)
@@ -443,14 +356,7 @@ def test_f34_a_notice_of_another_account_moves_nothing_of_ours() -> None:
 @pytest.mark.req("F-34", "F-106", "I-42")
 def test_f34_f106_a_persons_order_on_our_account_is_recorded_as_foreign_and_its_shares_count() -> None:
     async def play(stage: Stage) -> None:
-        record = stage.stranger(qty=Decimal(3), price=Decimal(58_100))
-        assert record.qty_filled == 3
-        await until(lambda: stage.book.positions, 40.0)
-        [order] = orders_of(stage.engine)
-        assert order.flags == (Flag.FOREIGN,)
-        assert (order.status, order.qty_filled, order.strategy_id) == (OrderStatus.FILLED, 3, "")
-        assert stage.book.halt is None
-        assert not stage.link.submits(), "it is counted, never claimed or sent again"
+        await plays.a_person_trades_beside_us(stage, Venue.KRX)
 
     on_stage(play, exclusive=False)
 
@@ -470,12 +376,7 @@ def test_f106_a_persons_working_order_ties_up_money_like_ours_and_ends_where_the
 
 @pytest.mark.req("F-34", "F-106", "I-42")
 def test_f106_in_an_account_that_should_be_ours_alone_a_strange_order_stops_new_ones() -> None:
-    async def play(stage: Stage) -> None:
-        stage.stranger(qty=Decimal(3))
-        await until(lambda: stage.book.halt is not None, 40.0)
-        assert await refusal_of(stage) is Reason.HALTED
-
-    on_stage(play)
+    on_stage(plays.a_stranger_in_an_account_of_ours_alone)
 
 
 def a_notice(account_id: AccountId) -> FillNotice:

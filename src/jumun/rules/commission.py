@@ -81,6 +81,8 @@ class CommissionCalculator:
         For 000's callers only; the sum is exact before its conversion. Raises BadNumber, UnknownSymbol,
         NoCostTable or NoCalendar rather than returning a guess.
         """
+        # A float leaves here because 000 fixed the signature (S000-45, C-44). Nothing of ours calls this; the
+        # desk books by `rules.costs.cost_delta`, which is Decimal throughout.
         return float(total_of(self.itemise(order, fill_price, fill_quantity)))
 
     def itemise(self, order: HasSideAndSymbol, fill_price: Number, fill_quantity: Number) -> list[CostItem]:

@@ -20,6 +20,7 @@ from jumun.model.orders import Flag, Order
 from jumun.rules.book import Book
 from jumun.testing.day_market import MarketChecks
 from jumun.testing.invariants import Checks, Violation
+from jumun.testing.lives import WatchedDisk
 from jumun.testing.trace import Trace
 from jumun.testing.virtual_loop import VirtualClock, run_virtual
 from jumun.testing.world import (
@@ -33,7 +34,7 @@ from jumun.testing.world import (
     market_world,
 )
 from jumun.testing.world_account import ACCOUNT, OPENING_CASH, OPENING_SHARES
-from jumun.testing.world_desk import Machine, WatchedDisk
+from jumun.testing.world_desk import Machine
 from jumun.testing.world_prices import PriceWalk
 from jumun.testing.world_traders import Traders
 

@@ -3,11 +3,10 @@
 Every life has an engine, a journal handle, a broker and a wire of its own. A dead one writes nothing more.
 """
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -19,7 +18,6 @@ from jumun.brokers.kis.quotes import Quotes
 from jumun.brokers.kis.stream import KisStream
 from jumun.brokers.kis.switches import DEFAULTS
 from jumun.brokers.kis.tokens import Tokens
-from jumun.model.errors import OmsError
 from jumun.ports.wire import HttpCall
 from jumun.services.order_engine import OrderEngine
 from jumun.services.steady_clock import SteadyClock
@@ -34,49 +32,33 @@ from jumun.testing.kis_oracle import Oracle
 from jumun.testing.kis_scenario import NS, SETTLES_AFTER_S, VISIBLE_AFTER_S, KisScenario
 from jumun.testing.kis_stack import access_to
 from jumun.testing.kis_wire import KisWire
+from jumun.testing.lives import Life, Supervisor, WatchedDisk
 from jumun.testing.virtual_loop import SeededIds, VirtualClock
-from jumun.testing.world_desk import Crashed, WatchedDisk
 
-RESTART_S: Final = (1.1, 4.0)  # a process takes over a second; KIS counts the calls of both lives
-READY_WITHIN_S: Final = 900.0
-READY_LOOK_S: Final = 0.1
 SNAPSHOT_EVERY: Final = 200
 
-_Result = TypeVar("_Result")
+
+class KisLife(Life):
+    """A life at KIS: a broker and a wire of its own."""
+
+    broker: KISBrokerClient
+    wire: WatchedWire
 
 
-class Life:
-    """One incarnation of the desk."""
-
-    def __init__(self, number: int) -> None:
-        loop = asyncio.get_running_loop()
-        self.number = number
-        self.is_dead = False
-        self.died: asyncio.Future[str] = loop.create_future()
-        self.ready: asyncio.Future[None] = loop.create_future()
-        self.calls: dict[asyncio.Task[Any], None] = {}
-        self.engine: OrderEngine
-        self.broker: KISBrokerClient
-        self.wire: WatchedWire
-
-    def fall(self, why: str) -> None:
-        """Die: from this instant nothing of this life counts."""
-        if not self.is_dead:
-            self.is_dead = True
-            self.died.set_result(why)
-
-
-class Machine:
+class Machine(Supervisor[KisLife]):
     """Supervises the lives. `run` ends after `switch_off`."""
 
+    restart_s = (1.1, 4.0)  # a process takes over a second; KIS counts the calls of both lives
+    ready_within_s = 900.0
+    ready_look_s = 0.1
+
     def __init__(self, scenario: KisScenario, kis: SimulatedKis, checks: Checks, cache: Path | None) -> None:
+        super().__init__(checks, WatchedDisk(), Random(f"kis machine {scenario.seed}"))
         self.scenario = scenario
         self.kis = kis
-        self.checks = checks
         self.clock = VirtualClock()
         self.oracle = Oracle(checks, kis)
         self.books = KisBooks(checks, self.oracle)
-        self.disk = WatchedDisk()
         self.disk.on_durable = self._on_durable
         self.access = access_to(kis, rate_per_s=scenario.rate_per_s)
         self.meter = Meter(checks, self.access.calls_per_s)
@@ -94,47 +76,16 @@ class Machine:
             scenario.unknown_order_policy,
             exclusive=not scenario.strangers,
         )
-        self.life: Life | None = None
-        self.lives = 0
-        self.is_calm = False
         self.crashed: dict[str, int] = {}
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._cache = cache
         self._graves = Graves()
-        self._random = Random(f"kis machine {scenario.seed}")
         self._ids = SeededIds(Random(f"kis ids {scenario.seed}"))
         self._crashes = list(scenario.crashes)
         self._storm_ns = 0
-        self._off = False
-        self._farewells: set[asyncio.Task[None]] = set()
-        checks.on_violation = self.broken
-
-    # ---- supervision --------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """One life after another."""
-        self._off = False
-        while not self._off:
-            life = self._new_life()
-            why = await self._live(life)
-            life.fall(why)
-            self.checks.step(f"life {life.number} ended: {why}")
-            await self._bury(life)
-            if not self._off:
-                await asyncio.sleep(round(self._random.uniform(*RESTART_S), 3))
-
-    async def switch_off(self) -> None:
-        """End the life in order, as an operator does at night; the caller awaits `run`."""
-        self._off = True
-        life = self.life
-        if life is not None and not life.is_dead:
-            if life.ready.done():
-                await life.engine.stop()
-            life.fall("switched off")
 
     def storm(self) -> None:
-        """A new day: faults from now on."""
-        self.is_calm = False
+        """A new day: the machine is on, and there are faults from now on."""
+        self.is_calm = self._off = False
         self._storm_ns = self.clock.monotonic_ns()
         self._crashes = list(self.scenario.crashes)
         self.kis.weather.add(self.scenario.rules)
@@ -144,74 +95,11 @@ class Machine:
         self.is_calm = True
         self.kis.weather.clear()
 
-    def broken(self, error: BaseException) -> None:
-        """A check does not hold, or the world itself failed: end the day with it."""
-        if not self.failed.done():
-            self.failed.set_exception(error)
-
-    async def ready(self) -> Life:
-        """Wait for a life that takes orders; raises Violation when none comes."""
-        for _ in range(round(READY_WITHIN_S / READY_LOOK_S)):
-            life = self.life
-            if life is not None and not life.is_dead and life.ready.done():
-                return life
-            await asyncio.sleep(READY_LOOK_S)
-        self.checks.fail("I-58", f"life {self.lives} takes no orders after {READY_WITHIN_S:g} s")
-        raise AssertionError("fail raises")
-
-    async def ask(self, life: Life, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Await the engine's answer; raises Crashed when the desk dies first."""
-        task = asyncio.get_running_loop().create_task(work, name=f"caller of life {life.number}")
-        life.calls[task] = None
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if life.is_dead:
-                raise Crashed("the desk died before it answered; ask again with the same key") from None
-            raise
-        finally:
-            life.calls.pop(task, None)
-
-    async def _live(self, life: Life) -> str:
-        starting = asyncio.get_running_loop().create_task(
-            life.engine.start(), name=f"start of life {life.number}"
-        )
-        ends: list[asyncio.Future[Any]] = [starting, life.died]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            await asyncio.wait([starting])
-            return life.died.result()
-        failure = starting.exception()
-        if failure is not None:
-            return _expected(failure)
-        if life.is_dead:
-            return life.died.result()
-        life.ready.set_result(None)
-        stopped = life.engine.stopped
-        assert stopped is not None, "set by start"
-        ends = [stopped, life.died]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        return _expected(stopped.exception()) if stopped.done() else life.died.result()
-
-    async def _bury(self, life: Life) -> None:
-        if self.disk.has_unsynced and self._random.random() < 0.5:
-            self.disk.keep_unsynced()
-        self.disk.lose_unsynced()
-        await life.engine.abandon()
-        for task in list(life.calls):
-            task.cancel()
-        if life.engine.stopped is not None and life.engine.stopped.done():
-            life.engine.stopped.exception()
-        farewell = asyncio.get_running_loop().create_task(life.broker.leave(), name="hang up")
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
-
     # ---- a life -------------------------------------------------------------------------------------------
 
-    def _new_life(self) -> Life:
+    def _new_life(self) -> KisLife:
         self.lives += 1
-        life = self.life = Life(self.lives)
+        life = self.life = KisLife(self.lives)
         clock = SteadyClock(self.clock)
         watch = Watch(
             may_die=lambda point: self._may_die(life, point),
@@ -236,7 +124,10 @@ class Machine:
         )
         return life
 
-    def _broker(self, life: Life, clock: SteadyClock) -> KISBrokerClient:
+    async def _hang_up(self, life: KisLife) -> None:
+        await life.broker.leave()
+
+    def _broker(self, life: KisLife, clock: SteadyClock) -> KISBrokerClient:
         access, wire, world = self.access, life.wire, self.kis.house.market.world
         budget = Budget(access.calls_per_s, clock)
         tokens = Tokens(access, wire, clock, budget, cache=self._cache)
@@ -295,11 +186,3 @@ class Machine:
     def _on_durable(self, stored: Sequence[StoredRecord]) -> None:
         for one in stored:
             self.books.take(one)
-
-
-def _expected(failure: BaseException | None) -> str:
-    """Return how a life ended; what nobody expected ends the day instead."""
-    if isinstance(failure, OmsError):
-        return f"{type(failure).__name__}: {failure}"
-    assert failure is not None, "a life ends by an error or by a fall"
-    raise failure

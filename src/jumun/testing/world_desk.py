@@ -5,9 +5,9 @@ exchange go on.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -26,12 +26,13 @@ from jumun.services.order_engine import BACKLOG_MAX, OrderEngine
 from jumun.services.parking import PARKED_MAX
 from jumun.services.steady_clock import SteadyClock
 from jumun.store.memory import MemoryJournal
-from jumun.store.memory_disk import Batch, MemoryDisk, StoredRecord
+from jumun.store.memory_disk import StoredRecord
 from jumun.testing.cells import EARLY, EVERYWHERE, OLD_NOTICE
 from jumun.testing.day_books import BookChecks
 from jumun.testing.day_records import RecordChecks
 from jumun.testing.day_witness import EquityWitness, HaltWitness, IntentWitness, StudyWitness
 from jumun.testing.invariants import Checks
+from jumun.testing.lives import Life, Supervisor, WatchedDisk
 from jumun.testing.virtual_loop import SeededIds, VirtualClock
 from jumun.testing.world import MS, NS, Scenario
 from jumun.testing.world_account import ACCOUNT, LIMITS, opening, policy_of
@@ -39,70 +40,35 @@ from jumun.testing.world_broker import Questions, WatchedBroker
 from jumun.testing.world_faults import Struck, ToldLink
 from jumun.testing.world_link import BrokenTask, OldNotices, Watch, WatchedLink, never
 
-RESTART_S: Final = (0.2, 4.0)
-READY_WITHIN_S: Final = 1_200.0  # a start may wait for the broker through a storm, but not for ever
-READY_LOOK_S: Final = 0.05
 LOOK_S: Final = 1.0  # how often somebody looks whether the store still works
 CALM_LOOK_S: Final = 10.0
 COMPARE_EVERY: Final = 40  # commits between comparisons of whole books
 SHARED: Final = "foreign"  # the fault class in which others trade the account
 
-_Result = TypeVar("_Result")
+
+class DeskLife(Life):
+    """A life at the paper broker: a clock and a line of its own."""
+
+    clock: SteadyClock
+    faulty: ToldLink
+    watched: WatchedLink
 
 
-class Crashed(OmsError):
-    """The desk died while somebody waited for its answer."""
-
-    default_reason = Reason.INTERNAL
-
-
-class WatchedDisk(MemoryDisk):
-    """A disk that tells when a batch has become durable."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.on_durable: Callable[[Sequence[StoredRecord]], None] = lambda _: None
-
-    def apply(self, batch: Batch) -> None:
-        """Make the batch durable, then tell."""
-        first = len(self.records)
-        super().apply(batch)
-        self.on_durable(self.records[first:])
-
-
-class Life:
-    """One incarnation of the desk."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_dead = False
-        self.died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.calls: dict[asyncio.Task[Any], None] = {}
-        self.raised_ns: int | None = None
-        self.engine: OrderEngine
-        self.clock: SteadyClock
-        self.faulty: ToldLink
-        self.watched: WatchedLink
-
-    def fall(self, why: str) -> None:
-        """Die: from this instant nothing of this life counts."""
-        if not self.is_dead:
-            self.is_dead = True
-            self.died.set_result(why)
-
-
-class Machine:
+class Machine(Supervisor[DeskLife]):
     """Supervises the lives. `run` ends when `switch_off` was called."""
+
+    restart_s = (0.2, 4.0)
+    ready_within_s = 1_200.0  # a start may wait for the broker through a storm, but not for ever
+    ready_look_s = 0.05
+    ends = (OmsError, BrokenTask)
 
     def __init__(
         self, scenario: Scenario, market: Market, disk: WatchedDisk, clock: VirtualClock, checks: Checks
     ) -> None:
+        super().__init__(checks, disk, Random(f"machine {scenario.seed}"))
         self.scenario = scenario
         self.market = market
-        self.disk = disk
         self.clock = clock  # ours, which a fault may step
-        self.checks = checks
         self.true_clock = VirtualClock()  # the exchange's
         self.records = RecordChecks(
             checks,
@@ -132,46 +98,17 @@ class Machine:
         self.traits = paper_traits(
             carries_reference=scenario.carries_reference, visible_after_ns=scenario.visible_after_ns
         )
-        self.life: Life | None = None
         self.old = OldNotices()
         self.struck: dict[str, int] = {}
-        self.lives = 0
-        self.is_calm = False
         self._plan = scenario.plan
-        self._random = Random(f"machine {scenario.seed}")
         self._ids = SeededIds(Random(f"ids {scenario.seed}"))
         self._planned = sorted((*scenario.crashes, *scenario.later_crashes, *scenario.more_crashes))
         self._crashes = 0
         self._commits = 0
         self._compare_now = False
-        self._off = False
-        self._farewells: set[asyncio.Task[None]] = set()
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         disk.on_durable = self._on_durable
-        checks.on_violation = self.broken
 
     # ---- supervision -------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """One life after another."""
-        while not self._off:
-            life = self._new_life()
-            why = await self._live(life)
-            life.fall(why)
-            self.checks.step(f"life {life.number} ended: {why}")
-            await self._bury(life)
-            if not self._off:
-                low, high = RESTART_S
-                await asyncio.sleep(round(self._random.uniform(low, high), 3))
-
-    async def switch_off(self) -> None:
-        """End the life in order, as an operator does at night; the caller awaits `run`."""
-        self._off = True
-        life = self.life
-        if life is not None and not life.is_dead:
-            if life.ready.done():
-                await life.engine.stop()
-            life.fall("switched off")
 
     def calm(self) -> None:
         """No more faults of any kind."""
@@ -198,66 +135,21 @@ class Machine:
             self.clock.offset_ns += seconds * NS
             self.checks.step(f"our clock jumps {seconds} s")
 
-    def broken(self, error: BaseException) -> None:
-        """A check does not hold, or the world itself failed: end the day with it."""
-        if not self.failed.done():
-            self.failed.set_exception(error)
+    def _half_waited(self) -> None:
+        """Weather so bad that no start gets its answers: once it clears, a start must be done (I-58)."""
+        if not self.is_calm:
+            self.checks.reach("the weather had to clear before a start was done")
+            self.calm()
 
-    async def ready(self) -> Life:
-        """Wait for a life that takes orders."""
-        looks = round(READY_WITHIN_S / READY_LOOK_S)
-        for look in range(looks):
-            life = self.life
-            if look == looks // 2 and not self.is_calm:
-                # Weather so bad that no start gets its answers: once it clears, a start must be done (I-58).
-                self.checks.reach("the weather had to clear before a start was done")
-                self.calm()
-            if life is not None and not life.is_dead and life.ready.done():
-                return life
-            await asyncio.sleep(READY_LOOK_S)
-        self.checks.fail("I-58", f"life {self.lives} takes no orders after {READY_WITHIN_S:g} s")
-        raise AssertionError("fail raises")
-
-    async def ask(self, life: Life, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Await the engine's answer; raises Crashed when the desk dies first."""
-        task = asyncio.get_running_loop().create_task(work, name=f"caller of life {life.number}")
-        life.calls[task] = None
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if life.is_dead:
-                raise Crashed("the desk died before it answered; ask again with the same key") from None
-            raise
-        finally:
-            life.calls.pop(task, None)
-
-    async def _live(self, life: Life) -> str:
-        """Start a life and watch it; return why it ended."""
-        starting = asyncio.get_running_loop().create_task(
-            life.engine.start(), name=f"start of life {life.number}"
-        )
-        why = await self._watch(life, starting)
-        if not starting.done():
-            starting.cancel()
-            await asyncio.wait([starting])
-            return why
-        failure = starting.exception()
-        if failure is not None:
-            return _expected(failure)
-        if life.is_dead:
-            return why
+    def _recovered(self, life: DeskLife) -> None:
+        """A halt outlives whoever made it (I-50)."""
         halted = self.records.book.halt is not None
         stands = life.engine.desk.book.halt is not None or not halted
         self.checks.that("I-50", stands, "the halt did not survive the start of life {}", life.number)
         if halted:
             self.checks.reach("a halt survived a restart")
-        life.ready.set_result(None)
-        stopped = life.engine.stopped
-        assert stopped is not None, "set by start"
-        why = await self._watch(life, stopped)
-        return _expected(stopped.exception()) if stopped.done() else why
 
-    async def _watch(self, life: Life, other: asyncio.Future[None]) -> str:
+    async def _watch(self, life: DeskLife, other: asyncio.Future[None]) -> str:
         """Wait for `other`, for the end of the life, or for its store to fail: then a person restarts it."""
         while not life.is_dead and not other.done():
             look_s = CALM_LOOK_S if self.is_calm else LOOK_S
@@ -267,22 +159,17 @@ class Machine:
                 return "its store failed"
         return life.died.result() if life.is_dead else ""
 
-    async def _bury(self, life: Life) -> None:
-        self._lose_or_keep_unsynced()
-        await life.engine.abandon()
-        for task in list(life.calls):
-            task.cancel()
-        if life.engine.stopped is not None and life.engine.stopped.done():
-            life.engine.stopped.exception()
-        farewell = asyncio.get_running_loop().create_task(life.faulty.close(), name="hang up")
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
+    async def _bury(self, life: DeskLife) -> None:
+        await super()._bury(life)
         for name, count in life.faulty.struck.items():
             self.struck[name] = self.struck.get(name, 0) + count
 
-    def _new_life(self) -> Life:
+    async def _hang_up(self, life: DeskLife) -> None:
+        await life.faulty.close()
+
+    def _new_life(self) -> DeskLife:
         self.lives += 1
-        life = self.life = Life(self.lives)
+        life = self.life = DeskLife(self.lives)
         scenario, name = self.scenario, f"{self.scenario.seed} {self.lives}"
         local = LocalLink(self.market, self.true_clock, accounts=frozenset({ACCOUNT}))
         # The first plan sets the bound that the broker was promised, also for a life that begins in calm.
@@ -521,11 +408,3 @@ def _is_well(life: Life) -> bool:
     """Whether a life takes part in the world: not dead, its store works, its tasks run."""
     stopped = life.engine.stopped
     return not (life.is_dead or life.engine.desk.failure or (stopped is not None and stopped.done()))
-
-
-def _expected(failure: BaseException | None) -> str:
-    """Return how a life ended; what nobody expected ends the day instead."""
-    if isinstance(failure, OmsError | BrokenTask):
-        return f"{type(failure).__name__}: {failure}"
-    assert failure is not None, "a life ends by an error or by a fall"
-    raise failure

@@ -18,9 +18,10 @@ from jumun.model.orders import Flag, Order, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.draft import Decision
+from jumun.testing.lives import Crashed, Life
 from jumun.testing.world import Scenario
 from jumun.testing.world_account import OPERATOR
-from jumun.testing.world_desk import Crashed, Life, Machine
+from jumun.testing.world_desk import Machine
 
 MODIFIES: Final = "modifies"
 STOPS: Final = "stops"

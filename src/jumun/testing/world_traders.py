@@ -18,9 +18,10 @@ from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
+from jumun.testing.lives import Crashed
 from jumun.testing.world import INSTRUMENTS, NS, STORM_S, Scenario
 from jumun.testing.world_account import ACCOUNT, OPERATOR
-from jumun.testing.world_desk import Crashed, Machine
+from jumun.testing.world_desk import Machine
 from jumun.testing.world_exchange import Registrar
 from jumun.testing.world_habits import Habits
 

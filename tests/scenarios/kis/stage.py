@@ -23,24 +23,16 @@ from jumun.brokers.kis.inquiries import Inquiries
 from jumun.brokers.kis.quotes import Quotes
 from jumun.brokers.kis.stream import KisStream
 from jumun.brokers.kis.tokens import Tokens
-from jumun.exchange.market import Market
-from jumun.exchange.records import NewOrder, OrderRecord, Refusal
+from jumun.exchange.records import OrderRecord
 from jumun.exchange.sample_world import INSTRUMENTS, sample_world
-from jumun.model.commands import BookOpening
-from jumun.model.events import Event
-from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import InstrumentMaster, Venue
-from jumun.model.money import Currency
-from jumun.model.orders import Flag, Order, OrderStatus, OrderType, Side, TimeInForce
-from jumun.model.positions import Account
+from jumun.model.orders import Order
+from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import SendPermit
 from jumun.ports.wire import HttpCall, HttpReply
-from jumun.rules.book import Book
-from jumun.rules.cost_tables import KIS_BANKIS, KIS_US
-from jumun.rules.policy import Limits, Policy
+from jumun.rules.policy import Limits
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES
-from jumun.services.order_engine import OrderEngine
 from jumun.simulators.kis.customers import Environment, demo_customer
 from jumun.simulators.kis.house import KisHouse
 from jumun.simulators.kis.simulated import SimulatedKis
@@ -48,15 +40,11 @@ from jumun.simulators.kis.stream_switches import StreamSwitches
 from jumun.simulators.kis.streams import KisStreams
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.simulators.kis.weather import Match, Rule, Weather
-from jumun.store.memory import MemoryJournal
-from jumun.store.memory_disk import MemoryDisk
 from jumun.testing.kis_stack import ACCOUNT, OPENING_CASH, access_to
 from jumun.testing.kis_wire import KisWire, WiredFrames
-from jumun.testing.virtual_loop import SeededIds, VirtualClock, run_virtual
-from tests.scenarios.stage import ENDS, START_NS, TODAY, USER, ZERO, orders_of, until
-from tests.scenarios.stage import an_intent as any_intent
+from jumun.testing.virtual_loop import VirtualClock, run_virtual
+from tests.scenarios.any_stage import START_NS, TODAY, AnyStage, S, intent_of, until
 
-S: Final = 1_000_000_000
 CASH: Final = OPENING_CASH
 SYMBOLS: Final = ("005930", "000660", "035420")
 OTHER: Final = AccountId("87654321-01")  # of the same person, and none of this desk's
@@ -145,10 +133,13 @@ class ScriptedWire:
         return [at_ns / S for at_ns, call in self.written if call.path.endswith(path)]
 
 
-class Stage:
+class Stage(AnyStage):
     """Market, simulated KIS, wire, broker and engine. `engine` runs while a play is on."""
 
-    engine: OrderEngine
+    account_id = ACCOUNT
+    cash = CASH
+    ends_within_s = 180.0
+
     broker: KISBrokerClient
     wire: ScriptedWire
 
@@ -170,16 +161,21 @@ class Stage:
         world: dict[str, Any] | None = None,
     ) -> None:
         """`world` names switches of the exchange, `house` and `stream` those of the simulated KIS."""
-        self.clock = VirtualClock()
-        self.ids = SeededIds(Random(1))
         wanted = (*symbols, "AAPL") if us else symbols
         sample = sample_world(ALWAYS_OPEN if always_open else NO_OVERRIDES)
         listed = tuple(issue for issue in sample.instruments if issue.symbol in wanted)
-        self.market = Market(msgspec.structs.replace(sample, **{"instruments": listed, **(world or {})}))
-        self.holdings = holdings or {}
-        now_ns = self.clock.now_ns()
-        self.market.open_account(ACCOUNT, cash=CASH, holdings=self.holdings, now_ns=now_ns)
-        self.market.open_account(OTHER, cash=CASH, holdings={"005930": Decimal(100)}, now_ns=now_ns)
+        ours = msgspec.structs.replace(sample, **{"instruments": listed, **(world or {})})
+        super().__init__(
+            ours,
+            symbols=tuple(issue.symbol for issue in ours.instruments),
+            exclusive=exclusive,
+            unknown_order_policy=unknown_order_policy,
+            limits=limits,
+            holdings=holdings,
+        )
+        self.market.open_account(
+            OTHER, cash=CASH, holdings={"005930": Decimal(100)}, now_ns=self.clock.now_ns()
+        )
         kind: Environment = "paper" if environment is KisEnvironment.PAPER else "real"
         customer = demo_customer(kind, accounts=(ACCOUNT, OTHER))
         self.house = KisHouse(self.market, house or HouseSwitches(), (customer,))
@@ -187,10 +183,6 @@ class Stage:
         self.streams = KisStreams(self.house, stream or StreamSwitches(), Random("streams"), self.weather)
         self.kis = SimulatedKis(self.house, self.streams, self.weather)
         self.access = self._access(hashkey=hashkey)
-        self.disk = MemoryDisk()
-        self.limits = limits or Limits()
-        self.exclusive = exclusive
-        self.unknown_order_policy = unknown_order_policy
         self.polls = polls
         self.new_line()
         self.print_prices()
@@ -229,16 +221,14 @@ class Stage:
             clock,
         )
 
-    def print_prices(self, qty: int = 1_000_000) -> None:
-        """Every symbol trades at its base, with deep quotes one tick around it."""
-        now_ns = self.clock.now_ns()
-        for issue in self.market.world.instruments:
-            base = self.market.world.bases[issue.symbol]
-            self.market.step(issue.symbol, base, Decimal(qty), now_ns, quote_qty=Decimal(qty))
+    async def leave_line(self) -> None:
+        """Close for good."""
+        await self.broker.leave()
 
-    def trade(self, symbol: str, price: int, qty: int, **where: Any) -> None:
-        """The market trades `qty` at `price`: what rests there fills."""
-        self.market.step(symbol, Decimal(price), Decimal(qty), self.clock.now_ns(), quote_qty=ZERO, **where)
+    @property
+    def orders_written(self) -> int:
+        """How many new orders were written to the wire."""
+        return len(self.wire.calls(ORDER))
 
     # ---- weather --------------------------------------------------------------------------------
 
@@ -260,55 +250,11 @@ class Stage:
 
     # ---- the engine -----------------------------------------------------------------------------
 
-    def policy(self) -> Policy:
-        """The desk's settings, as the service makes them for KIS."""
-        traits = self.broker.traits
-        account = Account(
-            account_id=ACCOUNT,
-            base_currency=Currency.KRW,
-            users=(USER,),
-            may_buy=True,
-            may_sell=True,
-            exclusive=self.exclusive,
-            cost_plans={"KRX": KIS_BANKIS.name, "NXT": KIS_BANKIS.name, "US": KIS_US.name},
-        )
-        return Policy(
-            environment="sim",
-            instruments=self.market.master,
-            accounts={ACCOUNT: account},
-            cost_plans={plan.name: plan for plan in (KIS_BANKIS, KIS_US)},
-            sessions=self.market.world.overrides,
-            limits=self.limits,
-            kinds=traits.kinds,
-            carries_reference=traits.carries_reference,
-            unknown_order_policy=self.unknown_order_policy,
-            visible_after_ns=traits.visible_after_ns,
-            settles_after_ns=traits.settles_after_ns,
-            modifies=traits.modifies,
-            session_kinds=traits.sessions,
-        )
-
     async def start(self) -> None:
         """Start an engine on this disk and this line, and wait until prices are known."""
-        self.engine = OrderEngine(
-            broker_client=self.broker,
-            journal=MemoryJournal(self.disk),
-            policy=self.policy(),
-            clock=self.clock,
-            ids=self.ids,
-            prices=self.broker,
-            openings=[BookOpening(account_id=ACCOUNT, rows=self._opening(), document="opening")],
-        )
-        await self.engine.start()
+        await super().start()
         symbols = [issue.symbol for issue in self.market.world.instruments]
         await until(lambda: all(self.broker.quote(symbol) is not None for symbol in symbols), 30.0)
-
-    async def crash(self) -> None:
-        """The process dies where it stands; nothing of it reaches the outside again."""
-        await self.engine.abandon()
-        await self.engine.journal.close()
-        await self.broker.leave()
-        self.new_line()
 
     async def pass_time(self) -> None:
         """Let late frames leave, signs of life be sent and sessions end, for ever."""
@@ -320,107 +266,16 @@ class Stage:
             wait_s = TICK_S if due_ns is None else min(TICK_S, max(due_ns - now_ns, 1) / S)
             await asyncio.sleep(wait_s)
 
-    @property
-    def book(self) -> Book:
-        """The running engine's book."""
-        return self.engine.desk.book
-
-    async def buy(self, number: int = 0, **changes: Any) -> OrderId:
-        """Submit `an_intent`; return the id of its order."""
-        decision = await self.engine.submit(an_intent(number, **changes))
-        assert decision.order is not None, f"refused: {decision.denial}"
-        return decision.order.order_id
-
-    async def rest(self, number: int = 0, **changes: Any) -> OrderId:
-        """Submit a buy below the market and wait until it works there."""
-        order_id = await self.buy(number, **{"price": Decimal(57_800), **changes})
-        await until(lambda: self.order(order_id).status is OrderStatus.ACCEPTED)
-        return order_id
-
-    def order(self, order_id: OrderId) -> Order:
-        """An order the book has."""
-        order = self.book.order(order_id)
-        assert order is not None, f"{order_id} is not in the book"
-        return order
-
-    async def ended(self, order_id: OrderId, seconds: float = 180.0) -> Order:
-        """Wait for the end of an order."""
-        await until(lambda: self.order(order_id).status.is_final, seconds)
-        return self.order(order_id)
-
-    async def unknown(self, order_id: OrderId) -> None:
-        """Wait until nobody knows what became of an order."""
-        await until(lambda: self.order(order_id).is_unknown, 15.0)
-
-    async def story(self, order_id: OrderId) -> list[Event]:
-        """The events of an order, oldest first."""
-        return [record.event for record in await self.engine.journal.story_of(order_id)]
-
-    async def studies(self, count: int = 1) -> None:
-        """Wait until KIS was asked about everything `count` more times."""
-        wanted = self.engine.reconciler.rounds + count
-        await until(lambda: self.engine.reconciler.rounds >= wanted, 60.0 * count)
-
     # ---- the oracle -----------------------------------------------------------------------------
 
     def sent(self, order_id: OrderId) -> int:
         """How often a new order of this id was written to the wire."""
         return sum(call.tag.split("/")[0] == order_id for call in self.wire.calls(ORDER))
 
-    def arrived(self, order_id: OrderId) -> int:
-        """How often a new order of this id reached the exchange, taken or refused."""
-        return sum(arrival.order.tag.split("/")[0] == order_id for arrival in self.market.arrivals)
-
-    def key(self, order_id: OrderId) -> str:
-        """The exchange's name of the newest number of an order."""
-        ref = self.order(order_id).refs[-1]
-        return f"{ref.trade_date}/{ref.branch}/{ref.number}"
-
-    def stranger(self, **changes: Any) -> OrderRecord:
-        """A person trades this account past us, with the same broker."""
-        values: dict[str, Any] = {
-            "account_id": ACCOUNT,
-            "symbol": "005930",
-            "venue": Venue.KRX,
-            "currency": Currency.KRW,
-            "side": Side.BUY,
-            "order_type": OrderType.LIMIT,
-            "tif": TimeInForce.DAY,
-            "qty": Decimal(1),
-            "price": Decimal(57_800),
-            "client": "human",
-        }
-        told = self.market.submit(NewOrder(**{**values, **changes}), self.clock.now_ns())
-        assert not isinstance(told, Refusal), told
-        return told
-
     async def require_honest_books(self) -> None:
-        """What holds whatever happened: no double send, no lost share, books that are the disk's fold."""
-        book = self.book
-        for order in orders_of(self.engine):
-            sent = [a for a in self.market.arrivals if a.order.tag.split("/")[0] == order.order_id]
-            taken = [arrival for arrival in sent if arrival.refused is None]
-            most = order.attempt if order.is_carried else 1  # a multi-day order goes out again each day
-            assert len(taken) <= most, f"I-07: {order.order_id} was taken {len(taken)} times"
-            assert len(sent) <= order.attempt, f"I-21: {order.order_id} arrived oftener than it was intended"
-            over = Flag.OVERFILL in order.flags
-            assert over or order.qty == order.qty_filled + order.qty_left, f"I-02: {order}"
-        fold = Book()
-        async for record in self.engine.journal.tail(0):
-            fold.apply(record)
-        assert fold.image() == book.image(), "I-24: the book is not the fold of its records"
-        if not book.open:
-            assert not any(book.cash_reserved.values()), "I-33: cash stays reserved and nothing is open"
-            assert not any(book.shares_reserved.values()), "I-34: shares stay reserved and nothing is open"
-
-    def require_agreement(self) -> None:
-        """Orders, shares and cash are the exchange's (I-38, I-09, I-29, I-30)."""
-        self._orders_agree()
-        book, theirs = self.book, self.market.balance_of(ACCOUNT)
-        for currency, amount in theirs.cash.items():
-            assert book.cash.get((ACCOUNT, currency), ZERO) == amount, f"I-38: {currency}"
-        held = {symbol: position.qty for (_, symbol), position in book.positions.items() if position.qty}
-        assert held == {symbol: qty for symbol, qty in theirs.holdings.items() if qty}, "I-38: shares"
+        """What holds whatever happened, and KIS was not asked too often."""
+        await super().require_honest_books()
+        self.require_budget()
 
     def require_budget(self) -> None:
         """No sliding second at the transport has one call too many (kis.md 7.1)."""
@@ -435,46 +290,9 @@ class Stage:
         known = [key for key in found if key in self.market.orders]
         return [record for key in known for record in self.house.office.records.chain(key)]
 
-    def _orders_agree(self) -> None:
-        for order in orders_of(self.engine):
-            records = self.records_of(order)
-            filled = sum((record.qty_filled for record in records), ZERO)
-            amount = sum((record.amount_filled for record in records), ZERO)
-            assert (order.qty_filled, order.amount_filled) == (filled, amount), f"I-09: {order.order_id}"
-            if records and not records[-1].is_open and not order.busts:
-                assert order.status is ENDS[records[-1].state], f"I-38: {order.order_id} {order.status}"
-        known = {(ref.trade_date, ref.number) for order in orders_of(self.engine) for ref in order.refs}
-        goes_on = self.house.office.records.is_continuation
-        ours = {
-            (record.trade_date, record.number)
-            for record in self.market.orders.values()
-            if record.account_id == ACCOUNT and not goes_on(record.key)
-        }
-        assert not ours - known, f"I-38: the exchange has {ours - known} and our books do not"
-
-    def _opening(self) -> tuple[LedgerRow, ...]:
-        rows = [_opening_row(Currency(code), amount, LedgerAccount.CASH) for code, amount in CASH.items()]
-        for symbol, qty in self.holdings.items():
-            cost = self.market.world.bases[symbol] * qty
-            rows.append(_opening_row(Currency.KRW, cost, LedgerAccount.SECURITIES, symbol, qty))
-        return tuple(rows)
-
-
-def _opening_row(
-    currency: Currency, amount: Decimal, debit: LedgerAccount, symbol: str = "", qty: Decimal = ZERO
-) -> LedgerRow:
-    return LedgerRow(
-        kind=LedgerKind.OPENING,
-        account_id=ACCOUNT,
-        currency=currency,
-        amount=amount,
-        debit=debit,
-        credit=LedgerAccount.OUTSIDE,
-        symbol=symbol,
-        qty=qty,
-        trade_date=TODAY,
-        settlement_date=TODAY,
-    )
+    def is_order(self, record: OrderRecord) -> bool:
+        """What goes on of an order under a number of its own is no order of its own."""
+        return super().is_order(record) and not self.house.office.records.is_continuation(record.key)
 
 
 async def as_it_came(_: HttpCall, reply: HttpReply) -> HttpReply:
@@ -482,9 +300,9 @@ async def as_it_came(_: HttpCall, reply: HttpReply) -> HttpReply:
     return reply
 
 
-def an_intent(number: int = 0, **changes: Any) -> Any:
-    """Buy one tick above the base, so that it trades at once; `number` makes key and look its own."""
-    return any_intent(number, **{"account_id": ACCOUNT, **changes})
+def an_intent(number: int = 0, **changes: Any) -> ApprovedOrderIntent:
+    """See `intent_of`."""
+    return intent_of(ACCOUNT, number, **changes)
 
 
 Play = Callable[[Stage], Awaitable[None]]
@@ -507,17 +325,7 @@ def on_stage(
         stage = Stage(**options)
         ticking = asyncio.get_running_loop().create_task(stage.pass_time(), name="kis-time")
         await stage.start()
-        await play(stage)
-        stage.calm()
-        assert stage.engine.stopped is not None
-        assert not stage.engine.stopped.done(), "the engine stopped in the middle of the play"
-        await asyncio.sleep(settle_s)
-        await stage.engine.desk.quiet()
-        await stage.require_honest_books()
-        stage.require_budget()
-        if agrees:
-            stage.require_agreement()
-        await stage.engine.stop()
+        await stage.perform(play, agrees=agrees, settle_s=settle_s)
         assert not ticking.done(), "the simulated KIS stopped"
 
     run_virtual(main(), start_ns)

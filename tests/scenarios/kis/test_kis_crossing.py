@@ -8,28 +8,18 @@ from decimal import Decimal
 
 import pytest
 
-from jumun.model.orders import Alarm, Flag, Order, OrderStatus
+from jumun.model.orders import Alarm, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    CHANGE,
-    LIST,
-    Stage,
-    a_fault,
-    on_stage,
-)
-from tests.scenarios.stage import USER, until
+from tests.scenarios.any_stage import USER, until
+from tests.scenarios.kis.stage import CHANGE, LIST, Stage, a_fault, on_stage
+from tests.scenarios.plays import exchange as plays
 
 NO_NOTICE = a_fault("notice_lost")
 NO_LIST = a_fault("error_before", path=LIST)
 BY_NOTICE = HouseSwitches(refusals="notice")  # KIS says yes, the exchange says no later
-
-
-def settled(order: Order) -> bool:
-    """Nobody waits for the end of a modify, or it does not matter any more."""
-    return order.modify_to is None or order.status.is_final
 
 
 @pytest.mark.req("F-46", "I-02", "I-18", "I-20")
@@ -41,17 +31,8 @@ def test_f46_a_cancel_that_crosses_a_fill_ends_where_the_exchange_says(
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
         await asyncio.sleep(5)
-        with stage.bad(a_fault("notice_lost", count=1 if traded == 10 else 0), NO_LIST):
-            await stage.engine.cancel(order_id, USER)
-            stage.trade("005930", 57_700, traded)  # before the cancel has arrived
-            await asyncio.sleep(0.5)
-            if traded == 10:
-                order = stage.order(order_id)
-                assert not order.status.is_final, "'nothing to cancel' alone says nothing about the order"
-                assert stage.book.cash_reserved[ACCOUNT, "KRW"] > 0
-        order = await stage.ended(order_id, 40.0)
-        assert order.qty_filled == traded
-        assert order.status is (OrderStatus.FILLED if traded == 10 else OrderStatus.CANCELLED)
+        weather = stage.bad(a_fault("notice_lost", count=1 if traded == 10 else 0), NO_LIST)
+        await plays.a_cancel_crosses_a_fill(stage, order_id, traded, weather)
 
     on_stage(play, house=house)
 
@@ -59,13 +40,7 @@ def test_f46_a_cancel_that_crosses_a_fill_ends_where_the_exchange_says(
 @pytest.mark.req("F-46", "I-18", "I-58")
 def test_f46_a_refused_cancel_is_looked_into_at_once() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9)
-        await asyncio.sleep(5)  # the questions of the start are over, the next is half a minute off
-        with stage.bad(NO_NOTICE):
-            await stage.engine.cancel(order_id, USER)
-            stage.trade("005930", 57_700, 10)
-            order = await stage.ended(order_id, 3.0)
-        assert (order.status, order.qty_filled) == (OrderStatus.FILLED, 10)
+        await plays.a_refused_cancel_is_looked_into_at_once(stage, stage.bad(NO_NOTICE))
 
     on_stage(play)
 
@@ -74,15 +49,8 @@ def test_f46_a_refused_cancel_is_looked_into_at_once() -> None:
 def test_f47_a_fill_heard_after_the_cancel_was_confirmed_is_booked_and_flagged() -> None:
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
-        with stage.bad(a_fault("notice_late", nth=1, seconds=3), NO_LIST):
-            stage.trade("005930", 57_700, 4)
-            await stage.engine.cancel(order_id, USER)
-            order = await stage.ended(order_id, 1.0)
-            assert (order.status, order.qty_filled) == (OrderStatus.CANCELLED, 0)
-            await until(lambda: stage.order(order_id).qty_filled == 4, 4.0)
-        order = stage.order(order_id)
-        assert order.status is OrderStatus.CANCELLED, "it never comes back to life"
-        assert Flag.LATE_FILL in order.flags
+        weather = stage.bad(a_fault("notice_late", nth=1, seconds=3), NO_LIST)
+        await plays.a_fill_is_heard_after_its_cancel(stage, order_id, weather)
 
     on_stage(play)
 
@@ -101,7 +69,7 @@ def test_f49_a_revise_that_crosses_a_fill_never_makes_more_than_was_authorised(
             stage.trade("005930", 57_600, crossing)  # before the revise has arrived
         await asyncio.sleep(6)
         stage.calm()
-        await until(lambda: settled(stage.order(order_id)), 400.0)
+        await until(lambda: plays.settled(stage.order(order_id)), 400.0)
         stage.trade("005930", 57_000, 100)
         order = await stage.ended(order_id, 40.0)
         assert order.qty_filled == sum(e.qty for e in stage.market.executions) == 10
@@ -124,7 +92,7 @@ def test_f49_a_quantity_that_is_cut_while_it_fills_never_makes_more_than_was_aut
             stage.trade("005930", 57_700, crossing)
         await asyncio.sleep(6)
         stage.calm()
-        await until(lambda: settled(stage.order(order_id)), 400.0)
+        await until(lambda: plays.settled(stage.order(order_id)), 400.0)
         stage.trade("005930", 57_000, 100)
         order = await stage.ended(order_id, 40.0)
         assert order.qty_filled == sum(e.qty for e in stage.market.executions)
@@ -162,7 +130,7 @@ def test_f49_a_revise_taken_by_kis_and_refused_by_the_exchange_leaves_the_old_te
         with stage.bad(*([] if heard else [NO_NOTICE])):
             await stage.engine.modify(order_id, USER, price=Decimal(57_700))
             await until(lambda: len(stage.wire.calls(CHANGE)) == 1)
-            await until(lambda: settled(stage.order(order_id)), 3.0 if heard else 400.0)
+            await until(lambda: plays.settled(stage.order(order_id)), 3.0 if heard else 400.0)
         order = stage.order(order_id)
         assert (order.status, order.price, len(order.refs)) == (OrderStatus.ACCEPTED, 57_800, 1)
         assert stage.book.cash_reserved[ACCOUNT, "KRW"] == reserved
@@ -176,14 +144,7 @@ def test_f49_a_revise_taken_by_kis_and_refused_by_the_exchange_leaves_the_old_te
 @pytest.mark.req("F-50", "I-20", "I-59")
 def test_f50_a_cancel_that_kis_takes_and_the_exchange_does_not_carry_out_is_asked_again() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9)
-        stage.market.ignore_cancels(2)
-        await stage.engine.cancel(order_id, USER)
-        await asyncio.sleep(0.5)
-        order = stage.order(order_id)
-        assert order.status is OrderStatus.ACCEPTED, "an answer is no proof"
-        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 10 * 57_800
-        assert (await stage.ended(order_id, 60.0)).status is OrderStatus.CANCELLED
+        await plays.a_cancel_is_taken_and_not_carried_out(stage, 60.0)
         assert len(stage.wire.calls(CHANGE)) == 3
 
     on_stage(play)

@@ -7,92 +7,36 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
-from jumun.exchange.world import PLANS
-from jumun.model.events import OrderCancelled as CancelProven
-from jumun.model.instruments import UnknownSymbol, Venue
-from jumun.model.money import Currency
-from jumun.model.orders import Flag, OrderStatus, OrderType, TimeInForce
+from jumun.model.instruments import Venue
+from jumun.model.orders import Flag, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.simulators.kis.requests import OrderNote
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    AT_NXT,
-    CASH,
-    LIST,
-    ORDER,
-    S,
-    Stage,
-    a_fault,
-    an_intent,
-    on_stage,
-)
-from tests.scenarios.stage import USER, ZERO, ns_of, orders_of, until
-from tests.scenarios.test_exchange import MONDAY
+from tests.scenarios.any_stage import MONDAY, USER, S, ns_of, orders_of, until
+from tests.scenarios.kis.stage import AT_NXT, CASH, LIST, ORDER, Stage, a_fault, on_stage
+from tests.scenarios.plays import exchange as plays
 
 NO_NOTICE = a_fault("notice_lost")
 NO_LIST = a_fault("error_before", path=LIST)
 BY_NOTICE = HouseSwitches(refusals="notice")  # KIS says yes, the exchange says no later
 
 
-async def denial_of(stage: Stage, **changes: object) -> Reason | None:
-    """Why a new order is refused now; None when it is taken."""
-    decision = await stage.engine.submit(an_intent(20, **changes))
-    return None if decision.denial is None else decision.denial.reason
-
-
 @pytest.mark.req("F-48", "I-57")
 def test_f48_a_halt_leaves_resting_orders_working_and_kis_refuses_new_ones() -> None:
-    async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9)
-        stage.market.halt("005930", stage.clock.now_ns())
-        refused = await stage.ended(await stage.buy(3), 5.0)
-        assert refused.status is OrderStatus.REJECTED
-        assert refused.reason_text
-        elsewhere = await stage.buy(3, symbol="000660")
-        assert (await stage.ended(elsewhere, 5.0)).status is OrderStatus.FILLED
-        await stage.studies(2)
-        order = stage.order(order_id)
-        assert (order.status, order.flags) == (OrderStatus.ACCEPTED, ())
-        stage.market.resume("005930", stage.clock.now_ns())
-        stage.trade("005930", 57_700, 10)
-        await stage.ended(order_id, 5.0)
-
-    on_stage(play)
+    on_stage(plays.a_halt_leaves_resting_orders_working)
 
 
 @pytest.mark.req("F-48", "I-57", "I-47")
 def test_f48_a_circuit_breaker_ends_no_order_of_ours_and_cancels_go_on() -> None:
-    async def play(stage: Stage) -> None:
-        ids = [await stage.rest(n) for n in range(3)]
-        stage.market.break_circuit(Venue.KRX, stage.clock.now_ns())
-        await stage.studies(2)
-        assert [stage.order(order_id).status for order_id in ids] == [OrderStatus.ACCEPTED] * 3
-        assert stage.book.halt is None
-        await stage.engine.cancel(ids[0], USER)
-        assert (await stage.ended(ids[0], 5.0)).status is OrderStatus.CANCELLED
-        assert len(stage.market.arrivals) == 3
-
-    on_stage(play)
+    on_stage(plays.a_circuit_breaker_ends_no_order)
 
 
 @pytest.mark.req("F-48", "I-57")
 def test_f48_prices_that_an_auction_only_indicates_trigger_no_stop_that_the_desk_holds() -> None:
-    async def play(stage: Stage) -> None:
-        stop = await stage.buy(3, order_type=OrderType.STOP, price=None, stop_price=Decimal(58_500))
-        assert stage.order(stop).stop_held
-        now_ns = stage.clock.now_ns()
-        stage.market.interrupt("005930", now_ns)
-        stage.market.offer("005930", Decimal(58_600), Decimal(50), now_ns)
-        await asyncio.sleep(60)
-        assert stage.order(stop).stop_held, "nobody has traded there"
-        assert stage.arrived(stop) == 0
-        await stage.engine.cancel(stop, USER)
-
-    on_stage(play, world={"call_auctions": True, "vi": True})
+    on_stage(plays.an_indicated_price_triggers_no_stop, world={"call_auctions": True, "vi": True})
 
 
 @pytest.mark.req("F-51", "I-49", "I-33")
@@ -116,30 +60,14 @@ def test_f51_an_order_the_exchange_refuses_after_kis_took_it_is_rejected_and_fre
 
 @pytest.mark.req("F-51", "I-49", "I-33")
 def test_f51_an_order_that_worked_and_is_refused_later_is_rejected_and_frees_its_money() -> None:
-    async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9)
-        stage.market.refuse_later(stage.key(order_id), stage.clock.now_ns())
-        order = await stage.ended(order_id, 5.0)
-        assert order.status is OrderStatus.REJECTED
-        assert "refused by the exchange" in order.reason_text
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
-
-    on_stage(play)
+    on_stage(plays.a_working_order_is_refused_later)
 
 
 @pytest.mark.req("F-52", "I-38", "I-07")
 @pytest.mark.parametrize("told", [True, False], ids=["with notices", "without a word"])
 def test_f52_orders_the_exchange_cancels_of_its_own_accord_end_and_are_not_entered_again(told: bool) -> None:
     async def play(stage: Stage) -> None:
-        ids = [await stage.rest(n) for n in range(3)]
-        with stage.bad(*([] if told else [NO_NOTICE])):
-            assert stage.market.mass_cancel(stage.clock.now_ns(), text="ex officio") == 3
-            await asyncio.sleep(0.1)
-        for order_id in ids:
-            order = await stage.ended(order_id, 40.0)
-            assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.CANCELLED_BY_BROKER)
-        await asyncio.sleep(120)
-        assert len(stage.market.arrivals) == 3
+        await plays.the_exchange_cancels_everything(stage, stage.bad(*([] if told else [NO_NOTICE])))
 
     on_stage(play)
 
@@ -184,7 +112,7 @@ def test_f53_a_fill_the_exchange_takes_back_is_told_by_lists_alone_and_stops_new
         stage.market.bust(execution.execution_id, stage.clock.now_ns())
         await until(lambda: stage.engine.breaks(), 120.0)
         assert stage.order(order_id).qty_filled == 10, "no list takes a fill away by itself"
-        assert await denial_of(stage) is Reason.HALTED
+        assert await stage.denial() is Reason.HALTED
         assert {found.subject for found in stage.engine.breaks()} >= {"005930"}
 
     on_stage(play, agrees=False)
@@ -193,18 +121,7 @@ def test_f53_a_fill_the_exchange_takes_back_is_told_by_lists_alone_and_stops_new
 @pytest.mark.req("F-54", "I-29", "I-38")
 def test_f54_shares_that_appear_without_a_fill_stop_new_orders_until_somebody_documents_them() -> None:
     async def play(stage: Stage) -> None:
-        stage.market.adjust(ACCOUNT, stage.clock.now_ns(), holdings={"005930": Decimal(7)})
-        await until(lambda: stage.engine.breaks(), 120.0)
-        [found] = stage.engine.breaks()
-        assert (found.subject, found.ours, found.theirs) == ("005930", 0, 7)
-        assert await denial_of(stage) is Reason.HALTED
-        assert not stage.wire.calls(ORDER)
-        await stage.engine.settle_break(
-            found.break_id, USER, "a stock dividend, see the notice", correct=True
-        )
-        assert stage.book.positions[ACCOUNT, "005930"].qty == 7
-        await stage.engine.resume(USER, "documented")
-        assert await denial_of(stage) is None
+        await plays.shares_appear_without_a_fill(stage, 120.0)
 
     on_stage(play)
 
@@ -225,10 +142,7 @@ def test_f55_an_order_that_dies_at_the_close_without_a_word_is_found_expired(row
             stage.market.advance(stage.clock.now_ns())
             await stage.start()
             await asyncio.sleep(60)
-        order = stage.order(order_id)
-        assert (order.status, order.reason, order.qty_filled) == (OrderStatus.CANCELLED, Reason.EXPIRED, 3)
-        [proof] = [e for e in await stage.story(order_id) if isinstance(e, CancelProven)]
-        assert proof.evidence.startswith("history")
+        await plays.require_found_expired(stage, order_id)
 
     on_stage(
         play,
@@ -298,18 +212,7 @@ def test_f58_a_multi_day_order_is_held_against_the_new_days_limits_before_it_goe
     base: int, sent: int
 ) -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9, time_in_force=TimeInForce.GTC)
-        await asyncio.sleep(20 * 60)
-        assert stage.order(order_id).resting
-        stage.market.set_base("005930", "2025-05-27", Decimal(base))
-        await stage.crash()
-        stage.clock.offset_ns = 18 * 3_600 * S
-        stage.market.advance(stage.clock.now_ns())
-        await stage.start()
-        await asyncio.sleep(60)
-        assert stage.arrived(order_id) == sent
-        assert stage.order(order_id).resting is (sent == 1), "it rests on, and no order breaks the limits"
-        await stage.engine.cancel(order_id, USER)
+        await plays.a_multi_day_order_meets_a_new_day(stage, base, sent)
 
     on_stage(play, always_open=False, start_ns=ns_of(MONDAY, 15, 15))
 
@@ -317,10 +220,7 @@ def test_f58_a_multi_day_order_is_held_against_the_new_days_limits_before_it_goe
 @pytest.mark.req("F-59", "I-53")
 def test_f59_a_symbol_nobody_knows_is_never_sent_and_one_that_kis_no_longer_knows_is_refused() -> None:
     async def play(stage: Stage) -> None:
-        strange = msgspec.structs.replace(an_intent(), symbol="999999")
-        with pytest.raises(UnknownSymbol):
-            await stage.engine.submit(strange)
-        assert not stage.wire.calls(ORDER)
+        await plays.a_symbol_nobody_knows_is_never_sent(stage)
         with stage.bad(a_fault("refused", path=ORDER, code="APBK0656")):
             order = await stage.ended(await stage.buy(), 5.0)
         assert order.status is OrderStatus.REJECTED
@@ -343,7 +243,7 @@ def test_f60_a_function_that_kis_has_withdrawn_rejects_the_order_and_stops_new_o
             order = await stage.ended(await stage.buy(), 5.0)
         assert order.status is OrderStatus.REJECTED
         assert code in order.reason_text
-        assert await denial_of(stage, symbol="035420") is Reason.HALTED
+        assert await stage.denial(symbol="035420") is Reason.HALTED
         assert stage.sent(order.order_id) == 1
         await stage.engine.cancel(resting, USER)
         assert (await stage.ended(resting, 5.0)).status is OrderStatus.CANCELLED
@@ -354,13 +254,7 @@ def test_f60_a_function_that_kis_has_withdrawn_rejects_the_order_and_stops_new_o
 @pytest.mark.req("F-61", "I-48", "I-49")
 def test_f61_when_kis_has_less_money_for_us_than_we_think_its_refusal_costs_nothing() -> None:
     async def play(stage: Stage) -> None:
-        stage.market.block_cash(ACCOUNT, "KRW", Decimal(99_900_000), stage.clock.now_ns())
-        order = await stage.ended(await stage.buy(9), 5.0)
-        assert order.status is OrderStatus.REJECTED
-        assert "APBK0952" in order.reason_text
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
-        assert (await stage.ended(await stage.buy(0))).status is OrderStatus.FILLED
-        stage.market.block_cash(ACCOUNT, "KRW", ZERO, stage.clock.now_ns())
+        await plays.the_broker_has_less_money_than_we_think(stage, "APBK0952")
 
     on_stage(play)
 
@@ -373,11 +267,7 @@ def test_f62_more_shares_than_ordered_are_booked_disputed_and_stop_new_orders(he
         with stage.bad(*([] if heard else [NO_NOTICE])):
             stage.market.over_fill(stage.key(order_id), Decimal(13), Decimal(57_800), stage.clock.now_ns())
         await until(lambda: stage.order(order_id).qty_filled == 13, 40.0)
-        order = stage.order(order_id)
-        assert stage.book.positions[ACCOUNT, "005930"].qty == 13, "never clipped: the shares are there"
-        assert Flag.OVERFILL in order.flags
-        assert Flag.DISPUTED in order.flags
-        assert await denial_of(stage) is Reason.HALTED
+        await plays.require_overfill_is_shown(stage, order_id)
 
     on_stage(play)
 
@@ -385,16 +275,9 @@ def test_f62_more_shares_than_ordered_are_booked_disputed_and_stop_new_orders(he
 @pytest.mark.req("F-63", "I-37", "I-44")
 def test_f63_a_fee_that_is_not_our_tables_shows_in_the_balance_and_ends_as_the_brokers_figure() -> None:
     async def play(stage: Stage) -> None:
-        await stage.ended(await stage.buy(50))
-        await until(lambda: stage.engine.breaks(), 120.0)
-        [found] = stage.engine.breaks()
-        assert found.subject == "CASH:KRW"
-        assert stage.book.halt is not None
-        await stage.engine.settle_break(found.break_id, USER, "the new tariff of May", correct=True)
-        assert stage.book.cash[ACCOUNT, "KRW"] == stage.market.balance_of(ACCOUNT).cash["KRW"]
+        await plays.a_fee_is_not_our_tables(stage, 120.0)
 
-    dearer = msgspec.structs.replace(PLANS[Currency.KRW], share_rate=Decimal("0.005"))
-    on_stage(play, world={"plans": {**PLANS, Currency.KRW: dearer}})
+    on_stage(play, world=plays.DEARER)
 
 
 @pytest.mark.req("F-64", "I-07", "I-15")
@@ -404,17 +287,7 @@ def test_f64_what_is_unknown_in_new_york_is_not_sent_to_seoul_and_seoul_goes_on(
         stage.bad_weather(
             a_fault("reset_after", path=us_order), a_fault("error_before", path=us_list), NO_NOTICE
         )
-        lost = await stage.buy(0, symbol="AAPL", price=Decimal("190.00"))
-        await stage.unknown(lost)
-        korean = await stage.buy(0)
-        await until(lambda: stage.arrived(korean))
-        await asyncio.sleep(60)
-        assert stage.order(lost).is_unknown
-        assert [a.order.venue for a in stage.market.arrivals if a.order.tag.startswith(lost)] == [Venue.US]
-        stage.calm()
-        await until(lambda: stage.order(lost).status is OrderStatus.ACCEPTED)
-        await stage.ended(korean)
-        assert stage.arrived(lost) == 1
+        lost = await plays.new_york_is_unknown_and_seoul_goes_on(stage)
         await stage.engine.cancel(lost, USER)
         assert (await stage.ended(lost, 30.0)).status is OrderStatus.CANCELLED
 
@@ -436,16 +309,8 @@ def test_f64_an_order_that_nxt_did_not_answer_for_is_not_sent_to_krx() -> None:
 @pytest.mark.req("F-65", "I-33", "I-48")
 def test_f65_an_order_without_a_price_ties_up_at_least_what_kis_holds_for_it() -> None:
     async def play(stage: Stage) -> None:
-        account = stage.market._accounts[ACCOUNT]
-        stage.market.step("005930", Decimal(58_000), Decimal(4), stage.clock.now_ns(), quote_qty=Decimal(4))
-        order_id = await stage.buy(19, order_type=OrderType.MARKET, price=None)
-        await until(lambda: stage.order(order_id).qty_filled == 4)
-        theirs = account.cash["KRW"] - account.cash_free("KRW")
-        assert theirs >= 16 * 75_400, "KIS counts at the upper limit of the day"
-        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= theirs
+        await plays.an_order_without_a_price_ties_up_enough(stage)
         [call] = stage.wire.calls(ORDER)
         assert b'"ORD_UNPR":"0"' in call.body
-        stage.trade("005930", 58_000, 100)
-        await stage.ended(order_id, 5.0)
 
     on_stage(play)

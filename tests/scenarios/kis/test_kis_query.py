@@ -5,6 +5,7 @@ Each ends with the books held against the exchange's own ledger.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -12,24 +13,12 @@ import msgspec
 import pytest
 
 from jumun.brokers.kis.access import KisEnvironment
-from jumun.model.events import FillBooked
-from jumun.model.fills import LedgerAccount
-from jumun.model.orders import Flag, OrderStatus, Side
+from jumun.model.orders import OrderStatus
 from jumun.ports.wire import HttpCall, HttpReply
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
-from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    BALANCE,
-    LIST,
-    ORDER,
-    OTHER,
-    S,
-    Stage,
-    a_fault,
-    as_it_came,
-    on_stage,
-)
-from tests.scenarios.stage import TODAY, USER, ZERO, orders_of, until
+from tests.scenarios.any_stage import S, until
+from tests.scenarios.kis.stage import BALANCE, LIST, ORDER, OTHER, Stage, a_fault, as_it_came, on_stage
+from tests.scenarios.plays import query as plays
 
 NO_NOTICE = a_fault("notice_lost")
 REPLY_LOST = a_fault("reply_lost", path=ORDER)
@@ -79,13 +68,7 @@ def test_f35_no_lag_below_a_minute_makes_a_second_order() -> None:
 @pytest.mark.req("F-35", "I-43", "I-17")
 def test_f35_a_working_order_that_the_list_does_not_show_yet_is_no_dispute() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest()
-        stage.engine.reconciler.ask()
-        await stage.studies(1)
-        assert stage.order(order_id).flags == ()
-        await stage.studies(2)
-        assert stage.order(order_id).flags == ()
-        assert stage.order(order_id).status is OrderStatus.ACCEPTED
+        await plays.a_list_that_lags_is_no_dispute(stage, nullcontext())
 
     on_stage(play, house=HouseSwitches(history_lag_s=Decimal(15)))
 
@@ -104,13 +87,7 @@ def test_f36_a_list_whose_second_page_is_lost_says_nothing_about_its_first(envir
         pages = stage.wire.calls(LIST)
         assert [call for call in pages if call.headers["tr_cont"] == "N"]
         with stage.bad(NO_NOTICE, a_fault("page_lost", path=LIST)):
-            first = next(iter(stage.market.orders.values()))
-            stage.market.cancel(ACCOUNT, TODAY, first.branch, first.number, stage.clock.now_ns())
-            rounds, seq = stage.engine.reconciler.rounds, stage.book.seq
-            await asyncio.sleep(100)
-            assert stage.engine.reconciler.rounds == rounds, "not one look was complete"
-            assert stage.book.seq == seq, "and none of them changed anything"
-            assert stage.engine.reconciler.failing_since_ns is not None
+            await plays.a_lost_page_hides_a_cancel(stage, 100)
         await stage.studies(1)
         assert len(stage.book.open) == page
         assert stage.order(ours).status is OrderStatus.ACCEPTED
@@ -152,10 +129,7 @@ def test_f38_f44_a_list_that_is_behind_what_we_heard_takes_no_fill_away_and_is_s
         stage.bad_weather(a_fault("stale", path=LIST))
         stage.trade("005930", 57_700, 4)
         await until(lambda: stage.order(order_id).qty_filled == 4, 2.0)
-        await stage.studies(3)
-        order = stage.order(order_id)
-        assert (order.qty_filled, order.status) == (4, OrderStatus.PART_FILLED)
-        assert Flag.DISPUTED in order.flags
+        await plays.require_the_fill_is_kept_and_disputed(stage, order_id)
         assert stage.weather.struck["stale"] >= 3
 
     on_stage(play)
@@ -164,14 +138,7 @@ def test_f38_f44_a_list_that_is_behind_what_we_heard_takes_no_fill_away_and_is_s
 @pytest.mark.req("F-39", "I-04", "I-31")
 def test_f39_amounts_are_booked_whole_where_the_average_price_is_cut() -> None:
     async def play(stage: Stage) -> None:
-        stage.stranger(account_id=OTHER, side=Side.SELL, qty=Decimal(3), price=Decimal(58_000))
-        with stage.bad(NO_NOTICE):
-            order_id = await stage.buy(6)
-            await asyncio.sleep(0.1)
-        await stage.ended(order_id, 40.0)
-        amount = stage.order(order_id).amount_filled
-        assert amount == 3 * 58_000 + 4 * 58_100
-        assert amount % 7, "an average would have had to be rounded"
+        await plays.two_prices_make_no_round_average(stage, OTHER, stage.bad(NO_NOTICE))
 
     on_stage(play, world={"truncates_averages": True})
 
@@ -381,17 +348,7 @@ def test_f42_money_is_the_exchanges_on_every_settlement_day_and_kis_shows_that_o
         stage.print_prices()
         await stage.ended(await stage.buy(9, symbol="005930"))
         await stage.studies(2)
-        ours: dict[str, Decimal] = {}
-        async for record in stage.engine.journal.tail(0):
-            for row in record.event.ledger if isinstance(record.event, FillBooked) else ():
-                change = {row.debit: row.amount, row.credit: -row.amount}.get(LedgerAccount.CASH, ZERO)
-                ours[row.settlement_date] = ours.get(row.settlement_date, ZERO) + change
-        theirs: dict[str, Decimal] = {}
-        for execution in stage.market.executions:
-            day = execution.settlement_date
-            theirs[day] = theirs.get(day, ZERO) + execution.cash_change
-        assert len(theirs) == 2
-        assert ours == theirs
+        await plays.require_the_same_money_each_settlement_day(stage)
         assert stage.engine.breaks() == ()
 
     on_stage(play)
@@ -400,20 +357,7 @@ def test_f42_money_is_the_exchanges_on_every_settlement_day_and_kis_shows_that_o
 @pytest.mark.req("F-43", "I-38", "I-39", "F-19")
 def test_f43_a_kis_that_is_away_for_an_hour_proves_nothing_and_is_asked_before_the_first_order() -> None:
     async def play(stage: Stage) -> None:
-        resting = await stage.rest(9)
-        stage.wire.inner.cut()
-        await asyncio.sleep(3_600)
-        assert stage.order(resting).status is OrderStatus.ACCEPTED
-        assert stage.order(resting).flags == ()
-        stage.trade("005930", 57_700, 10)
-        rounds = stage.engine.reconciler.rounds
-        stage.wire.inner.mend()
-        stage.print_prices()
-        await until(lambda: not stage.engine.desk.deaf, 120.0)
-        assert stage.engine.reconciler.rounds > rounds
-        fresh = await stage.buy(1, symbol="000660")
-        assert stage.order(resting).status is OrderStatus.FILLED
-        await stage.ended(fresh)
+        await plays.the_broker_is_away(stage, stage.wire.inner, 3_600, heard_within_s=120.0)
 
     on_stage(play)
 
@@ -424,15 +368,7 @@ def test_f44_a_cached_list_undoes_neither_a_fill_nor_a_cancel() -> None:
         filled, cancelled = await stage.rest(9), await stage.rest(10)
         await stage.studies(1)
         stage.bad_weather(a_fault("stale", path=LIST))
-        await stage.engine.cancel(cancelled, USER)
-        await stage.ended(cancelled, 1.0)
-        stage.trade("005930", 57_700, 10)
-        await stage.ended(filled, 1.0)
-        before = {order.order_id: order for order in orders_of(stage.engine)}
-        rounds = stage.engine.reconciler.rounds
-        stage.engine.reconciler.ask()
-        await until(lambda: stage.engine.reconciler.rounds > rounds, 5.0)
-        assert {order.order_id: order for order in orders_of(stage.engine)} == before
+        await plays.an_older_list_undoes_nothing(stage, filled, cancelled, 5.0)
         assert stage.weather.struck["stale"] >= 1
 
     on_stage(play)
@@ -455,18 +391,10 @@ def test_f44_a_cached_list_from_before_the_order_never_proves_it_absent_while_it
 @pytest.mark.req("F-45", "I-42", "I-11", "I-07")
 def test_f45_a_persons_order_that_looks_like_our_lost_one_is_never_claimed() -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(a_fault("request_lost", path=ORDER)):
-            order_id = await stage.buy(price=Decimal(57_800))
-            twin = stage.stranger()
-            await stage.unknown(order_id)
+        lost = stage.bad(a_fault("request_lost", path=ORDER))
+        order_id, twin = await plays.a_lost_order_has_a_twin(stage, lost)
         await asyncio.sleep(240)
-        order = stage.order(order_id)
-        assert order.is_unknown
-        assert order.refs == ()
-        assert Flag.DISPUTED in order.flags
         assert stage.sent(order_id) == 1, "nor is ours sent again while the twin may be it"
-        await stage.engine.settle(order_id, USER, f"{twin.number} was entered by hand")
-        assert stage.order(order_id).status is OrderStatus.CANCELLED
-        await until(lambda: any(Flag.FOREIGN in o.flags for o in stage.book.open.values()))
+        await plays.the_twin_is_never_claimed(stage, order_id, twin)
 
     on_stage(play, exclusive=False)

@@ -11,26 +11,17 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from jumun.brokers.kis.broker import ANSWER_TIMEOUT_S
 from jumun.model.events import OrderRejected, OrderUnknown, SendIntended
-from jumun.model.orders import Flag, OrderStatus, Side
+from jumun.model.orders import Flag, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.ports.wire import HttpCall, HttpReply
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.simulators.kis.weather import Rule
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    CASH,
-    CHANGE,
-    LIST,
-    ORDER,
-    TOKEN,
-    S,
-    Stage,
-    a_fault,
-    an_intent,
-    on_stage,
-)
-from tests.scenarios.stage import USER, until
+from tests.scenarios.any_stage import USER, S, until
+from tests.scenarios.kis.stage import CHANGE, LIST, ORDER, TOKEN, Stage, a_fault, an_intent, on_stage
+from tests.scenarios.plays import request as plays
 
 # Carried out, and the answer says nothing that could be relied on.
 SPOILED = {
@@ -79,10 +70,7 @@ def test_f01_an_order_that_could_not_leave_is_tried_again_after_1_2_and_4_s_and_
 def test_f01_an_order_that_never_leaves_ends_soon_and_gives_its_money_back() -> None:
     async def play(stage: Stage) -> None:
         stage.bad_weather(a_fault("connection_refused", path=ORDER))
-        order = await stage.ended(await stage.buy(), 15.0)
-        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.NOT_SENT)
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
-        assert stage.arrived(order.order_id) == 0
+        await plays.an_order_never_leaves(stage, 15.0)
 
     on_stage(play)
 
@@ -160,19 +148,8 @@ def test_f04_a_refusal_that_never_came_back_is_no_refusal_until_it_comes_back() 
 @pytest.mark.req("F-03", "I-07", "I-11", "I-15")
 def test_f03_an_accepted_order_whose_answer_is_lost_is_found_by_its_looks_and_never_sent_again() -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(SPOILED["reply lost"], NO_NOTICE):
-            order_id = await stage.buy(price=Decimal(57_800))
-            await stage.unknown(order_id)
-            behind = await stage.buy(1)
-            await asyncio.sleep(1)
-            assert stage.arrived(behind) == 0, (
-                "one unknown order of a symbol at a time: it must be told apart"
-            )
-        await until(lambda: stage.order(order_id).status is OrderStatus.ACCEPTED)
-        [record] = [r for r in stage.market.orders.values() if r.tag.startswith(order_id)]
-        assert [ref.number for ref in stage.order(order_id).refs] == [record.number]
-        await stage.ended(behind)
-        assert stage.arrived(order_id) == stage.arrived(behind) == 1
+        weather = stage.bad(SPOILED["reply lost"], NO_NOTICE)
+        await plays.a_lost_answer_is_found_by_its_looks(stage, weather)
 
     on_stage(play)
 
@@ -192,17 +169,8 @@ def test_f03_f22_notices_of_an_order_whose_answer_is_lost_are_no_strangers_and_m
 @pytest.mark.req("F-03", "F-45", "I-11", "I-42", "I-07")
 def test_f03_f45_two_orders_that_could_be_the_lost_one_are_a_persons_to_tell_apart() -> None:
     async def play(stage: Stage) -> None:
-        stage.bad_weather(SPOILED["EGW00301"], NO_NOTICE)
-        order_id = await stage.buy(price=Decimal(57_800))
-        stage.stranger()
-        await stage.unknown(order_id)
-        stage.calm()
-        await until(lambda: Flag.DISPUTED in stage.order(order_id).flags, 180.0)
-        await asyncio.sleep(60)
-        assert stage.order(order_id).is_unknown
-        assert stage.order(order_id).refs == ()
-        assert stage.book.cash_reserved[ACCOUNT, "KRW"] > 0
-        assert stage.arrived(order_id) == 1, "and it is not sent again meanwhile"
+        weather = stage.bad(SPOILED["EGW00301"], NO_NOTICE)
+        await plays.two_orders_could_be_the_lost_one(stage, weather, 180.0)
 
     on_stage(play, agrees=False)
 
@@ -210,13 +178,8 @@ def test_f03_f45_two_orders_that_could_be_the_lost_one_are_a_persons_to_tell_apa
 @pytest.mark.req("F-05", "I-08", "I-11", "I-07")
 def test_f05_an_answer_after_its_time_out_makes_no_second_order() -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(a_fault("slow", path=ORDER, seconds=8), NO_NOTICE):
-            order_id = await stage.buy()
-            await stage.unknown(order_id)
-            await asyncio.sleep(5)
-        order = await stage.ended(order_id)
-        assert order.status is OrderStatus.FILLED
-        assert stage.sent(order_id) == stage.arrived(order_id) == len(order.refs) == 1
+        weather = stage.bad(a_fault("slow", path=ORDER, seconds=8), NO_NOTICE)
+        await plays.an_answer_comes_too_late(stage, weather, ANSWER_TIMEOUT_S + 1, still_s=5)
 
     on_stage(play)
 
@@ -238,13 +201,8 @@ def test_f05_a_request_that_arrives_after_its_time_out_is_found_and_not_sent_aga
 @pytest.mark.parametrize("code", ["APBK0952", "APBK0400", "APBK0656", "APBK0918", "APBK1943"])
 def test_f07_a_business_refusal_is_final_says_its_code_and_frees_the_money(code: str) -> None:
     async def play(stage: Stage) -> None:
-        with stage.bad(a_fault("refused", path=ORDER, code=code)):
-            order = await stage.ended(await stage.buy(), 5.0)
-        assert order.status is OrderStatus.REJECTED
-        assert code in order.reason_text
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
-        await asyncio.sleep(30)
-        assert stage.sent(order.order_id) == 1
+        weather = stage.bad(a_fault("refused", path=ORDER, code=code))
+        await plays.a_business_refusal_is_final(stage, weather, code)
 
     on_stage(play)
 
@@ -282,11 +240,9 @@ def test_f09_a_throttled_order_is_known_unsent_and_tried_again_after_1_2_and_4_s
 def test_f09_an_order_that_is_throttled_to_the_end_never_left_and_its_money_is_free() -> None:
     async def play(stage: Stage) -> None:
         stage.bad_weather(a_fault("gateway_refusal", path=ORDER))
-        order = await stage.ended(await stage.buy(), 20.0)
-        assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.NOT_SENT)
+        order = await plays.an_order_never_leaves(stage, 20.0)
         assert "EGW00201" in str(await stage.story(order.order_id))
-        assert (stage.sent(order.order_id), stage.arrived(order.order_id)) == (4, 0)
-        assert stage.book.cash_free(ACCOUNT, "KRW") == CASH["KRW"]
+        assert stage.sent(order.order_id) == 4
 
     on_stage(play)
 
@@ -409,30 +365,14 @@ def test_f12_a_proxy_that_answers_everything_with_its_own_page_proves_nothing_an
 @pytest.mark.req("F-13", "I-08")
 def test_f13_a_caller_that_repeats_itself_gets_the_same_order_also_while_kis_has_not_answered() -> None:
     async def play(stage: Stage) -> None:
-        intent = an_intent()
-        with stage.bad(SPOILED["reply lost"], NO_NOTICE):
-            first = await asyncio.gather(*(stage.engine.submit(intent) for _ in range(20)))
-            await until(lambda: stage.book.unknown)
-            again = await stage.engine.submit(intent)
-        assert len({d.order.order_id for d in [*first, again] if d.order is not None}) == 1
-        await until(lambda: not stage.book.open)
-        assert len(stage.market.arrivals) == len(stage.wire.calls(ORDER)) == 1
+        await plays.a_caller_repeats_itself(stage, stage.bad(SPOILED["reply lost"], NO_NOTICE))
 
     on_stage(play)
 
 
 @pytest.mark.req("F-14", "I-10")
 def test_f14_the_same_id_with_other_content_is_a_conflict_and_nothing_goes_to_kis() -> None:
-    async def play(stage: Stage) -> None:
-        order_id = await stage.rest(client_order_id="mine-1")
-        for changes in ({"qty": Decimal(9)}, {"side": Side.SELL}):
-            values: dict[str, Any] = {"price": Decimal(57_800), **changes}
-            told = await stage.engine.submit(an_intent(client_order_id="mine-1", **values))
-            assert told.denial is not None
-            assert told.denial.reason is Reason.KEY_CONFLICT
-        assert len(stage.wire.calls(ORDER)) == stage.arrived(order_id) == 1
-
-    on_stage(play)
+    on_stage(plays.the_same_id_with_other_content_is_a_conflict)
 
 
 @pytest.mark.req("F-17", "I-11", "I-15")
@@ -453,31 +393,18 @@ def test_f17_an_answer_with_the_number_of_another_order_is_believed_for_neither_
     on_stage(play)
 
 
-class Crossed:
-    """The answers of the first two orders are exchanged on their way back."""
-
-    def __init__(self) -> None:
-        self._told: list[HttpReply] = []
-        self._both = asyncio.Event()
-
-    async def __call__(self, call: HttpCall, reply: HttpReply) -> HttpReply:
-        if not call.path.endswith(ORDER) or len(self._told) == 2:
-            return reply
-        place = len(self._told)
-        self._told.append(reply)
-        if len(self._told) == 2:
-            self._both.set()
-        await self._both.wait()
-        return self._told[1 - place]
-
-
 @pytest.mark.req("F-17", "I-11", "I-42")
 @pytest.mark.parametrize("symbol", ["005930", "000660"], ids=["one symbol", "two symbols"])
 def test_f17_two_crossed_answers_are_found_out_by_the_first_notice_or_list_and_stop_new_orders(
     symbol: str,
 ) -> None:
     async def play(stage: Stage) -> None:
-        stage.wire.on_answer = Crossed()
+        both: plays.Crossed[HttpReply] = plays.Crossed()
+
+        async def crossed(call: HttpCall, reply: HttpReply) -> HttpReply:
+            return await both.exchanged(reply) if call.path.endswith(ORDER) else reply
+
+        stage.wire.on_answer = crossed
         ids = [await stage.buy(0), await stage.buy(4, symbol=symbol)]
         await until(lambda: stage.book.halt is not None, 60.0)
         refused = await stage.engine.submit(an_intent(9, symbol="035420"))
@@ -511,19 +438,8 @@ def test_f17_an_answer_that_names_another_function_of_kis_makes_the_order_unknow
 @pytest.mark.req("F-18", "I-61", "I-47")
 def test_f18_slow_answers_hold_only_the_places_they_use_and_cancels_go_on() -> None:
     async def play(stage: Stage) -> None:
-        resting = await stage.rest(40, price=Decimal(190_000), symbol="035420")
-        stage.bad_weather(a_fault("slow", path=ORDER, symbol="005930", seconds=30), NO_NOTICE)
-        slow = [await stage.buy(n, symbol="005930") for n in range(3)]
-        await until(lambda: stage.engine.desk.sending == 3)
-        stage.calm()
-        fast = await stage.buy(symbol="000660")
-        assert (await stage.ended(fast, 3.0)).status is OrderStatus.FILLED
-        await stage.engine.cancel(resting, USER)
-        await stage.ended(resting, 3.0)
-        assert stage.engine.desk.sending == 3, "the slow ones still wait, and nobody waited for them"
-        for order_id in slow:
-            assert (await stage.ended(order_id)).status is OrderStatus.FILLED
-            assert stage.arrived(order_id) == 1
+        weather = stage.bad(a_fault("slow", path=ORDER, symbol="005930", seconds=30), NO_NOTICE)
+        await plays.slow_answers_hold_only_their_slots(stage, weather, 180.0)
 
     on_stage(play)
 

@@ -12,54 +12,23 @@ import pytest
 from structlog.testing import capture_logs
 
 from jumun.brokers.kis.stream import SILENCE_S
-from jumun.model.errors import OrderDenied
 from jumun.model.events import FillBooked
-from jumun.model.ids import OrderId
 from jumun.model.instruments import Venue
-from jumun.model.orders import Flag, OrderStatus, Side
+from jumun.model.orders import OrderStatus, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerReport
-from jumun.services.liveness import ALERT_MAX_S, UNREADABLE_MAX
+from jumun.services.liveness import ALERT_MAX_S
 from jumun.simulators.kis.cipher import StreamCipher
 from jumun.simulators.kis.stream_switches import StreamSwitches
 from jumun.simulators.kis.weather import Rule
 from jumun.testing import kis_wire
 from jumun.testing.kis_stack import ACCOUNT
-from tests.scenarios.kis.stage import (
-    AT_NXT,
-    LIST,
-    ORDER,
-    OTHER,
-    S,
-    Stage,
-    a_fault,
-    an_intent,
-    on_stage,
-)
-from tests.scenarios.stage import USER, ns_of, orders_of, until
-from tests.scenarios.test_exchange import MONDAY
+from tests.scenarios.any_stage import MONDAY, USER, S, ns_of, until
+from tests.scenarios.kis.stage import AT_NXT, LIST, ORDER, OTHER, Stage, a_fault, on_stage
+from tests.scenarios.plays import stream as plays
 
 NO_LIST = a_fault("error_before", path=LIST)
 SLOW_LIST = a_fault("slow", path=LIST, seconds=2)
 NOTICES = "H0STCNI0"
-
-
-async def refusal_of(stage: Stage, number: int = 20) -> Reason | None:
-    """Why a new order is refused now; None when it is taken."""
-    try:
-        decision = await stage.engine.submit(an_intent(number, symbol="000660"))
-    except OrderDenied as error:
-        return error.reason
-    return None if decision.denial is None else decision.denial.reason
-
-
-async def nothing_leaves_before_a_study(stage: Stage, order_id: OrderId) -> None:
-    """The order waits until KIS has been asked about everything."""
-    rounds = stage.engine.reconciler.rounds
-    while not stage.arrived(order_id):
-        await asyncio.sleep(0.05)
-        if stage.engine.reconciler.rounds == rounds:
-            assert stage.arrived(order_id) == 0, "it left before the desk had caught up"
 
 
 @pytest.mark.req("F-19", "I-09", "I-38")
@@ -72,7 +41,7 @@ def test_f19_after_a_cut_session_kis_is_asked_before_any_new_order_leaves() -> N
         stage.bad_weather(SLOW_LIST)
         await until(lambda: stage.engine.desk.deaf, 2.0)
         refused = 0
-        while await refusal_of(stage) is Reason.BROKER_UNAVAILABLE:
+        while await stage.refusal() is Reason.BROKER_UNAVAILABLE:
             assert len(stage.wire.calls(ORDER)) == 1, "nothing leaves"
             refused += 1
             await asyncio.sleep(0.1)
@@ -93,13 +62,13 @@ def test_f19_while_no_session_is_to_be_had_new_orders_are_refused_and_cancels_go
         with capture_logs() as logs:
             await asyncio.sleep(ALERT_MAX_S)
         assert [line["log_level"] for line in logs if line["event"] == "broker_not_heard"] == ["error"]
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
+        assert await stage.refusal() is Reason.BROKER_UNAVAILABLE
         stage.trade("005930", 57_700, 9)
         await stage.engine.cancel(resting, USER)
         assert (await stage.ended(resting, 30.0)).status is OrderStatus.CANCELLED
         assert (await stage.ended(kept, 30.0)).qty_filled == 9, "found by asking"
         await until(lambda: not stage.engine.desk.deaf, 120.0)
-        assert await refusal_of(stage) is None
+        assert await stage.refusal() is None
 
     on_stage(play)
 
@@ -109,10 +78,7 @@ def test_f20_a_notice_that_comes_twice_counts_once() -> None:
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(9)
         stage.bad_weather(a_fault("notice_doubled", ms=200))
-        for qty in (3, 2, 5):
-            stage.trade("005930", 57_700, qty)
-            await asyncio.sleep(1.2)
-        assert (await stage.ended(order_id)).qty_filled == 10
+        await plays.three_fills_make_ten(stage, order_id)
         assert stage.weather.struck["notice_doubled"] >= 3
 
     on_stage(play)
@@ -127,11 +93,7 @@ def test_f20_a_notice_that_comes_twice_counts_once() -> None:
 def test_f21_notices_in_any_order_lead_to_the_same_books(rule: Rule) -> None:
     async def play(stage: Stage) -> None:
         stage.bad_weather(rule)
-        order_id = await stage.buy(9, price=Decimal(57_800))
-        for qty in (1, 2, 3, 4):
-            await asyncio.sleep(0.3)
-            stage.trade("005930", 57_700, qty)
-        assert (await stage.ended(order_id)).qty_filled == 10
+        await plays.four_fills_overtake_each_other(stage)
         assert stage.weather.struck[rule.fault] >= 1
 
     on_stage(play)
@@ -141,13 +103,7 @@ def test_f21_notices_in_any_order_lead_to_the_same_books(rule: Rule) -> None:
 def test_f22_a_fill_before_the_answer_that_names_its_number_waits_and_then_counts() -> None:
     async def play(stage: Stage) -> None:
         stage.bad_weather(a_fault("slow", path=ORDER, seconds=2), NO_LIST)
-        order_id = await stage.buy(4)
-        await until(lambda: len(stage.engine.parking))
-        order = stage.order(order_id)
-        assert (order.status, order.qty_filled, order.refs) == (OrderStatus.NEW, 0, ())
-        assert stage.book.cash_reserved[ACCOUNT, "KRW"] >= 5 * 58_100
-        assert (await stage.ended(order_id, 5.0)).qty_filled == 5
-        assert len(stage.engine.parking) == 0
+        await plays.a_fill_comes_before_the_answer(stage)
 
     on_stage(play)
 
@@ -169,12 +125,12 @@ def test_f23_f25_a_half_open_session_is_an_alert_and_begun_again(pongs: bool, se
         with capture_logs() as logs:
             await until(lambda: stage.engine.desk.deaf, seconds)
         assert [line["log_level"] for line in logs if line["event"] == "broker_not_heard"] == ["error"]
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
+        assert await stage.refusal() is Reason.BROKER_UNAVAILABLE
         stage.trade("005930", 57_700, 4)
         await until(lambda: not stage.engine.desk.deaf, 60.0)
         assert stage.stream.sessions == 2
         assert stage.order(resting).qty_filled == 4, "what the silent session never told was asked for"
-        assert await refusal_of(stage) is None
+        assert await stage.refusal() is None
         stage.trade("005930", 57_700, 6)
         await stage.ended(resting, 35.0)
 
@@ -196,13 +152,7 @@ def test_f24_f25_what_a_session_does_not_tell_before_its_silence_shows_is_found_
 @pytest.mark.req("F-24", "I-38", "I-43")
 def test_f24_one_lost_notice_on_a_healthy_session_is_found_by_the_next_look() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(9)
-        with stage.bad(a_fault("notice_lost")):
-            stage.trade("005930", 57_700, 10)
-            await asyncio.sleep(0.1)
-        assert stage.order(order_id).qty_filled == 0
-        await stage.ended(order_id, 35.0)
-        assert stage.book.halt is None
+        await plays.one_notice_is_lost(stage, stage.bad(a_fault("notice_lost")))
 
     on_stage(play)
 
@@ -266,14 +216,14 @@ def test_f26_a_session_that_may_not_register_notices_is_no_session_and_is_begun_
         stage.streams.cut(stage.clock.now_ns())
         stage.trade("005930", 57_700, 4)
         await asyncio.sleep(6)
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
+        assert await stage.refusal() is Reason.BROKER_UNAVAILABLE
         await until(lambda: not stage.engine.desk.deaf, 120.0)
         waits = [after - before for before, after in pairwise(tries)]
         assert len(waits) >= 3
         assert waits == sorted(waits)
         assert waits[-1] > 2 * waits[0] - 1, "each failure makes the next wait longer"
         assert stage.order(resting).qty_filled == 4
-        assert await refusal_of(stage) is None
+        assert await stage.refusal() is None
 
     on_stage(play)
 
@@ -317,17 +267,7 @@ def test_f27_f28_notices_nobody_can_read_stop_new_orders_and_the_books_go_on_by_
     async def play(stage: Stage) -> None:
         resting = await stage.rest(9)
         stage.bad_weather(a_fault(fault))
-        with capture_logs() as logs:
-            for _ in range(UNREADABLE_MAX):
-                stage.trade("005930", 57_700, 2)
-            await until(lambda: stage.engine.desk.deaf, ALERT_MAX_S)
-        assert [line["log_level"] for line in logs if line["event"] == "broker_not_heard"] == ["error"]
-        await until(lambda: stage.order(resting).qty_filled == 6, 15.0)
-        assert await refusal_of(stage) is Reason.BROKER_UNAVAILABLE
-        stage.calm()
-        stage.trade("005930", 57_700, 2)
-        await until(lambda: not stage.engine.desk.deaf, 30.0)
-        assert await refusal_of(stage) is None
+        await plays.nobody_can_read_the_notices(stage, resting)
 
     on_stage(play)
 
@@ -342,7 +282,7 @@ def test_f27_f28_one_unreadable_notice_holds_new_orders_until_a_question_is_answ
             stage.trade("005930", 57_700, 10)
             await asyncio.sleep(0.1)
             fresh = await stage.buy(1, symbol="000660")
-            await nothing_leaves_before_a_study(stage, fresh)
+            await plays.nothing_leaves_before_a_study(stage, fresh)
             assert stage.order(resting).status is OrderStatus.FILLED
 
     on_stage(play)
@@ -416,16 +356,7 @@ def test_f30_two_fills_in_one_second_that_look_the_same_both_count_and_their_rep
         order_id = await stage.rest(9)
         if doubled:
             stage.bad_weather(a_fault("notice_doubled"))
-        stage.trade("005930", 57_700, 4)
-        stage.trade("005930", 57_700, 4)
-        one, other = stage.market.executions
-        assert (one.ts_ns, one.price, one.qty) == (other.ts_ns, other.price, other.qty)
-        await until(lambda: stage.order(order_id).qty_filled == 8, 40.0)
-        stage.calm()
-        await stage.studies(2)
-        assert stage.order(order_id).qty_filled == 8
-        stage.trade("005930", 57_700, 2)
-        await stage.ended(order_id, 40.0)
+        await plays.two_fills_look_the_same(stage, order_id)
 
     on_stage(play)
 
@@ -456,21 +387,7 @@ def test_f32_a_session_that_kis_cuts_because_we_read_too_slowly_becomes_a_gap_an
 ) -> None:
     async def play(stage: Stage) -> None:
         monkeypatch.setattr(kis_wire, "FRAMES_MAX", 20)
-        order_id = await stage.rest(99)
-        gate = asyncio.Event()
-        hear = stage.engine.hear
-
-        async def slow(report: BrokerReport) -> None:
-            await gate.wait()
-            await hear(report)
-
-        stage.engine.hear = slow  # type: ignore[method-assign]
-        for _ in range(50):
-            stage.trade("005930", 57_700, 2)
-        await asyncio.sleep(1)
-        gate.set()
-        assert (await stage.ended(order_id, 30.0)).qty_filled == 100
-        assert stage.book.halt is None
+        await plays.fifty_notices_wait_unread(stage, 30.0)
         await until(lambda: stage.stream.sessions == 2 and not stage.engine.desk.deaf, 60.0)
 
     on_stage(play)
@@ -479,15 +396,7 @@ def test_f32_a_session_that_kis_cuts_because_we_read_too_slowly_becomes_a_gap_an
 @pytest.mark.req("F-32", "I-61")
 def test_f32_a_flood_of_prices_costs_no_notice_and_the_newest_price_is_known() -> None:
     async def play(stage: Stage) -> None:
-        order_id = await stage.rest(99)
-        for step in range(1_000):
-            stage.trade("000660", 248_000 + 500 * (step % 2), 1)
-            if step % 50 == 0:
-                stage.trade("005930", 57_700, 5)
-        await stage.ended(order_id, 5.0)
-        quote = stage.broker.quote("000660")
-        assert quote is not None
-        assert quote.last == 248_500
+        await plays.a_flood_of_prices(stage, 1_000)
 
     on_stage(play, stream=StreamSwitches(records_per_frame=20))
 
@@ -536,23 +445,11 @@ def test_f34_f106_a_persons_order_on_our_account_is_recorded_as_foreign_and_its_
 ) -> None:
     async def play(stage: Stage) -> None:
         stage.market.step("005930", Decimal(58_000), Decimal(1), stage.clock.now_ns(), venue=venue)
-        record = stage.stranger(qty=Decimal(3), price=Decimal(58_100), venue=venue)
-        assert record.qty_filled == 3
-        await until(lambda: stage.book.positions, 40.0)
-        [order] = orders_of(stage.engine)
-        assert order.flags == (Flag.FOREIGN,)
-        assert (order.status, order.qty_filled, order.venue) == (OrderStatus.FILLED, 3, venue)
-        assert stage.book.halt is None
-        assert not stage.wire.calls(ORDER), "it is counted, never claimed or sent again"
+        await plays.a_person_trades_beside_us(stage, venue)
 
     on_stage(play, exclusive=False, world=AT_NXT)
 
 
 @pytest.mark.req("F-34", "F-106", "I-42")
 def test_f34_f106_in_an_account_that_should_be_ours_alone_a_strange_order_stops_new_ones() -> None:
-    async def play(stage: Stage) -> None:
-        stage.stranger(qty=Decimal(3))
-        await until(lambda: stage.book.halt is not None, 40.0)
-        assert await refusal_of(stage) is Reason.HALTED
-
-    on_stage(play)
+    on_stage(plays.a_stranger_in_an_account_of_ours_alone)

@@ -60,7 +60,7 @@ class KisServer:
         self.clock = clock
         self._control = control
         self._stopping = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._runners: list[web.ServerRunner] = []
         self._open: set[int] = set()
         self.rest_address = ("", 0)
@@ -125,7 +125,7 @@ class KisServer:
         """Carry out what must not fail; if it does, the server ends with that (`run`)."""
         try:
             return call()
-        except BaseException as error:
+        except Exception as error:  # what ends the process ends the loop, and `run` with it, by itself
             self._failure = error
             raise
 

@@ -62,7 +62,7 @@ class SqliteJournal:
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         try:
             return await self._in(self._write_thread, self._open)
-        except BaseException:  # whatever it was, the writer's place must not stay taken
+        except BaseException:  # also a cancelled start: the writer's place must not stay taken
             await self.close()
             raise
 
