@@ -150,6 +150,12 @@ def section(
     """Return what is appended to bench/soak.md."""
     from jumun.testing.cells import REACHABLE, not_visited
 
+    heading = f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}"
+    if not outcomes:
+        return (
+            f"{heading}\n\nPython {platform.python_version()}, {asked.processes} processes. "
+            f"Kills {asked.kills}: {kill_result}; kills at KIS {asked.kis_kills}: {kis_result}.\n\n"
+        )
     total = Counter[str]()
     checked, cells = Counter[str](), Counter[str]()
     for outcome in outcomes:
@@ -164,7 +170,7 @@ def section(
     least_faults = min((o["struck"] // o["days"] for o in good), default=0)
     listed = ", ".join(map(str, failed[:FAILURES_TOLD]))
     lines = [
-        f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}",
+        heading,
         "",
         f"Python {platform.python_version()}, {asked.processes} processes, {seconds:.0f} s. Seeds from "
         f"{asked.first}; every second one has a second day.",
