@@ -392,6 +392,18 @@ def require_free(store: Path) -> None:
     WriterLock.take(store, "`jumun serve`, starting", time.time_ns()).release()
 
 
+def require_own(settings: Settings) -> None:
+    """Raise ConfigError where the store is of another environment or broker, before anything is begun.
+
+    The journal's start says the same; by then KIS may have been asked and a start been counted.
+    """
+    from jumun.ports.journal import Home
+    from jumun.store.sqlite import look_at_home
+
+    home = Home(environment=settings.oms_environment.value, broker=settings.oms_broker)
+    look_at_home(settings.oms_store_path, home, [account.account_id for account in settings.accounts])
+
+
 # ---- reading, with or without the service -----------------------------------------------------------
 
 

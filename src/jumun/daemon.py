@@ -144,6 +144,7 @@ class Daemon:
         """Start, serve until told to stop or something fails, stop. Raises OmsError for a failed start."""
         settings = self._settings
         app.require_free(settings.oms_store_path)
+        app.require_own(settings)
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._told)

@@ -219,6 +219,24 @@ def test_live_with_its_accounts_named_still_refuses_a_local_kis(tmp_path: Path) 
     assert "does not go with KIS at http://127.0.0.1" in refused.stderr
 
 
+@pytest.mark.req("I-55", "F-101")
+def test_the_store_of_a_service_at_kis_starts_at_no_other_broker_and_in_no_replay(desk: KisRig) -> None:
+    assert desk.service is not None
+    assert desk.service.terminate() == 0, desk.service.text()
+    desk.settings["OMS_BROKER"] = "paper"
+    for command in (("serve",), ("demo", "--store", str(desk.store))):
+        refused = desk.jumun(*command)
+        assert refused.returncode == 1, refused.stdout
+        assert refused.stderr.startswith(
+            f"BAD_SETTING: the store {desk.store} belongs to OMS_ENVIRONMENT=sim"
+        )
+        assert "with OMS_BROKER=kis, and this start has" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    del desk.settings["OMS_BROKER"]
+    desk.start_service()
+    wait_ready(desk)
+
+
 # ---- secrets --------------------------------------------------------------------------------------------
 
 

@@ -125,6 +125,47 @@ def test_a_second_writer_on_the_same_store_is_refused_with_the_name_of_the_first
     assert http_get(service.http_port, "/readyz")[0] == 200, "the first goes on"
 
 
+@pytest.mark.req("I-55", "F-101")
+@pytest.mark.parametrize("environment", ["sim", "paper", "live"])
+def test_a_store_of_another_broker_or_environment_is_refused_before_anything_is_begun(
+    service: Rig, environment: str
+) -> None:
+    own = dict(service.settings)
+    assert service.service is not None
+    assert service.service.terminate() == 0
+    (service.folder / "kis.toml").write_text('[[accounts]]\naccount_id = "12345678-01"\n')
+    service.settings |= {
+        "OMS_BROKER": "kis",
+        "OMS_ENVIRONMENT": environment,
+        "OMS_CONFIG": "kis.toml",
+        "OMS_SIM_SESSIONS": "calendar",
+        "KIS_BASE_URL": "http://127.0.0.1:9",  # wrong in paper and live: no such start can reach KIS
+        "KIS_ACCOUNT_NO": "12345678-01",
+        **dict.fromkeys(("KIS_APP_KEY", "KIS_APP_SECRET", "KIS_HTS_ID"), "demo"),
+    }
+    before = _sizes(service.folder)
+    refused = service.jumun("serve")
+    assert refused.returncode == 1, refused.stdout
+    assert refused.stderr == (
+        f"BAD_SETTING: the store {service.store} belongs to OMS_ENVIRONMENT=sim with OMS_BROKER=paper, and "
+        f"this start has OMS_ENVIRONMENT={environment} with OMS_BROKER=kis; use another store "
+        "(OMS_STORE_PATH; in a replay --store)\n"
+    )
+    assert _sizes(service.folder) == before, "no start was counted, no exchange or token made"
+    told = service.jumun_json("db", "info")
+    assert (told["environment"], told["broker"]) == ("sim", "paper")  # type: ignore[index]
+    assert service.jumun("db", "verify").returncode == 0, "who only reads may read any store"
+    service.settings = own
+    service.start_service()
+    wait_ready(service)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Every file but the two that SQLite makes for whoever reads."""
+    mine = [path for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))]
+    return {path.name: path.stat().st_size for path in mine}
+
+
 @pytest.mark.req("S002-72")
 def test_a_store_whose_folder_cannot_be_made_is_refused_with_one_sentence(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")

@@ -1,6 +1,6 @@
 """The journal port: one writer, append only, durable before anyone is told yes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,12 +18,21 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Home(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose books a store holds; never changed: numbers, positions and cash mean nothing elsewhere (I-55)."""
+
+    environment: str  # sim | paper | live
+    broker: str
+
+
 class Journal(Protocol):
     """Holds the records and the tables made from them. Without a disk it raises StoreUnavailable."""
 
-    async def start(self) -> Snapshot | None:
+    async def start(self, home: Home | None = None, accounts: Collection[AccountId] = ()) -> Snapshot | None:
         """Take the writer's place (StoreLocked if taken), verify from the newest good snapshot on, return it.
 
+        The first start that names a `home` gives it to the store; a later one that names another raises
+        ConfigError (I-55). `accounts` are those of this start, for a store that holds records and no home.
         Raises TornJournal naming the first record that is torn or altered (I-26).
         """
         ...

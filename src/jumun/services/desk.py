@@ -30,7 +30,7 @@ from jumun.model.ids import CommandId, OrderId, UserId
 from jumun.model.journal import Entry, Record
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
-from jumun.ports.journal import Journal, Snapshot
+from jumun.ports.journal import Home, Journal, Snapshot
 from jumun.ports.outside import Clock, IdSource, Prices
 from jumun.rules.book import Book, BookImage, Drafted, PositionKey, Shape, shape_of
 from jumun.rules.decide import decide
@@ -70,6 +70,7 @@ class Desk:
         self,
         *,
         journal: Journal,
+        broker: str,
         policy: Policy,
         queue: OrderQueue,
         clock: Clock,
@@ -92,6 +93,7 @@ class Desk:
         self.on_commit: Callable[[Sequence[Entry]], None] = _nobody
         self.on_ask: Callable[[], None] = lambda: None
         self._journal = journal
+        self._home = Home(environment=policy.environment, broker=broker)
         self._ids = ids
         self._deadlines = Deadlines()
         self._sending: dict[OrderId, None] = {}
@@ -115,7 +117,7 @@ class Desk:
 
     async def load(self) -> int:
         """Fold the newest snapshot and the records after it; return how many records were folded."""
-        snapshot = await self._journal.start()
+        snapshot = await self._journal.start(self._home, tuple(self.policy.accounts))
         self.book = await self._folded(snapshot)
         count = self.book.seq - self._snapshot_seq
         self.stored_seq = self.book.seq

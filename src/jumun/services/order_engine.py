@@ -119,6 +119,7 @@ class OrderEngine:
         self.clock = clock
         self.desk = Desk(
             journal=journal,
+            broker=broker_client.traits.name,
             policy=policy,
             queue=self.queue,
             clock=clock,

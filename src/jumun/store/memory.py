@@ -6,7 +6,7 @@ would not survive a file. Single-threaded: use from one event loop only.
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from jumun.model.errors import StoreFull, StoreLocked, StoreUnavailable, UnknownOrder
@@ -14,7 +14,7 @@ from jumun.model.fills import Fill
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId, UserId
 from jumun.model.journal import GENESIS, Entry, Message, Record
 from jumun.model.orders import BrokerRef, Order
-from jumun.ports.journal import Snapshot
+from jumun.ports.journal import Home, Snapshot
 from jumun.store.chain import (
     SNAPSHOTS_KEPT,
     ChainCheck,
@@ -26,6 +26,7 @@ from jumun.store.chain import (
     unwritable,
 )
 from jumun.store.errors import BatchRefused
+from jumun.store.home import Traces, require_home
 from jumun.store.memory_disk import (
     Batch,
     MemoryDisk,
@@ -65,16 +66,19 @@ class MemoryJournal:
         self._emergency = False
         self._cursors: dict[str, int] = {}
 
-    async def start(self) -> Snapshot | None:
+    async def start(self, home: Home | None = None, accounts: Collection[AccountId] = ()) -> Snapshot | None:
         """See ports.Journal.start."""
         holder = self.disk.writer
         if holder is not None:
             raise StoreLocked(f"{WHERE} is being written by {holder.label}; stop that first")
+        if home is not None:
+            require_home(WHERE, self.disk.home, home, accounts, self._traces)
         found = self._newest_snapshot()
         check = ChainCheck(WHERE, *((found.seq, found.chain_hash) if found else (0, GENESIS)))
         self._step_over(check, len(self.disk.records))
         self._hash = check.hash
         self._read_reserve(check)
+        self.disk.home = self.disk.home or home
         self.disk.writer = self
         self._open = True
         return Snapshot(seq=found.seq, body=found.body) if found else None
@@ -332,6 +336,14 @@ class MemoryJournal:
                 batch.take_ref(ref_key(entry.order.account_id, entry.new_ref))
             if entry.fill is not None:
                 batch.take_fill(entry.fill)
+
+    def _traces(self) -> Traces:
+        messages = map(message_decoder.decode, self.disk.outbox.values())
+        orders = map(order_decoder.decode, self.disk.orders.values())
+        return Traces(
+            environments=frozenset(message.environment for message in messages),
+            accounts=frozenset(order.account_id for order in orders),
+        )
 
     # ---- the rest -------------------------------------------------------------------------------
 

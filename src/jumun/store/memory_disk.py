@@ -11,6 +11,7 @@ from jumun.model.fills import Fill
 from jumun.model.journal import Entry, Message, chain_hash, encode_record
 from jumun.model.orders import BrokerRef, Order, OrderStatus
 from jumun.model.reasons import Reason
+from jumun.ports.journal import Home
 from jumun.store.chain import OUTBOX_STRIDE
 from jumun.store.errors import BatchRefused
 from jumun.store.transitions import may_follow
@@ -93,6 +94,7 @@ class MemoryDisk:
         self.outbox: dict[int, bytes] = {}
         self.outbox_numbers: list[int] = []  # the keys of `outbox`, which only grow
         self.cursors: dict[str, int] = {}
+        self.home: Home | None = None
 
     def lose_unsynced(self) -> None:
         """A power loss before the sync: the batch on its way is gone, and so is every process."""

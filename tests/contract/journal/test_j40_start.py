@@ -1,11 +1,13 @@
-"""J-40 to J-52: starting from a snapshot, and refusing what was torn, altered or cut (I-26)."""
+"""J-40 to J-56: starting from a snapshot, and refusing what was torn or cut (I-26) or is another's (I-55)."""
 
 import pytest
 
-from jumun.model.errors import StoreUnavailable, TornJournal
-from jumun.ports.journal import Snapshot
+from jumun.model.errors import ConfigError, StoreUnavailable, TornJournal
+from jumun.model.ids import AccountId
+from jumun.model.reasons import Reason
+from jumun.ports.journal import Home, Snapshot
 from jumun.store.errors import BatchRefused
-from jumun.testing.builders import an_entry
+from jumun.testing.builders import ACCOUNT, an_entry
 from tests.contract.journal.stores import Store
 from tests.contract.journal.test_j01_records import restarted, started, tail_of
 
@@ -148,3 +150,72 @@ async def test_j52_a_snapshot_taken_again_at_the_same_record_replaces_the_first(
     await journal.save_snapshot(Snapshot(seq=1, body=b"second"))
     await journal.close()
     assert await store.journal().start() == Snapshot(seq=1, body=b"second")
+
+
+OTHER_ACCOUNT = AccountId("87654321-01")
+SIM, LIVE = Home(environment="sim", broker="paper"), Home(environment="live", broker="kis")
+
+
+async def begun(store: Store, home: Home | None, *accounts: AccountId) -> None:
+    """Start and close: what a start refuses is raised."""
+    journal = store.journal()
+    await journal.start(home, accounts)
+    await journal.close()
+
+
+@pytest.mark.req("I-55")
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (LIVE, "this start has OMS_ENVIRONMENT=live with OMS_BROKER=kis"),
+        (Home(environment="sim", broker="kis"), "this start has OMS_ENVIRONMENT=sim with OMS_BROKER=kis"),
+        (Home(environment="paper", broker="paper"), "this start has OMS_ENVIRONMENT=paper with"),
+    ],
+)
+async def test_j53_a_store_is_of_its_first_start_and_another_is_refused(
+    store: Store, other: Home, words: str
+) -> None:
+    await begun(store, SIM)
+    with pytest.raises(ConfigError, match=words) as refused:
+        await begun(store, other)
+    assert "belongs to OMS_ENVIRONMENT=sim with OMS_BROKER=paper" in str(refused.value)
+    assert refused.value.reason is Reason.BAD_SETTING
+    await begun(store, SIM)  # the writer's place is free, and nothing was written over
+    with pytest.raises(ConfigError):
+        await begun(store, other)
+
+
+@pytest.mark.req("I-55")
+async def test_j54_a_start_that_names_no_home_compares_nothing_and_says_nothing(store: Store) -> None:
+    await begun(store, None)
+    await begun(store, LIVE)
+    await begun(store, None)
+    with pytest.raises(ConfigError):
+        await begun(store, SIM)
+
+
+@pytest.mark.req("I-55")
+async def test_j55_records_of_a_store_without_a_home_must_not_contradict_its_first_start(
+    store: Store,
+) -> None:
+    journal = await started(store)
+    await journal.append([an_entry(1)])
+    await journal.close()
+    with pytest.raises(ConfigError, match="has messages of OMS_ENVIRONMENT=sim, and this start has"):
+        await begun(store, LIVE, ACCOUNT)
+    with pytest.raises(ConfigError, match=f"has orders of account {ACCOUNT}, which this start does not have"):
+        await begun(store, SIM, OTHER_ACCOUNT)
+    await begun(store, SIM, OTHER_ACCOUNT, ACCOUNT)
+    with pytest.raises(ConfigError, match="belongs to"):
+        await begun(store, Home(environment="sim", broker="kis"), ACCOUNT)
+    await begun(store, SIM)  # it says whose it is: accounts may come and go
+
+
+@pytest.mark.req("I-55", "I-26")
+async def test_j56_a_start_that_fails_gives_the_store_no_home(store: Store) -> None:
+    await written(store, 4, 4)
+    store.remove_newest_record()
+    with pytest.raises(TornJournal):
+        await begun(store, SIM, ACCOUNT)
+    with pytest.raises(TornJournal):  # not ConfigError
+        await begun(store, Home(environment="sim", broker="kis"), ACCOUNT)

@@ -7,13 +7,32 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from jumun.model.errors import BadInput, BrokerUnavailable, OrderDenied, StoreBusy, StoreUnavailable
+from jumun.brokers.paper import paper_traits
+from jumun.brokers.paper.link import LocalLink
+from jumun.model.errors import (
+    BadInput,
+    BrokerUnavailable,
+    ConfigError,
+    OrderDenied,
+    StoreBusy,
+    StoreUnavailable,
+)
 from jumun.model.ids import AccountId
 from jumun.model.journal import Entry
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import Balance, FillNotice, Holding
-from tests.unit.services.stage import ACCOUNT, START_NS, USER, Stage, an_intent, on_stage, orders_of, until
+from tests.unit.services.stage import (
+    ACCOUNT,
+    START_NS,
+    USER,
+    LeveredBroker,
+    Stage,
+    an_intent,
+    on_stage,
+    orders_of,
+    until,
+)
 
 S = 1_000_000_000
 
@@ -34,6 +53,30 @@ def test_a_failed_store_refuses_new_orders_with_a_reason_and_sends_nothing() -> 
         assert status["accepting"] is False
         assert "disk full" in str(status["failure"])
         await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-55", "F-101")
+def test_an_engine_at_another_broker_or_in_another_environment_does_not_start_on_these_books() -> None:
+    async def play(stage: Stage) -> None:
+        first = stage.engine()
+        await first.start()
+        await first.stop()
+        here = stage.policy()
+        stage.policy = lambda: msgspec.structs.replace(here, environment="live")  # type: ignore[method-assign]
+        with pytest.raises(ConfigError, match="this start has OMS_ENVIRONMENT=live with OMS_BROKER=paper"):
+            await stage.engine().start()
+        stage.policy = lambda: here  # type: ignore[method-assign]
+        stage.broker = LeveredBroker(
+            LocalLink(stage.market, stage.clock), paper_traits(name="kis"), stage.clock
+        )
+        with pytest.raises(ConfigError, match="this start has OMS_ENVIRONMENT=sim with OMS_BROKER=kis"):
+            await stage.engine().start()
+        stage.broker = stage.new_broker()
+        again = stage.engine()
+        await again.start()
+        await again.stop()
 
     on_stage(play)
 

@@ -11,8 +11,10 @@ import msgspec
 from jumun.model.journal import Entry, Record
 from jumun.model.orders import Order, OrderStatus
 from jumun.model.reasons import Reason
+from jumun.ports.journal import Home
 from jumun.store.sqlite import SqliteJournal
 from jumun.testing.builders import (
+    ACCOUNT,
     a_change,
     a_fill,
     a_fill_entry,
@@ -22,6 +24,8 @@ from jumun.testing.builders import (
     an_entry,
     an_order,
 )
+
+HOME = Home(environment="sim", broker="paper")
 
 
 def changed(order: Order, status: OrderStatus, **changes: object) -> Order:
@@ -64,7 +68,7 @@ def stock(path: Path, entries: list[Entry] | None = None) -> None:
 
     async def write() -> None:
         journal = SqliteJournal(path, label="a test")
-        await journal.start()
+        await journal.start(HOME, [ACCOUNT])
         for entry in entries if entries is not None else one_of_everything():
             await journal.append([entry])
         await journal.close()

@@ -1,5 +1,6 @@
 """The schema goes forward: fresh, step by step, interrupted, edited, newer."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import apsw
 import msgspec
 import pytest
 
-from jumun.model.errors import StoreLocked, StoreUnavailable
-from jumun.store.sqlite import Migration, SqliteJournal, open_reader, upgrade
+from jumun.model.errors import ConfigError, StoreLocked, StoreUnavailable
+from jumun.model.ids import AccountId
+from jumun.ports.journal import Home
+from jumun.store.sqlite import Migration, SqliteJournal, look_at_home, open_reader, upgrade
 from jumun.store.sqlite.schema import shipped_migrations
-from jumun.testing.builders import START_NS, an_entry
+from jumun.testing.builders import ACCOUNT, START_NS, an_entry
 from tests.unit.store.stocked import raw, stock
 
 SHIPPED = shipped_migrations()
@@ -56,6 +59,49 @@ def test_a_store_from_the_first_version_comes_to_the_newest_with_its_rows(tmp_pa
     assert {"later", "last"} <= {name for _, name, _ in schema_of(path)}, "the whole file ran"
     with open_reader(path) as reader:
         assert reader.counts()["orders"] == 5
+
+
+@pytest.mark.req("I-55")
+async def test_a_store_from_before_stores_said_whose_they_are_is_taken_over_by_whom_it_does_not_contradict(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+    await asyncio.to_thread(stock, path, [an_entry(1)])
+    _as_of_the_first_version(path)
+    sim, live = (Home(environment=name, broker="kis") for name in ("sim", "live"))
+    with pytest.raises(ConfigError, match="has messages of OMS_ENVIRONMENT=sim"):
+        look_at_home(path, live, [ACCOUNT])
+    look_at_home(path, sim, [ACCOUNT])
+    with open_reader(path) as reader:
+        assert reader.home() is None
+    assert [migration.name for migration in upgrade(path)] == ["0002_home"]
+    for home, account in ((live, ACCOUNT), (sim, AccountId("87654321-01"))):
+        with pytest.raises(ConfigError):
+            await SqliteJournal(path, label="a test").start(home, [account])
+    journal = SqliteJournal(path, label="a test")
+    await journal.start(sim, [ACCOUNT])
+    await journal.close()
+    with open_reader(path) as reader:
+        assert reader.home() == sim
+
+
+def _as_of_the_first_version(path: Path) -> None:
+    connection = raw(path)
+    connection.execute("DROP TABLE home; DELETE FROM schema_migrations WHERE version > 1").fetchall()
+    connection.close()
+    assert upgrade(path, migrations=SHIPPED[:1]) == []
+
+
+@pytest.mark.req("I-55")
+def test_a_look_at_a_store_that_is_not_there_or_empty_refuses_nothing_and_makes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+    look_at_home(path, Home(environment="live", broker="kis"), [])
+    assert not path.exists()
+    path.touch()
+    look_at_home(path, Home(environment="live", broker="kis"), [])
+    assert path.read_bytes() == b""
 
 
 async def test_a_service_does_not_upgrade_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

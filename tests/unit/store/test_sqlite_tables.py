@@ -122,7 +122,9 @@ def test_only_leaving_error_leads_where_the_status_before_it_could_not_go() -> N
 
 
 @pytest.mark.req("I-26", "S002-31", "S002-10")
-@pytest.mark.parametrize("table", ["journal", "order_status_history", "fills", "ledger", "broker_order_map"])
+@pytest.mark.parametrize(
+    "table", ["journal", "order_status_history", "fills", "ledger", "broker_order_map", "home"]
+)
 def test_history_can_be_neither_edited_nor_deleted_nor_replaced(path: Path, table: str) -> None:
     connection = raw(path)
     count = connection.execute(f"SELECT count(*) FROM {table}").get

@@ -6,7 +6,7 @@ from jumun.doors.cli.options import AsJson
 
 
 def info(*, as_json: AsJson = False) -> int:
-    """Say where the store is and how much it holds."""
+    """Say where the store is, whose books it holds and how much."""
     from jumun import app
     from jumun.config import load
     from jumun.doors.cli import printing
@@ -14,10 +14,13 @@ def info(*, as_json: AsJson = False) -> int:
     settings = load().settings
     path = settings.oms_store_path
     with app.open_books(settings) as books:
+        home = books.home()
         seq, ts_ns = books.newest()
         counts, statuses = books.counts(), books.orders_by_status()
     told: dict[str, object] = {
         "path": str(path),
+        "environment": None if home is None else home.environment,
+        "broker": None if home is None else home.broker,
         "bytes": sum(part.stat().st_size for part in (path, Path(f"{path}-wal")) if part.exists()),
         "newest_record": seq,
         "newest_at": None if ts_ns is None else printing.when(ts_ns),

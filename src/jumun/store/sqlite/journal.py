@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -12,7 +12,7 @@ from jumun.model.fills import Fill
 from jumun.model.ids import AccountId, IdempotencyKey, OrderId, UserId
 from jumun.model.journal import Entry, Message, Record
 from jumun.model.orders import BrokerRef, Order
-from jumun.ports.journal import Snapshot
+from jumun.ports.journal import Home, Snapshot
 from jumun.store.overlay import Overlay, refuse_taken
 from jumun.store.sqlite.kept_aside import KeptAside
 from jumun.store.sqlite.lock import WriterLock
@@ -52,7 +52,7 @@ class SqliteJournal:
         self._write_thread: ThreadPoolExecutor | None = None
         self._read_thread: ThreadPoolExecutor | None = None
 
-    async def start(self) -> Snapshot | None:
+    async def start(self, home: Home | None = None, accounts: Collection[AccountId] = ()) -> Snapshot | None:
         """See ports.Journal.start. Creates the store where there is none."""
         if self._write_thread is not None:
             raise StoreUnavailable(
@@ -61,7 +61,7 @@ class SqliteJournal:
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         try:
-            return await self._in(self._write_thread, self._open)
+            return await self._in(self._write_thread, self._open, home, accounts)
         except BaseException:  # also a cancelled start: the writer's place must not stay taken
             await self.close()
             raise
@@ -233,10 +233,10 @@ class SqliteJournal:
         if lock is not None:
             lock.release()
 
-    def _open(self) -> Snapshot | None:
+    def _open(self, home: Home | None, accounts: Collection[AccountId]) -> Snapshot | None:
         self._lock = WriterLock.take(self._path, self._label, self._now_ns())
         self._writer = Writer(self._path, self._now_ns)
-        snapshot = self._writer.start()
+        snapshot = self._writer.start(home, accounts)
         self._aside = KeptAside(self._path, self._reserve_bytes, self._writer)
         self._reader = Reader(self._path)
         return snapshot

@@ -17,9 +17,11 @@ from jumun.model.journal import Message, Record
 from jumun.model.money import EXACT
 from jumun.model.orders import BrokerRef, Order, OrderStatus
 from jumun.model.positions import Position
+from jumun.ports.journal import Home
 from jumun.store.chain import ChainCheck, decoded
 from jumun.store.sqlite import rows
 from jumun.store.sqlite.connect import translated
+from jumun.store.sqlite.home import stored_home
 from jumun.store.sqlite.verify import hash_at, newest_seq, open_existing
 
 RECORDS_A_STEP: Final = 1_000
@@ -208,6 +210,11 @@ class Reader:
         """Return the newest record's number; 0 for an empty journal."""
         with self._translated():
             return newest_seq(self._connection)
+
+    def home(self) -> Home | None:
+        """Return whose books these are; None where the store does not say it."""
+        with self._translated():
+            return stored_home(self._connection)
 
     def counts(self) -> dict[str, int]:
         """Return how many rows of each kind there are; reads every index once."""

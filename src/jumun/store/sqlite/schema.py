@@ -90,9 +90,9 @@ def apply(
 def pending(connection: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> list[Migration]:
     """Return the migrations that the store lacks; refuse a newer store and an edited file."""
     recorded: dict[int, tuple[str, str]] = {}
-    if _has_table(connection, "schema_migrations"):
+    if has_table(connection, "schema_migrations"):
         recorded = {version: (name, sha256) for version, name, sha256 in connection.execute(_RECORDED)}
-    elif _has_table(connection, "journal"):
+    elif has_table(connection, "journal"):
         raise StoreUnavailable(f"{path} has tables but no schema_migrations; it is not a store of jumun")
     newest = max((migration.version for migration in migrations), default=0)
     if recorded and max(recorded) > newest:
@@ -110,7 +110,7 @@ def pending(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
 
 def is_fresh(connection: apsw.Connection) -> bool:
     """Whether no migration has ever been applied."""
-    return not _has_table(connection, "schema_migrations")
+    return not has_table(connection, "schema_migrations")
 
 
 def _apply_one(connection: apsw.Connection, path: Path, migration: Migration, now_ns: int) -> None:
@@ -127,7 +127,8 @@ def _apply_one(connection: apsw.Connection, path: Path, migration: Migration, no
         ) from error
 
 
-def _has_table(connection: apsw.Connection, name: str) -> bool:
+def has_table(connection: apsw.Connection, name: str) -> bool:
+    """Whether the store has a table of this name."""
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
     return found.fetchone() is not None
 

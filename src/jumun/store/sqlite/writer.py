@@ -1,7 +1,8 @@
 """The one connection that writes. Every method runs in the journal's writer thread, one at a time."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ import apsw
 from jumun.model.errors import StoreBusy, StoreFull, StoreUnavailable
 from jumun.model.journal import GENESIS, Entry, chain_hash, encode_record
 from jumun.model.reasons import Reason
-from jumun.ports.journal import Snapshot
+from jumun.ports.journal import Home, Snapshot
 from jumun.store.chain import (
     SNAPSHOTS_KEPT,
     ChainCheck,
@@ -23,6 +24,7 @@ from jumun.store.chain import (
 from jumun.store.errors import BatchRefused
 from jumun.store.sqlite import rows, schema, tables
 from jumun.store.sqlite.connect import open_writer, translated, unavailable
+from jumun.store.sqlite.home import require_home, write_home
 from jumun.store.sqlite.projection import write_outbox, write_projection
 from jumun.store.sqlite.verify import hash_at, newest_seq, verify_on
 
@@ -60,15 +62,21 @@ class Writer:
         opened = os.stat(path)
         self._identity = (opened.st_dev, opened.st_ino)
 
-    def start(self) -> Snapshot | None:
-        """Verify from the newest good snapshot on and return it; raises TornJournal."""
+    def start(self, home: Home | None = None, accounts: Collection[str] = ()) -> Snapshot | None:
+        """Verify from the newest good snapshot on and return it; raises TornJournal.
+
+        Raises ConfigError where the store is not `home`'s. See ports.Journal.start.
+        """
         with translated(self._path, "being read"):
+            is_told = home is None or require_home(self._connection, self._path, home, accounts)
             newest = newest_seq(self._connection)
             found = self._newest_snapshot(newest)
             check = ChainCheck(str(self._path), *((found[0].seq, found[1]) if found else (0, GENESIS)))
             verify_on(self._connection, check, newest)
             self._published = self._read_published()
         self.seq, self._hash = check.seq, check.hash
+        if home is not None and not is_told:
+            self._commit("saying whose it is", partial(write_home, self._connection, home))
         return found[0] if found else None
 
     @property
