@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -14,6 +15,7 @@ from jumun.model.errors import ConfigError, StoreLocked, StoreUnavailable
 from jumun.model.ids import AccountId
 from jumun.ports.journal import Home
 from jumun.store.sqlite import Migration, SqliteJournal, look_at_home, open_reader, upgrade
+from jumun.store.sqlite.connect import open_readonly
 from jumun.store.sqlite.schema import shipped_migrations
 from jumun.testing.builders import ACCOUNT, START_NS, an_entry
 from tests.unit.store.stocked import raw, stock
@@ -102,6 +104,57 @@ def test_a_look_at_a_store_that_is_not_there_or_empty_refuses_nothing_and_makes_
     path.touch()
     look_at_home(path, Home(environment="live", broker="kis"), [])
     assert path.read_bytes() == b""
+
+
+DIES_BEFORE_ITS_COMMIT = """
+import os, sys, apsw
+connection = apsw.Connection(sys.argv[1])
+connection.execute("PRAGMA cache_size=1; BEGIN; CREATE TABLE half (a)").fetchall()
+for _ in range(50):
+    connection.execute("INSERT INTO half VALUES (zeroblob(4000))")
+connection.cache_flush()
+os._exit(9)
+"""
+
+
+@pytest.mark.req("I-55", "F-80")
+async def test_what_only_the_writer_can_mend_is_left_to_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    await asyncio.to_thread(_dies, DIES_BEFORE_ITS_COMMIT, path)
+    with pytest.raises(apsw.ReadOnlyError), closing(open_readonly(path)) as connection:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    home = Home(environment="sim", broker="paper")
+    look_at_home(path, home, [])
+    journal = SqliteJournal(path, label="a test")
+    await journal.start(home)
+    await journal.close()
+
+
+DIES_BETWEEN_TWO_STEPS = """
+import asyncio, os, sys
+from pathlib import Path
+import apsw
+from jumun.store.sqlite import Migration, SqliteJournal, schema
+
+apsw.connection_hooks.append(lambda connection: connection.create_scalar_function("die", lambda: os._exit(9)))
+dying = Migration(version=2, name="0002_dies", sql="SELECT die();")
+schema.shipped_migrations = lambda shipped=schema.shipped_migrations(): [shipped[0], dying]
+asyncio.run(SqliteJournal(Path(sys.argv[1]), label="a test").start())
+"""
+
+
+@pytest.mark.req("F-89", "F-80")
+async def test_a_first_start_that_dies_between_two_steps_leaves_a_store_that_starts(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    await asyncio.to_thread(_dies, DIES_BETWEEN_TWO_STEPS, path)
+    journal = SqliteJournal(path, label="a test")
+    await journal.start()
+    await journal.close()
+
+
+def _dies(code: str, path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, env=_with_source())
+    assert done.returncode == 9
 
 
 async def test_a_service_does_not_upgrade_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

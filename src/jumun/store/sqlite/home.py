@@ -1,27 +1,27 @@
 """Where a SQLite store says whose it is. A store of an older schema says nothing."""
 
 from collections.abc import Iterable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
 
 from jumun.ports.journal import Home
 from jumun.store import home as rule
-from jumun.store.sqlite.connect import translated
+from jumun.store.sqlite.connect import open_readonly
 from jumun.store.sqlite.schema import has_table
-from jumun.store.sqlite.verify import open_existing
 
 
 def look_at_home(path: Path, home: Home, accounts: Iterable[str]) -> None:
-    """Raise ConfigError where the store at `path` is another's, before a start begins; writes nothing."""
+    """Raise ConfigError where the store at `path` is another's, before a start begins; writes nothing.
+
+    A store that cannot be read so says nothing here: what a crash left half made only its writer can mend,
+    and the journal's start tells what is wrong, and whose it is.
+    """
     if not path.is_file():
         return
-    with translated(path, "being read"):
-        connection = open_existing(path)
-        try:
-            require_home(connection, path, home, accounts)
-        finally:
-            connection.close()
+    with suppress(apsw.Error), closing(open_readonly(path)) as connection:
+        require_home(connection, path, home, accounts)
 
 
 def require_home(connection: apsw.Connection, path: Path, home: Home, accounts: Iterable[str]) -> bool:

@@ -268,7 +268,8 @@ class Writer:
     def _make_or_check_schema(self, now_ns: Callable[[], int]) -> None:
         migrations = schema.shipped_migrations()
         if schema.is_fresh(self._connection):
-            schema.apply(self._connection, self._path, migrations, now_ns)
+            with self._connection:  # whole or not at all: a kill must not leave one that wants an upgrade
+                schema.apply(self._connection, self._path, migrations, now_ns)
         elif missing := schema.pending(self._connection, self._path, migrations):
             raise StoreUnavailable(
                 f"{self._path} lacks migration {missing[0].name}; run `jumun db upgrade` after a backup"
