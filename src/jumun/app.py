@@ -237,16 +237,17 @@ def openings_of(settings: Settings, now_ns: int) -> tuple[BookOpening, ...]:
 
 
 async def kis_openings(settings: Settings, broker: "KISBrokerClient", now_ns: int) -> tuple[BookOpening, ...]:
-    """Return what each account opens with: its file or cash, else what KIS says, where the store is new.
+    """Return what each account opens with: its file or cash, else what KIS says, where the store has nothing.
 
-    Raises BrokerUnavailable when KIS cannot be asked, or the account has traded today.
+    A first start that was killed before it booked is a first start again (F-80). Raises BrokerUnavailable
+    when KIS cannot be asked, or the account has traded today.
     """
     openings = {opening.account_id: opening for opening in openings_of(settings, now_ns)}
     day = trade_date_of(Venue.KRX, now_ns, overrides_of(settings)).isoformat()
     master = InstrumentMaster(world_of(settings).instruments)
-    for entry in settings.accounts if not settings.oms_store_path.exists() else ():
+    for entry in settings.accounts:
         account_id, document = AccountId(entry.account_id), f"opening:{entry.account_id}"
-        if account_id in openings:
+        if account_id in openings or _is_booked(settings, account_id):
             continue
         held = await broker.opening(account_id)
         opening = Opening(
@@ -260,6 +261,19 @@ async def kis_openings(settings: Settings, broker: "KISBrokerClient", now_ns: in
         if rows:
             openings[account_id] = BookOpening(account_id=account_id, rows=rows, document=document)
     return tuple(openings.values())
+
+
+def _is_booked(settings: Settings, account_id: AccountId) -> bool:
+    """Whether the store knows an account. One that cannot be read is refused by the journal's own start."""
+    from jumun.model.errors import StoreUnavailable
+
+    if not settings.oms_store_path.exists():
+        return False
+    try:
+        with open_books(settings) as books:
+            return books.has_account(account_id)
+    except StoreUnavailable:
+        return False
 
 
 def exchange_accounts(settings: Settings) -> "tuple[OpenAccount, ...]":

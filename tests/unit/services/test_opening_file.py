@@ -1,11 +1,14 @@
 """What an account opens with: whole and documented, or not at all."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jumun import app
+from jumun.brokers.kis.inquiries import Held
 from jumun.config import load
 from jumun.exchange.sample_world import INSTRUMENTS
 from jumun.model.errors import ConfigError
@@ -15,7 +18,9 @@ from jumun.model.instruments import InstrumentMaster
 from jumun.model.money import Currency
 from jumun.rules.ledger import apply_rows, cash_change
 from jumun.services.opening_file import read_opening, rows_of_opening
-from jumun.testing.builders import a_position
+from jumun.store.sqlite import SqliteJournal
+from jumun.testing.builders import ACCOUNT, a_position
+from tests.unit.store.stocked import stock
 
 MASTER = InstrumentMaster(INSTRUMENTS)
 GOOD = "kind,name,quantity,cost\nCASH,KRW,10000000,\n\nSHARES,005930,100,5800000.5\nSHARES,SPMO,7,700\n"
@@ -85,3 +90,41 @@ def test_the_books_and_the_simulated_exchange_open_with_the_same(
 def test_an_opening_file_that_is_not_there_refuses_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="opening_file"):
         read_opening(tmp_path / "gone.csv", MASTER)
+
+
+class TellingBroker:
+    """KIS, as far as an opening goes."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def opening(self, account_id: AccountId) -> Held:
+        self.asked.append(account_id)
+        return Held(shares={"005930": (Decimal(3), Decimal(174_000))}, cash={"KRW": Decimal(5)})
+
+
+async def _begun(journal: SqliteJournal) -> None:
+    await journal.start()
+    await journal.close()
+
+
+@pytest.mark.req("F-80", "I-29")
+def test_kis_is_asked_what_an_account_holds_until_its_opening_is_booked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("jumun.toml").write_text(f'oms_broker = "kis"\n[[accounts]]\naccount_id = "{ACCOUNT}"\n')
+    monkeypatch.setattr("jumun.config._refuse_half_of_kis", lambda _: None)
+    Path("var").mkdir()
+    settings, broker = load().settings, TellingBroker()
+    told: Any = broker
+    now_ns = 1_748_217_600_000_000_000
+    journal = SqliteJournal(settings.oms_store_path, label="a first start")
+    for _ in range(2):  # no store yet; then one whose first start was killed before it booked
+        [opening] = asyncio.run(app.kis_openings(settings, told, now_ns))
+        assert (opening.account_id, {row.symbol for row in opening.rows}) == (ACCOUNT, {"", "005930"})
+        asyncio.run(_begun(journal))
+    settings.oms_store_path.unlink()
+    stock(settings.oms_store_path)
+    assert asyncio.run(app.kis_openings(settings, told, now_ns)) == ()
+    assert broker.asked == [ACCOUNT, ACCOUNT]

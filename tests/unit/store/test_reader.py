@@ -87,6 +87,7 @@ def test_positions_and_cash_are_exact(path: Path) -> None:
         assert (first[0], first[1]) == (3, one_of_everything()[2].ledger[0])
         assert reader.ledger(after_seq=3) == [second]
         assert reader.ledger(account_id="nobody") == []
+        assert [reader.has_account(name) for name in (ACCOUNT, "nobody")] == [True, False]
 
 
 @pytest.mark.req("C-6")

@@ -41,6 +41,8 @@ SELECT {positions} FROM positions WHERE ?1 IS NULL OR account_id = ?1 ORDER BY a
 -- name: cash. Debits of CASH less its credits, added exactly.
 SELECT account_id, currency, exact_sum(CASE debit WHEN 'CASH' THEN amount ELSE '-' || amount END)
 FROM ledger WHERE (debit = 'CASH') <> (credit = 'CASH') GROUP BY account_id, currency ORDER BY 1, 2;
+-- name: has_account. Whether anything was ever booked for it, or ordered by it.
+SELECT EXISTS (SELECT 1 FROM ledger WHERE account_id = ?1) OR EXISTS (SELECT 1 FROM orders WHERE account_id = ?1);
 -- name: ledger
 SELECT {ledger} FROM ledger WHERE (?1 IS NULL OR account_id = ?1) AND journal_seq > ?2
 ORDER BY journal_seq, line LIMIT ?3;

@@ -164,6 +164,11 @@ class Reader:
         """Return cash by (account, currency): the exact sum of the ledger, not settled by date."""
         return {(account, currency): Decimal(total) for account, currency, total in self._all("cash")}
 
+    def has_account(self, account_id: str) -> bool:
+        """Whether anything was ever booked for an account, or ordered by it."""
+        found = self._one("has_account", account_id)
+        return found is not None and bool(found[0])
+
     def ledger(
         self, *, account_id: str | None = None, after_seq: int = 0, limit: int = LIMIT_DEFAULT
     ) -> list[tuple[int, LedgerRow]]:
