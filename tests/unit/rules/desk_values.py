@@ -4,7 +4,7 @@
 step, so that each test of a decision is also a test of the books.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -261,7 +261,7 @@ class Bench:
         *,
         krw: int = 100_000_000,
         usd: int = 0,
-        shares: dict[str, int] | None = None,
+        shares: Mapping[str, int | Decimal] | None = None,
         now_ns: int = OPEN_NS,
         recent_max: int = 1_000,
     ) -> None:

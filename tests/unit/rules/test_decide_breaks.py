@@ -91,6 +91,19 @@ def test_a_break_that_moves_keeps_its_name_its_age_and_its_owner() -> None:
     assert moved.theirs == 9
 
 
+@pytest.mark.req("I-43", "I-40")
+def test_a_trade_that_both_sides_know_moves_a_break_at_once_and_its_difference_stays() -> None:
+    bench = Bench()
+    order = bench.working(an_intent(qty=D(2)))
+    look(bench, 7)
+    bench.fill(order, 2)
+    krw = int(bench.book.cash[ACCOUNT, "KRW"])
+    assert look(bench, 10, krw, again=False) == [], "another difference is looked at twice"
+    assert look(bench, 9, krw, again=False) == ["BreakFound"]
+    [found] = bench.book.breaks.values()
+    assert (found.ours, found.theirs) == (2, 9)
+
+
 @pytest.mark.req("I-38", "I-43")
 def test_an_explanation_holds_for_the_difference_it_was_given_for_and_no_other() -> None:
     bench = Bench()
@@ -158,6 +171,20 @@ def test_a_correction_books_the_brokers_shares_as_a_documented_entry(theirs: int
     assert (entry.by, entry.rows[0].trade_date) == ("kim", TODAY)
     assert document_key(ACCOUNT, entry.document) in bench.book.openings
     assert look(bench, theirs) == [], "the books agree now"
+
+
+@pytest.mark.req("I-34", "F-54")
+@pytest.mark.parametrize(("sold", "theirs", "is_taken"), [(8, 8, True), (8, 7, False), (10, 9, False)])
+def test_a_correction_takes_no_shares_that_an_open_order_sells(
+    sold: int, theirs: int, *, is_taken: bool
+) -> None:
+    bench = Bench(shares={SAMSUNG: 10})
+    bench.working(an_intent(side=Side.SELL, qty=D(sold)))
+    look(bench, theirs)
+    [break_id] = bench.book.breaks
+    decision = bench.do(SettleBreak(break_id=break_id, by=KIM, text="looked", correct=True))
+    assert (decision.denial is None) is is_taken
+    assert decision.denial is None or decision.denial.reason is Reason.SHARES
 
 
 @pytest.mark.req("I-30", "F-63")
@@ -434,3 +461,30 @@ def test_a_paper_of_a_day_to_come_waits_for_its_day_at_its_venue() -> None:
     assert refused(bench, usd)[0] is Reason.BAD_TIME, "in New York it is still the day before"
     bench.wait(86_400 * 2)
     assert names(enter(bench, a_paper(paid_in("5"), **later))) == ["EntryBooked"]
+
+
+@pytest.mark.req("I-30")
+def test_what_an_account_never_had_cannot_leave_it() -> None:
+    reason, text = refused(Bench(krw=0), paid_in("-1", kind=LedgerKind.CORRECTION))
+    assert reason is Reason.CASH
+    assert "0 of 0 can" in text
+
+
+@pytest.mark.req("I-53")
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        (paid_in("0.5"), Reason.BAD_NUMBER),
+        (SharesMoved(symbol=SAMSUNG, qty=D("0.0000001"), cost=D(1)), Reason.BAD_NUMBER),
+        (SharesMoved(symbol=SAMSUNG, qty=D("0.5"), cost=D(1)), Reason.QTY_NOT_LOT),
+        (SharesMoved(symbol=SAMSUNG, qty=D("10.5"), cost=D(1)), Reason.QTY_NOT_LOT),
+    ],
+)
+def test_a_figure_that_no_paper_can_say_has_its_reason(fact: Fact, reason: Reason) -> None:
+    assert refused(Bench(shares={SAMSUNG: D("10.5")}), fact)[0] is reason
+
+
+@pytest.mark.req("I-29")
+def test_an_odd_rest_may_leave_as_a_whole() -> None:
+    bench = Bench(shares={SAMSUNG: D("10.5")})
+    assert names(enter(bench, a_paper(SharesMoved(symbol=SAMSUNG, qty=D("-10.5"))))) == ["EntryBooked"]

@@ -85,6 +85,9 @@ def test_market_data_without_a_price_or_a_symbol_is_refused(data: dict[str, obje
 def test_a_price_of_one_is_a_price() -> None:
     timed = {"symbol": "A", "price": 1, "timestamp": "2025-05-27T10:00:00+09:00"}
     assert market_data_from(timed)[2] == 1_748_307_600_000_000_000
+    assert market_data_from(
+        {"symbol": "A", "price": 1, "ts": "2025-05-27T10:00:00+09:00"}
+    ) == market_data_from(timed)
     assert market_data_from({"symbol": "A", "price": 1}) == ("A", D(1), None)
     assert market_data_from({"symbol": "A", "price": D("0.5")}) == ("A", D("0.5"), None)
 
