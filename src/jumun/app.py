@@ -134,7 +134,9 @@ def kis_access_of(settings: Settings) -> "KisAccess":
         environment=environment,
         app_key=Secret(settings.kis_app_key),
         app_secret=Secret(settings.kis_app_secret),
-        accounts=tuple(parse_account(entry.account_id) for entry in settings.accounts),
+        accounts=tuple(
+            parse_account(entry.account_id, _setting_of(entry, settings)) for entry in settings.accounts
+        ),
         hts_id=settings.kis_hts_id,
         rate_per_s=settings.kis_rate_limit_rps or RATE_MAX[environment],
         rest_base=settings.kis_base_url,
@@ -146,6 +148,12 @@ def kis_access_of(settings: Settings) -> "KisAccess":
             "sim reaches a KIS on this machine and nothing else, paper and live reach KIS and nothing else"
         )
     return access
+
+
+def _setting_of(entry: AccountSettings, settings: Settings) -> str:
+    """Which setting names an account at KIS, for people."""
+    is_single = entry.account_id.replace("-", "") == settings.kis_account_no.replace("-", "")
+    return "KIS_ACCOUNT_NO" if is_single else "account_id in [[accounts]]"
 
 
 def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":

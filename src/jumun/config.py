@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
     oms_unknown_order_policy: UnknownPolicy | None = _field(
         None,
-        "After proof that an order never arrived: hold, or resend_once unset: hold in live only.",
+        "After proof that an order never arrived: hold, or resend_once; unset: hold in live only.",
         "resend_once",
     )
     max_order_value: Annotated[dict[Currency, Positive], NoDecode, BeforeValidator(by_currency)] = _field(
@@ -230,7 +230,9 @@ class Settings(BaseSettings):
         "http://127.0.0.1:9443",
     )
     kis_ws_url: Annotated[str, AfterValidator(kis_address)] = _field(
-        "", "Where KIS's WebSocket is; empty for the address of the environment.", "ws://127.0.0.1:21000"
+        "",
+        "Where KIS's WebSocket is; empty for the host of KIS_BASE_URL, else for that of the environment.",
+        "ws://127.0.0.1:21000",
     )
     kis_app_key: str = _field("", "The app key of KIS's developer portal, 36 characters.", "PS…")
     kis_app_secret: str = _field("", "Its secret, 180 characters.", "…")
@@ -251,7 +253,7 @@ class Settings(BaseSettings):
     )
     kis_route: str = _field(
         "krx",
-        "Where an order for KRX goes: krx, or sor, where KIS chooses between KRX and NXT; not on paper.",
+        "Where an order goes that names no venue: krx, or sor: KIS chooses KRX or NXT. Not on paper.",
         "sor",
         pattern="^(krx|sor)$",
     )
@@ -267,7 +269,7 @@ class Settings(BaseSettings):
     kis_visible_after: WholeSeconds = _field(
         60,
         "How long KIS may leave an order out of its lists, which it does not publish. Only two lists further "
-        "apart than that show that an order never arrived.",
+        "apart than that show that an order never arrived. At least 15s.",
         "60s",
         ge=15,
     )
@@ -385,11 +387,18 @@ def load() -> Loaded:
     return Loaded(settings, sources)
 
 
-def load_with(broker: str | None) -> Loaded:
-    """As `load`, with the broker that a command names, which goes before the settings."""
+def load_to_trade(broker: str | None) -> Loaded:
+    """As `load`, for what logs in at the broker; `broker` goes before the settings.
+
+    What only asks a service or reads a store needs no keys: a halt must not wait for them (S002-57).
+    """
     if broker is not None:
         os.environ["OMS_BROKER"] = broker
-    return load()
+    loaded = load()
+    if loaded.settings.oms_broker == "kis":
+        _refuse_half_of_kis(loaded.settings)
+        _refuse_doubtful_accounts(loaded.settings)
+    return loaded
 
 
 def shown(name: str, value: object) -> object:
@@ -506,22 +515,41 @@ def _refuse_unbuilt(settings: Settings) -> None:
             f"OMS_ENVIRONMENT cannot be {settings.oms_environment}: the broker paper runs in sim only; use "
             "sim, or OMS_BROKER=kis"
         )
-    if settings.oms_broker == "kis":
-        _refuse_half_of_kis(settings)
 
 
 def _with_kis_account(settings: Settings) -> Settings:
-    """KIS_ACCOUNT_NO alone names the account; in live its permissions have to be given (I-53)."""
-    if settings.oms_broker != "kis" or "accounts" in settings.model_fields_set:
+    """KIS_ACCOUNT_NO alone names the account, but not in live, where its permissions have to be given."""
+    is_named = "accounts" in settings.model_fields_set or not settings.kis_account_no
+    if settings.oms_broker != "kis" or is_named or settings.oms_environment is Environment.LIVE:
         return settings
-    if settings.oms_environment is Environment.LIVE:
-        raise ConfigError(
-            "OMS_ENVIRONMENT=live needs [[accounts]] in the file with may_buy and may_sell; what is not "
-            "given is not allowed"
-        )
     number = settings.kis_account_no.replace("-", "")
     account = AccountSettings(account_id=f"{number[:8]}-{number[8:]}", may_buy=True, may_sell=True)
     return settings.model_copy(update={"accounts": (account,)})
+
+
+def _refuse_doubtful_accounts(settings: Settings) -> None:
+    """One account is meant, and in live what it may do is said (I-53)."""
+    is_live = settings.oms_environment is Environment.LIVE
+    if "accounts" not in settings.model_fields_set:
+        if is_live:
+            raise ConfigError(
+                "OMS_ENVIRONMENT=live needs [[accounts]] in the file with may_buy and may_sell; what is not "
+                "given is not allowed"
+            )
+        return
+    known = {entry.account_id.replace("-", "") for entry in settings.accounts}
+    if settings.kis_account_no.replace("-", "") not in known:
+        raise ConfigError(
+            "KIS_ACCOUNT_NO is none of the [[accounts]] in the file; make them agree, so that nobody trades "
+            "another account than is meant"
+        )
+    for entry in settings.accounts if is_live else ():
+        missing = [name for name in ("may_buy", "may_sell") if name not in entry.model_fields_set]
+        if missing:
+            raise ConfigError(
+                f"[[accounts]] {entry.account_id} does not say {' and '.join(missing)}, which "
+                "OMS_ENVIRONMENT=live needs; give true or false"
+            )
 
 
 def _refuse_half_of_kis(settings: Settings) -> None:
@@ -537,6 +565,10 @@ def _refuse_half_of_kis(settings: Settings) -> None:
     as_paper = settings.kis_sim_as == "paper" if not real else settings.oms_environment is Environment.PAPER
     if as_paper and settings.kis_route == "sor":
         raise ConfigError("KIS_ROUTE=sor is not offered by KIS's paper service; leave it out or set krx")
+    if real and "kis_sim_as" in settings.model_fields_set:
+        raise ConfigError(
+            f"KIS_SIM_AS is for OMS_ENVIRONMENT=sim, and it is {settings.oms_environment}; leave one out"
+        )
     if real and settings.oms_sim_sessions is Sessions.OPEN:
         raise ConfigError(
             f"OMS_ENVIRONMENT={settings.oms_environment} trades in the hours of the real markets; set "

@@ -208,6 +208,40 @@ def test_a_mixture_of_environments_is_refused_before_anything_is_sent(
     assert not rig.store.exists()
 
 
+@pytest.mark.req("I-53", "I-55", "F-101")
+@pytest.mark.parametrize(
+    ("environment", "account_no", "may", "words"),
+    [
+        (
+            "sim",
+            "99999999-01",
+            "may_buy = true\nmay_sell = true",
+            "KIS_ACCOUNT_NO is none of the [[accounts]]",
+        ),
+        ("live", ACCOUNT, "may_buy = true", "does not say may_sell"),
+    ],
+)
+def test_accounts_that_leave_a_doubt_are_refused(
+    tmp_path: Path, environment: str, account_no: str, may: str, words: str
+) -> None:
+    toml = tmp_path / "oms.toml"
+    toml.write_text(f'[[accounts]]\naccount_id = "{ACCOUNT}"\n{may}\n')
+    rig = KisRig(tmp_path, rest="http://127.0.0.1:9", stream="ws://127.0.0.1:9")
+    rig.settings |= {"OMS_CONFIG": str(toml), "OMS_ENVIRONMENT": environment, "KIS_ACCOUNT_NO": account_no}
+    rig.settings |= CALENDAR
+    refused = rig.jumun("serve")
+    assert (refused.returncode, words in refused.stderr) == (1, True), refused.stderr
+
+
+@pytest.mark.req("S002-57", "I-45", "I-47")
+def test_a_halt_and_what_only_reads_need_no_keys(desk: KisRig) -> None:
+    for name in ("KIS_APP_KEY", "KIS_APP_SECRET", "KIS_ACCOUNT_NO", "KIS_HTS_ID"):
+        del desk.settings[name]
+    for command in (("halt", "a drill"), ("cancel-all",), ("orders",), ("status",), ("db", "info")):
+        done = desk.jumun(*command)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
 @pytest.mark.req("I-55", "F-101")
 def test_live_with_its_accounts_named_still_refuses_a_local_kis(tmp_path: Path) -> None:
     toml = tmp_path / "oms.toml"

@@ -200,6 +200,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     tallies: tuple[Tally, ...] = ()  # per broker number, from the second number on
     # Held by the desk: a stop until its price is seen, a multi-day order between two sessions
     session: TradingSession = TradingSession.REGULAR
+    is_venue_asked: bool = False  # the venue was named, not taken from where the issue is listed
     good_till: str = ""  # GTD: the last trading day, ISO date
     stop_held: bool = False
     triggered_ns: int | None = None  # when the stop price was seen; it is sent as MARKET or LIMIT then

@@ -34,6 +34,7 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None  # our id, where the broker carries one
     stop_price: Decimal | None = None  # only where the broker itself waits for it
     session: TradingSession = TradingSession.REGULAR
+    is_venue_asked: bool = False  # somebody named the venue: the broker may not choose another
 
 
 class ModifyRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -166,6 +166,7 @@ def _create(intent: ApprovedOrderIntent, key: IdempotencyKey, draft: Draft) -> D
         account_id=intent.account_id,
         symbol=intent.symbol,
         venue=intent.venue or instrument.venue,
+        is_venue_asked=intent.venue is not None,
         session=intent.session or REGULAR_SESSION,
         good_till=intent.good_till,
         arrival_price=None if quote is None else quote.last,
@@ -280,6 +281,7 @@ def _intend_send(order: Order, day: str, reserve: Reserve | None, draft: Draft) 
         reference=order.order_id if draft.policy.carries_reference else None,
         stop_price=order.stop_price if native_stop else None,
         session=order.session,
+        is_venue_asked=order.is_venue_asked,
     )
     draft.add(
         SendIntended(

@@ -69,6 +69,7 @@ def a_request(
     qty: str = "10",
     price: str | None = "70000",
     stop_price: str | None = None,
+    is_venue_asked: bool = False,
 ) -> SubmitRequest:
     return SubmitRequest(
         order_id=OrderId("o-1"),
@@ -76,6 +77,7 @@ def a_request(
         account_id=ACCOUNT.account_id,
         symbol=instrument.symbol,
         venue=venue or instrument.venue,
+        is_venue_asked=is_venue_asked,
         currency=instrument.currency,
         side=side,
         order_type=order_type,

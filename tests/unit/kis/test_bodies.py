@@ -60,6 +60,7 @@ def refused(post: KisPost | KindRefused) -> Reason:
         ({}, "SOR"),
         ({"order_type": OrderType.MARKET, "price": None}, "SOR"),
         ({"tif": TimeInForce.IOC}, "SOR"),
+        ({"is_venue_asked": True}, "KRX"),
         ({"venue": Venue.NXT}, "NXT"),
         ({"session": TradingSession.CLOSE_AFTER, "order_type": OrderType.MARKET, "price": None}, "KRX"),
     ],
@@ -69,7 +70,7 @@ def test_kis_chooses_the_venue_only_where_both_could_take_the_order(what: dict[s
     post = posted(submit_post(request, both, ACCOUNT, LIVE, TODAY, sor=True))
     assert post.body["EXCG_ID_DVSN_CD"] == route
     assert standing_of(post).route == route, "a change of it goes the same way"
-    if request.venue is Venue.KRX:
+    if request.venue is Venue.KRX and not request.is_venue_asked:
         only_krx = msgspec.structs.replace(SHARE, nxt=False)
         at_home = posted(submit_post(request, only_krx, ACCOUNT, LIVE, TODAY, sor=True))
         assert at_home.body["EXCG_ID_DVSN_CD"] == "KRX", "NXT does not trade this one"

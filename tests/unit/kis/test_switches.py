@@ -20,8 +20,8 @@ def test_what_is_not_given_keeps_its_default() -> None:
     [
         ({"send_brunch": "false"}, "did you mean send_branch?"),
         ({"frobnicate": "true"}, "use one of blank_routing_is_krx"),
-        ({"send_branch": "perhaps"}, "send_branch"),
-        ({"krw_cash": "my_money"}, "krw_cash"),
+        ({"send_branch": "perhaps"}, "send_branch is 'perhaps'; give true or false"),
+        ({"krw_cash": "my_money"}, "give prvs_rcdl_excc_amt, nxdy_excc_amt or dnca_tot_amt"),
     ],
 )
 def test_a_switch_that_cannot_be_is_refused_by_its_name(given: dict[str, str], told: str) -> None:

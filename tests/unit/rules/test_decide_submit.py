@@ -10,7 +10,7 @@ from jumun.model.commands import HaltTrading, ResumeTrading, SendNext, SubmitOrd
 from jumun.model.errors import BadInput
 from jumun.model.events import OrderCreated, OrderDenied, OrderSent, SendIntended
 from jumun.model.ids import AccountId, OrderId, UserId
-from jumun.model.instruments import UnknownSymbol
+from jumun.model.instruments import UnknownSymbol, Venue
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, NotSent, Rejected, Unknown
@@ -525,3 +525,13 @@ def test_too_many_unknown_outcomes_stop_new_orders() -> None:
     assert decision.denial is not None
     assert decision.denial.reason is Reason.TOO_MANY_UNKNOWN
     assert decision.events == ()
+
+
+@pytest.mark.req("S002-46")
+@pytest.mark.parametrize(("venue", "is_asked"), [(None, False), (Venue.KRX, True)])
+def test_the_broker_is_told_whether_somebody_named_the_venue(venue: Venue | None, *, is_asked: bool) -> None:
+    bench = Bench()
+    order = bench.sent(an_intent(venue=venue))
+    [intended] = [record.event for record in bench.records if isinstance(record.event, SendIntended)]
+    assert (order.venue, intended.request.venue) == (Venue.KRX, Venue.KRX)
+    assert (order.is_venue_asked, intended.request.is_venue_asked) == (is_asked, is_asked)

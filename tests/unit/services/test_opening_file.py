@@ -114,7 +114,6 @@ def test_kis_is_asked_what_an_account_holds_until_its_opening_is_booked(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("jumun.toml").write_text(f'oms_broker = "kis"\n[[accounts]]\naccount_id = "{ACCOUNT}"\n')
-    monkeypatch.setattr("jumun.config._refuse_half_of_kis", lambda _: None)
     Path("var").mkdir()
     settings, broker = load().settings, TellingBroker()
     told: Any = broker

@@ -91,21 +91,22 @@ class KisAccount(msgspec.Struct, frozen=True, kw_only=True):
     product: str
 
 
-def parse_account(text: str) -> KisAccount:
+def parse_account(text: str, name: str = "KIS_ACCOUNT_NO") -> KisAccount:
     """Return the account of "12345678-01" or "1234567801" (S004-51); raises ConfigError otherwise.
+
+    `name` is the setting that holds it.
 
     The message does not repeat the text: a mistyped account is still an account (I-66).
     """
     found = _ACCOUNT.fullmatch(text.strip())
     if found is None:
         raise ConfigError(
-            f"KIS_ACCOUNT_NO is {len(text)} characters that are no KIS account; give it as 12345678-01 "
-            "or 1234567801"
+            f"{name} is {len(text)} characters that are no KIS account; give it as 12345678-01 or 1234567801"
         )
     cano, product = found.groups()
     if product in _OTHER_PRODUCTS:
         raise ConfigError(
-            f"KIS_ACCOUNT_NO ends in {product}, which is {_OTHER_PRODUCTS[product]}: shares cannot be "
+            f"{name} ends in {product}, which is {_OTHER_PRODUCTS[product]}: shares cannot be "
             "ordered there; give a brokerage account such as 12345678-01"
         )
     return KisAccount(account_id=AccountId(f"{cano}-{product}"), cano=cano, product=product)

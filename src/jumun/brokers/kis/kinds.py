@@ -103,10 +103,10 @@ def order_code(
 def home_route(request: SubmitRequest, instrument: Instrument, code: str, *, sor: bool) -> str:
     """Return the EXCG_ID_DVSN_CD of a Korean order.
 
-    `sor` lets KIS choose for an order to KRX that NXT could take too. A kind, a session or an issue that KIS
-    does not route goes where the order says (kis.md 4.1, 4.6).
+    `sor` lets KIS choose for an order to KRX that NXT could take too, unless somebody named KRX. A kind, a
+    session or an issue that KIS does not route goes where the order says (kis.md 4.1, 4.6).
     """
-    can_be = instrument.nxt and request.session is TradingSession.REGULAR
+    can_be = instrument.nxt and request.session is TradingSession.REGULAR and not request.is_venue_asked
     if sor and request.venue is Venue.KRX and can_be and SOR in ORDER_KINDS[code].routes.split():
         return SOR
     return ROUTE_OF_VENUE[request.venue]

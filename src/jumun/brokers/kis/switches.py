@@ -5,7 +5,7 @@ The defaults refuse rather than guess. Change one only after the real service ha
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -56,7 +56,15 @@ def switches_of(given: Mapping[str, str]) -> KisSwitches:
             meant = f"did you mean {close[0]}?" if close else f"use one of {', '.join(sorted(known))}"
             raise ConfigError(f"KIS_SWITCHES: {name!r} is no switch; {meant}")
     texts = {name: text.strip().lower() for name, text in given.items()}
-    try:
-        return msgspec.convert(texts, KisSwitches, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"KIS_SWITCHES cannot be read: {error}; give one of its words") from error
+    for name, text in texts.items():
+        if text not in (words := words_of(name)):
+            raise ConfigError(
+                f"KIS_SWITCHES: {name} is {text!r}; give {', '.join(words[:-1])} or {words[-1]}"
+            )
+    return msgspec.convert(texts, KisSwitches, strict=False)
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return what a switch can be."""
+    kind = get_type_hints(KisSwitches)[name]
+    return ("true", "false") if kind is bool else get_args(kind)

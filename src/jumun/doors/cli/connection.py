@@ -18,14 +18,14 @@ def trial(
 
     Exits with 1 when a step fails; each says what to do.
     """
-    from jumun.config import load_with
+    from jumun.config import load_to_trade
     from jumun.doors import logs
 
     logs.configure("error")
     from jumun import app
     from jumun.doors.cli import printing
 
-    settings = load_with(broker).settings
+    settings = load_to_trade(broker).settings
     steps = app.connection_trial(settings)
     if as_json:
         printing.as_json(

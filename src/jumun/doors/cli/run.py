@@ -19,10 +19,10 @@ def serve(
     Settings come from the environment and the TOML file; `jumun config show` lists them. Ctrl-C or SIGTERM
     stops it within SERVER_SHUTDOWN_TIMEOUT; a second one ends it at once.
     """
-    from jumun.config import load_with
+    from jumun.config import load_to_trade
     from jumun.doors import logs
 
-    settings = load_with(broker).settings
+    settings = load_to_trade(broker).settings
     logs.configure(settings.log_level, settings.log_format, settings.log_output)
     from jumun import app
 
