@@ -68,12 +68,12 @@ def _is_successor(report: OrderReport, parent: Order, command: StudyHistory) -> 
     While the true successor is not listed yet, the row of an earlier partial cancel looks just so. It is none
     where we know the successor of that number; where a modify is under way, only a later list can tell.
     """
-    if report.state not in ENDED or report.qty_filled:
+    if report.state not in (*ENDED, BrokerState.REJECTED) or report.qty_filled:
         return True
     if report.replaces != parent.newest_ref:
         return False
     if parent.modify_to is None:
-        return True
+        return report.state is not BrokerState.REJECTED  # else the change was refused, and no more
     since_ns = parent.modify_unknown_ns
     return since_ns is not None and command.history.asked_ns - since_ns >= command.visible_after_ns
 

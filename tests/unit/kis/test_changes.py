@@ -88,6 +88,16 @@ async def test_only_the_cancel_of_everything_that_we_asked_for_ends_an_order() -
     assert isinstance(changes.hear(cancelled), LookAgain), "once"
 
 
+@pytest.mark.req("I-49", "F-48")
+async def test_the_late_word_of_a_cut_is_not_taken_for_the_cancel_of_everything() -> None:
+    changes = Changes()
+    with changes.waiting(ACCOUNT, ref(1), ChangeKind.CANCEL, D(1)):
+        changes.ends(ACCOUNT, ref(1))
+    cut, rest = (a_report(BrokerState.CANCELLED, qty=D(qty)) for qty in (1, 9))
+    assert isinstance(changes.hear(cut), LookAgain)
+    assert changes.hear(rest) == rest
+
+
 @pytest.mark.req("I-49", "F-48", "I-18")
 @pytest.mark.parametrize("by", ["the answer", "the exchange"])
 async def test_after_a_refused_cancel_a_cancel_that_is_heard_of_ends_nothing(by: str) -> None:

@@ -129,6 +129,16 @@ def test_a_us_request_counts_once_it_took_effect() -> None:
     assert states(a_us_row(1, 10, filled=4), revised) == [(1, State.REPLACED), (2, State.WORKING)]
 
 
+@pytest.mark.req("F-51", "I-11", "I-58")
+def test_a_revise_that_was_refused_when_its_parent_was_gone_is_told() -> None:
+    refused = a_us_row(2, 10, asked="01", parent=1, status="거부")
+    gone = a_us_row(1, 10)
+    assert states(gone, refused) == [(1, State.CANCELLED), (2, State.REJECTED)]
+    assert states(gone, refused, over=True) == [(1, State.EXPIRED), (2, State.REJECTED)]
+    less = a_us_row(2, 6, asked="01", parent=1, status="거부")
+    assert states(gone, less) == [(1, State.CANCELLED)], "it is not what is missing"
+
+
 @pytest.mark.req("F-41", "F-36", "I-39")
 @pytest.mark.parametrize(
     "rows",

@@ -118,3 +118,32 @@ def test_an_order_that_an_older_number_filled_needs_no_newer_one_in_the_list() -
     bench.study(a_report(order, ref=a_ref(1), qty_filled=D(10), amount_filled=D(700_000)))
     now = bench.order(order)
     assert (now.status, now.flags) == (S.FILLED, ())
+
+
+@pytest.mark.req("I-11", "I-42", "F-51")
+def test_a_refused_row_that_names_one_of_our_numbers_is_no_successor_and_no_strangers() -> None:
+    bench = a_bench()
+    order = bench.working()
+    rows = a_report(order), a_successor(order, price=D(69_000), state=BrokerState.REJECTED)
+    bench.study(*rows)
+    now = bench.order(order)
+    assert (now.refs, now.status) == ((a_ref(1),), S.ACCEPTED)
+    assert bench.book.open_by_symbol[ACCOUNT, SAMSUNG].keys() == {order.order_id}
+
+
+@pytest.mark.req("I-58", "F-51", "F-49")
+def test_a_modify_of_unknown_outcome_that_was_refused_after_it_took_over_ends_the_order() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    rows = (
+        a_report(order, state=BrokerState.CANCELLED),
+        a_successor(order, price=D(69_000), state=BrokerState.REJECTED),
+    )
+    bench.study(*rows)
+    assert not bench.order(order).status.is_final
+    bench.wait(30)
+    bench.study(*rows)
+    now = bench.order(order)
+    assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.REJECTED)

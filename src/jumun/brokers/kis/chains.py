@@ -78,6 +78,7 @@ class _Family(msgspec.Struct, frozen=True, kw_only=True):
 
     successors: tuple[Line, ...]
     cancelled: Decimal  # shares that cancels took away, on whichever line that is told
+    refused: tuple[Line, ...]  # a revise that may have taken over and was refused after that (F-51)
     was_asked: bool  # cancels with a line of their own explain all of them, so somebody asked for it
 
 
@@ -92,7 +93,7 @@ def orders_in(lines: Sequence[Line], reading: Reading) -> list[Found]:
         if parent is not None:
             children[id(parent)].append(line)
     families = [_family(line, children, reading) for line in lines]
-    taken = {id(child) for family in families for child in family.successors}
+    taken = {id(child) for family in families for child in (*family.successors, *family.refused)}
     return [
         _found(line, family, parent, reading)
         for line, family, parent in zip(lines, families, parents, strict=True)
@@ -139,9 +140,12 @@ def _family(line: Line, children: _Children, reading: Reading) -> _Family:
     successors = _taken(line, revises, missing - asked, children)
     if not successors and line.cancelled is not None and (line.cancelled or asked) != missing:
         successors = _refused_later(line, children, missing - asked)
+    # A list that names no cancelled shares leaves open whether a refused revise took over before: it is told.
+    untold = line.cancelled is None and not (successors or line.working)
+    refused = _refused_later(line, children, missing - asked) if untold and missing > asked else ()
     told = None if successors else line.cancelled
     was_asked = any(not child.ordered for child in cancels) or (bool(cancels) and asked == missing)
-    return _Family(successors=successors, cancelled=told or asked, was_asked=was_asked)
+    return _Family(successors=successors, cancelled=told or asked, refused=refused, was_asked=was_asked)
 
 
 def _taken(line: Line, revises: Sequence[Line], pool: Decimal, children: _Children) -> tuple[Line, ...]:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from jumun.model.reports import BrokerReport, BrokerState, LookAgain, OrderRepor
 
 ENDS_KEPT_MAX: Final = 10_000  # full cancels of ours that wait for their notice: a day of them
 _Key = tuple[AccountId, BrokerRef]
+_Kept = TypeVar("_Kept")
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class Changes:
     def __init__(self) -> None:
         self._waiting: dict[_Key, tuple[ChangeKind, Decimal | None, asyncio.Future[Word]]] = {}
         self._ending: dict[_Key, None] = {}
+        self._cuts: dict[_Key, Decimal | None] = {}  # cancels of a part whose word never came in time
 
     @contextmanager
     def waiting(
@@ -57,12 +59,12 @@ class Changes:
             yield word
         finally:
             self._waiting.pop((account_id, ref), None)
+            if kind is ChangeKind.CANCEL and not (word.done() and not word.cancelled()):
+                _keep(self._cuts, (account_id, ref), qty)
 
     def ends(self, account_id: AccountId, ref: BrokerRef) -> None:
         """Remember that we asked to cancel everything that is left of an order."""
-        self._ending[account_id, ref] = None
-        while len(self._ending) > ENDS_KEPT_MAX:
-            self._ending.pop(next(iter(self._ending)))  # its end is found in the list
+        _keep(self._ending, (account_id, ref), None)
 
     def stays(self, account_id: AccountId, ref: BrokerRef) -> None:
         """Forget a cancel that was refused: one heard of later is somebody else's, maybe of a part (I-49)."""
@@ -94,12 +96,21 @@ class Changes:
         waiting = self._waiting.get(key)
         if waiting is not None and waiting[0] is ChangeKind.CANCEL and waiting[1] == report.qty:
             self._settle(key, ChangeKind.CANCEL, Confirmed(report.ref, report.raw))
-        elif waiting is None and key in self._ending:
+        elif waiting is None and key in self._ending and self._cuts.get(key) != report.qty:
             del self._ending[key]
             return report
+        elif waiting is None:
+            self._cuts.pop(key, None)  # its late word, as it seems: the list tells (I-49)
         return LookAgain(text=f"{report.qty:f} shares of {report.ref.number} were cancelled")
 
     def _settle(self, key: _Key, kind: ChangeKind, word: Word) -> None:
         waiting = self._waiting.get(key)
         if waiting is not None and waiting[0] is kind and not waiting[2].done():
             waiting[2].set_result(word)
+
+
+def _keep(kept: dict[_Key, _Kept], key: _Key, value: _Kept) -> None:
+    """Keep so many at most: the list tells what became of the oldest."""
+    kept[key] = value
+    while len(kept) > ENDS_KEPT_MAX:
+        kept.pop(next(iter(kept)))
