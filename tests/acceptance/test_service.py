@@ -133,7 +133,8 @@ def test_a_store_of_another_broker_or_environment_is_refused_before_anything_is_
     own = dict(service.settings)
     assert service.service is not None
     assert service.service.terminate() == 0
-    (service.folder / "kis.toml").write_text('[[accounts]]\naccount_id = "12345678-01"\n')
+    toml = '[[accounts]]\naccount_id = "12345678-01"\nmay_buy = true\nmay_sell = true\n'
+    (service.folder / "kis.toml").write_text(toml)
     service.settings |= {
         "OMS_BROKER": "kis",
         "OMS_ENVIRONMENT": environment,

@@ -41,11 +41,11 @@ def test_a_bad_day_on_kis_ends_with_the_books_of_the_exchange(seed: int) -> None
     assert all(": " in line for line in day.for_a_person), "each says why"
 
 
-# Found by the soak of 2,000 days. 100354, 100590, 101145: a US revise that was refused after it had taken
-# over. 100513: the late word of a cut, taken for the cancel of everything.
-PINNED: Final = (100354, 100513, 100590, 101145)
-# A refused number, of which nothing can trade, is in no book; a break is declared too early, and halts.
-OPEN: Final = (100475, 100899, 101451)
+# Found by the soak of 2,000 days. 100590, 101145: a US revise that was refused after it had taken over.
+# 100513: the late word of a cut, taken for the cancel of everything.
+PINNED: Final = (100513, 100590, 101145)
+# A refused number, of which nothing can trade, is in no book; in 101451 a break is declared too early.
+OPEN: Final = (100354, 100475, 100899, 101451)
 
 
 @SHOWN

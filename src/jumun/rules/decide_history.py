@@ -68,12 +68,16 @@ def _is_successor(report: OrderReport, parent: Order, command: StudyHistory) -> 
     While the true successor is not listed yet, the row of an earlier partial cancel looks just so. It is none
     where we know the successor of that number; where a modify is under way, only a later list can tell.
     """
-    if report.state not in (*ENDED, BrokerState.REJECTED) or report.qty_filled:
+    if report.state is BrokerState.REJECTED and not report.qty_filled:
+        # Refused after it took over (F-51), or the change was refused and no more: its parent tells.
+        parents = [other for other in command.history.orders if other.ref == report.replaces]
+        return any(other.state is BrokerState.REPLACED for other in parents)
+    if report.state not in ENDED or report.qty_filled:
         return True
     if report.replaces != parent.newest_ref:
         return False
     if parent.modify_to is None:
-        return report.state is not BrokerState.REJECTED  # else the change was refused, and no more
+        return True
     since_ns = parent.modify_unknown_ns
     return since_ns is not None and command.history.asked_ns - since_ns >= command.visible_after_ns
 

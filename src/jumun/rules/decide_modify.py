@@ -169,7 +169,8 @@ def settle_modify(
 
 
 def _has_successor(ref: BrokerRef, history: OrderHistory) -> bool:
-    return any(other.replaces == ref for other in history.orders)
+    rows = (other for other in history.orders if other.replaces == ref)
+    return any(other.state is not BrokerState.REJECTED or other.qty_filled for other in rows)
 
 
 def end_unchanged(order: Order, outcome: str, text: str, raw: str, draft: Draft) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jumun.model.orders import OrderStatus
+from jumun.model.orders import BrokerRef, OrderStatus
 from jumun.model.reports import BrokerState, ModifyAccepted, Unknown
 from tests.unit.rules.desk_values import ACCOUNT, SAMSUNG, D, a_ref, a_report, names
 from tests.unit.rules.test_decide_modify import a_bench, a_successor
@@ -132,18 +132,26 @@ def test_a_refused_row_that_names_one_of_our_numbers_is_no_successor_and_no_stra
 
 
 @pytest.mark.req("I-58", "F-51", "F-49")
-def test_a_modify_of_unknown_outcome_that_was_refused_after_it_took_over_ends_the_order() -> None:
+@pytest.mark.parametrize(
+    ("parent", "status", "refs"),
+    [
+        (BrokerState.REPLACED, S.REJECTED, (a_ref(1), a_ref(2))),
+        (BrokerState.CANCELLED, S.CANCELLED, (a_ref(1),)),  # which of the two it was, nobody can say
+    ],
+)
+def test_a_modify_of_unknown_outcome_that_was_refused_in_the_end_ends_the_order(
+    parent: BrokerState, status: OrderStatus, refs: tuple[BrokerRef, ...]
+) -> None:
     bench = a_bench()
     order = bench.working()
     bench.modify(order, price=69_000)
     bench.conclude_modify(order, Unknown(text="no reply"))
     rows = (
-        a_report(order, state=BrokerState.CANCELLED),
+        a_report(order, ref=a_ref(1), state=parent),
         a_successor(order, price=D(69_000), state=BrokerState.REJECTED),
     )
-    bench.study(*rows)
-    assert not bench.order(order).status.is_final
-    bench.wait(30)
-    bench.study(*rows)
+    for _ in range(2):
+        bench.wait(30)
+        bench.study(*rows)
     now = bench.order(order)
-    assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.REJECTED)
+    assert (now.refs, now.status) == (refs, status)
