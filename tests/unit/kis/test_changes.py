@@ -98,6 +98,17 @@ async def test_the_late_word_of_a_cut_is_not_taken_for_the_cancel_of_everything(
     assert changes.hear(rest) == rest
 
 
+@pytest.mark.req("I-49", "F-48", "F-106")
+async def test_a_part_that_a_person_cancelled_does_not_stand_for_the_late_word_of_our_cut() -> None:
+    changes = Changes()
+    with changes.waiting(ACCOUNT, ref(1), ChangeKind.CANCEL, D(1)):
+        pass
+    by_hand, cut = (a_report(BrokerState.CANCELLED, qty=D(qty)) for qty in (3, 1))
+    assert isinstance(changes.hear(by_hand), LookAgain)
+    changes.ends(ACCOUNT, ref(1))
+    assert isinstance(changes.hear(cut), LookAgain)
+
+
 @pytest.mark.req("I-49", "F-48", "I-18")
 @pytest.mark.parametrize("by", ["the answer", "the exchange"])
 async def test_after_a_refused_cancel_a_cancel_that_is_heard_of_ends_nothing(by: str) -> None:

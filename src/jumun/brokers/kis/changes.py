@@ -99,8 +99,8 @@ class Changes:
         elif waiting is None and key in self._ending and self._cuts.get(key) != report.qty:
             del self._ending[key]
             return report
-        elif waiting is None:
-            self._cuts.pop(key, None)  # its late word, as it seems: the list tells (I-49)
+        elif waiting is None and self._cuts.get(key) == report.qty:
+            del self._cuts[key]  # its late word, as it seems: the list tells (I-49)
         return LookAgain(text=f"{report.qty:f} shares of {report.ref.number} were cancelled")
 
     def _settle(self, key: _Key, kind: ChangeKind, word: Word) -> None:
