@@ -1,4 +1,4 @@
-"""Three known bugs of a KIS client, put in on purpose: `python tests/simulation/kis_mutants.py NAME SEEDS`.
+"""Three known bugs of a KIS client, put in on purpose: `python -m tests.simulation.kis_mutants NAME SEEDS`.
 
 In a process of its own, because it patches the running program; prints the first break as JSON.
 """
@@ -6,11 +6,11 @@ In a process of its own, because it patches the running program; prints the firs
 import json
 import sys
 from collections.abc import Callable
-from itertools import count
 from typing import Final
 
 from jumun.testing.invariants import Violation
 from jumun.testing.kis_day import simulate_kis_day
+from tools.mutants import book_every_notice
 
 
 def resend_unknown_at_once() -> None:
@@ -26,27 +26,6 @@ def resend_unknown_at_once() -> None:
         return await submit(self, request, permit) if isinstance(outcome, Unknown) else outcome
 
     _patch(KISBrokerClient, "submit", blind)
-
-
-def count_a_notice_twice() -> None:
-    """Every notice is a fill, however often it comes and whatever the list has told already."""
-    from jumun.model.orders import Order
-    from jumun.model.reports import FillNotice
-    from jumun.rules import hear
-    from jumun.rules.fills import Booking
-
-    numbers = count()
-
-    def undiscerning(order: Order, notice: FillNotice) -> Booking:
-        return Booking(
-            identity=f"notice:{next(numbers)}",
-            qty=notice.qty,
-            price=notice.price,
-            amount=notice.qty * notice.price,
-            notice_qty=notice.qty,
-        )
-
-    _patch(hear, "count_notice", undiscerning)
 
 
 def ignore_look_again() -> None:
@@ -65,7 +44,7 @@ def ignore_look_again() -> None:
 
 BUGS: Final[dict[str, Callable[[], None]]] = {
     "resend unknown at once": resend_unknown_at_once,
-    "count a fill notice twice": count_a_notice_twice,
+    "count a fill notice twice": book_every_notice,
     "ignore LookAgain": ignore_look_again,
 }
 

@@ -11,7 +11,7 @@ import pytest
 from jumun.testing.kis_day import ALWAYS, simulate_kis_day
 
 MUTANT_SEEDS: Final = 50
-MUTANTS: Final = Path(__file__).with_name("kis_mutants.py")
+ROOT: Final = Path(__file__).resolve().parents[2]
 BUGS: Final = ("resend unknown at once", "count a fill notice twice", "ignore LookAgain")
 
 SHOWN: Final = pytest.mark.req(
@@ -83,7 +83,11 @@ def test_a_second_day_on_kis_uses_the_numbers_of_the_first_again() -> None:
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_known_bug_of_a_kis_client_is_caught(bug: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(MUTANTS), bug, str(MUTANT_SEEDS)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.simulation.kis_mutants", bug, str(MUTANT_SEEDS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{bug} broke the day itself, which no check saw:\n{done.stderr}"
     kill = json.loads(done.stdout)
