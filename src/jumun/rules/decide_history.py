@@ -40,7 +40,9 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
         assert order is not None
         if _of_this_day(order, history) and order.is_unknown:
             unmapped = _settle(order, unmapped, command, draft, is_short=bool(lacking))
+    unmapped = _hear_successors(unmapped, command, draft)  # also of what was found just now
     _adopt_foreign(unmapped, draft)
+    _hear_successors([report for report in unmapped if report.replaces], command, draft)
     _tell_lacking(lacking, draft)
     return draft.decision()
 
@@ -232,8 +234,14 @@ def _other_terms(order: Order, report: OrderReport, draft: Draft) -> None:
 
 
 def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:
-    """What no order of ours can explain was placed by somebody else (I-42, F-34, F-106)."""
+    """What no order of ours can explain was placed by somebody else (I-42, F-34, F-106).
+
+    A number that took over from another one of the list is no order of its own: it follows its parent.
+    """
+    refs = {report.ref for report in unmapped}
     for report in unmapped:
+        if report.replaces in refs:
+            continue
         if _may_be_ours(report, draft) or report.account_id not in draft.policy.accounts:
             continue  # a reply may be on its way
         order = _foreign_order(report, OrderId(draft.facts.new_id()), draft.now_ns)

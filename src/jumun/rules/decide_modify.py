@@ -164,8 +164,20 @@ def settle_modify(
             )
         )
     elif history.asked_ns - order.modify_absent_ns >= wait_ns:
+        refused = _refused_successor(report, history)
+        if refused is not None:
+            adopt_successor(order, refused, "two complete histories show its end and a refused change", draft)
+            return
         text = "two complete histories show the old terms: the modify was not received"
         end_unchanged(order, "not_received", text, report.raw, draft)
+
+
+def _refused_successor(report: OrderReport, history: OrderHistory) -> OrderReport | None:
+    """The number that was refused after it took over, where nothing else took over what has ended (F-51)."""
+    if report.state not in ENDED:
+        return None
+    rows = (other for other in history.orders if other.replaces == report.ref)
+    return next((other for other in rows if other.state is BrokerState.REJECTED), None)
 
 
 def _has_successor(ref: BrokerRef, history: OrderHistory) -> bool:

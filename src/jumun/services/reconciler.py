@@ -6,7 +6,7 @@ A query that fails or is incomplete is no information (I-39): it is asked again,
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -33,6 +33,15 @@ SUSPECT_MIN_NS: Final = 2_000_000_000  # a notice on its way explains a younger 
 Difference = tuple[str, Decimal, Decimal]  # subject, ours, theirs
 Traded = tuple[Decimal, Decimal, Decimal] | None
 
+
+class Suspicion(NamedTuple):
+    """A difference that has been seen and is no break yet."""
+
+    since_ns: int
+    traded: Traded  # what our books had traded in its subject by then
+    is_old: bool  # it stood, at the newest look, longer than the broker may be behind itself
+
+
 log = structlog.get_logger()
 
 
@@ -47,8 +56,7 @@ class Reconciler:
         self._answered = asyncio.Event()
         self.on_study: Callable[[int], None] = lambda _: None  # told when a complete study began (monotonic)
         self._patience_s = BUSY_INTERVAL_S
-        # When each difference was first seen, and what our books had traded in its subject by then.
-        self._suspects: dict[AccountId, dict[Difference, tuple[int, Traded]]] = {}
+        self._suspects: dict[AccountId, dict[Difference, Suspicion]] = {}
         self._unsettled: set[AccountId] = set()  # with differences that are neither a break nor explained
         self.rounds = 0  # complete studies so far
         self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
@@ -120,20 +128,17 @@ class Reconciler:
     async def _study_balance(self, account_id: AccountId) -> Decision:
         """Compare; a difference counts only when it has stood longer than the broker may be behind itself.
 
-        One that was there before and is there again after a trade of ours in between is another one: equal
-        figures by chance are no break (I-43).
+        Then one more list must leave it standing: a single one that is older than it says, or answers another
+        question, halts nobody (F-17, F-44). A difference that was there before and is there again after a
+        trade of ours in between is another one: equal figures by chance are no break (I-43).
         """
         balance = await self._broker.balance(account_id)
-        oldest_ns = balance.asked_ns - max(self._broker.traits.visible_after_ns, SUSPECT_MIN_NS)
-        since = {
-            row: first
-            for row, first in self._suspects.get(account_id, {}).items()
-            if first[1] == self._traded(account_id, row[0])
-        }
-        aged = tuple(row for row, (first_ns, _) in since.items() if first_ns <= oldest_ns)
-        decision = await self._desk.execute(StudyBalance(balance=balance, suspects=aged))
+        known = self._suspects.get(account_id, {})
+        still = {row: seen for row, seen in known.items() if seen.traded == self._traded(account_id, row[0])}
+        suspects = tuple(row for row, seen in still.items() if seen.is_old)
+        decision = await self._desk.execute(StudyBalance(balance=balance, suspects=suspects))
         self._suspects[account_id] = {
-            row: since.get(row, (balance.asked_ns, self._traded(account_id, row[0])))
+            row: self._suspicion(account_id, row, still.get(row), balance.asked_ns)
             for row in decision.differences
         }
         self._unsettled.discard(account_id)
@@ -143,6 +148,14 @@ class Reconciler:
             self._unsettled.add(account_id)
             self.ask()
         return decision
+
+    def _suspicion(
+        self, account_id: AccountId, row: Difference, seen: Suspicion | None, asked_ns: int
+    ) -> Suspicion:
+        if seen is None:
+            return Suspicion(asked_ns, self._traded(account_id, row[0]), is_old=False)
+        age_ns = asked_ns - seen.since_ns
+        return seen._replace(is_old=age_ns >= max(self._broker.traits.visible_after_ns, SUSPECT_MIN_NS))
 
     def _traded(self, account_id: AccountId, subject: str) -> Traded:
         """What changes with every trade of a symbol; nothing for cash, whose sums hardly repeat."""

@@ -62,10 +62,15 @@ class Oracle:
         that("I-07", not earlier, "{} was sent again although attempt {} is there", tag, earlier)
 
     def _requested(self, request: RequestTaken) -> None:
-        """An order the exchange refused after KIS had taken it has a number at KIS alone (F-51)."""
-        if request.kind is RequestKind.NEW and not request.taken:
-            key = f"{request.trade_date}/{request.branch}/{request.number}"
-            self._refused[key] = self.market.arrivals[-1].order.tag
+        """What the exchange refused after KIS had taken it has a number at KIS alone (F-51)."""
+        if request.taken:
+            return
+        day = f"{request.trade_date}/{request.branch}"
+        changed = self.market.orders.get(f"{day}/{request.original}")
+        if request.kind is RequestKind.NEW:
+            self._refused[f"{day}/{request.number}"] = self.market.arrivals[-1].order.tag
+        elif changed is not None and changed.client == self.client:
+            self._refused[f"{day}/{request.number}"] = changed.tag
 
     def rests(self, order_id: str, attempt: int) -> bool:
         """Whether nothing of an attempt can fill any more: a multi-day order goes out again each day."""
@@ -74,7 +79,7 @@ class Oracle:
 
     def _modify(self, arrival: ModifyArrival) -> None:
         self._checks.step(f"modify of {arrival.tag} arrived: {arrival.made or arrival.refused}")
-        if arrival.refused is not None:
+        if arrival.refused is not None or not arrival.tag:  # refused, or of an order that is not ours
             return
         made = self._modified[arrival.tag] = self._modified.get(arrival.tag, 0) + 1
         meant = self.modifies_intended.get(arrival.tag, 0)

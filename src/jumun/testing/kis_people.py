@@ -10,7 +10,7 @@ from typing import Any, Final
 from jumun.exchange.admission import TRADING
 from jumun.exchange.market import PrintRefused
 from jumun.exchange.prices import PathPoint, generated_prices
-from jumun.exchange.records import NewOrder
+from jumun.exchange.records import NewOrder, OrderRecord, Refusal
 from jumun.model.errors import BadInput, OmsError
 from jumun.model.ids import OrderId, UserId
 from jumun.model.instruments import Instrument, Venue
@@ -20,6 +20,7 @@ from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
 from jumun.rules.sessions import phase_at
+from jumun.rules.ticks import tick_size
 from jumun.testing.kis_account import OPERATOR, TRADER
 from jumun.testing.kis_machine import Machine
 from jumun.testing.kis_scenario import INSTRUMENTS, NS, STORM_S, KisScenario
@@ -44,6 +45,7 @@ class People:
         self._random = Random(f"kis people {scenario.seed}")
         self._walk = Random(f"kis prices {scenario.seed}")
         self._nature = Random(f"kis acts {scenario.seed}")
+        self._hands = Random(f"kis hands {scenario.seed}")
         self._paths: dict[str, Iterator[PathPoint]] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._made: dict[str, str] = {}  # idempotency key: order id
@@ -234,7 +236,27 @@ class People:
             price=None if is_market else self._near(instrument.symbol),
             client="human",
         )
-        self._market.submit(order, self._machine.clock.now_ns())
+        placed = self._market.submit(order, self._machine.clock.now_ns())
+        if isinstance(placed, OrderRecord) and placed.is_open and placed.price is not None:
+            self._spawn(self._by_hand(placed, placed.price), "by hand")
+
+    async def _by_hand(self, order: OrderRecord, price: Decimal) -> None:
+        """Leave it, or change its price in KIS's own app, once or twice, and sometimes cancel it (F-106)."""
+        hands, clock = self._hands, self._machine.clock
+        for _ in range(hands.choice((0, 1, 1, 2))):
+            await asyncio.sleep(hands.choice((0.5, 3.0, 15.0)))
+            place = (ACCOUNT, order.trade_date, order.branch, order.number, clock.now_ns())
+            price += hands.choice((-2, -1, 1)) * tick_size(
+                self._issue(order.symbol), price, date.fromisoformat(order.trade_date)
+            )
+            changed = self._market.modify(*place, price=price)
+            if isinstance(changed, Refusal):
+                return
+            self._checks.reach("an order was changed by hand")
+            order = changed
+        if hands.random() < 0.3:
+            place = (ACCOUNT, order.trade_date, order.branch, order.number, clock.now_ns())
+            self._market.cancel(*place)
 
     # ---- the market and KIS -------------------------------------------------------------------------------
 

@@ -459,6 +459,46 @@ def test_a_foreign_order_can_be_cancelled_by_a_person() -> None:
     assert names(bench.cancel(order)) == ["CancelRequested", "CancelIntended"]
 
 
+@pytest.mark.req("I-42", "I-11", "F-49", "F-106")
+def test_an_order_that_a_person_placed_and_changed_is_one_order_with_all_its_numbers() -> None:
+    bench = Bench()
+    hand = a_report(bench.submit(), 7, symbol=HYNIX, price=D(200_000), qty=D(3), state=BrokerState.REPLACED)
+    second = replace(hand, ref=a_ref(8), replaces=a_ref(7), price=D(199_500))
+    third = replace(second, ref=a_ref(9), replaces=a_ref(8), price=D(199_000), state=BrokerState.WORKING)
+    bench.study(third, hand, second)
+    [order] = foreign_orders(bench)
+    assert (order.refs, order.price, order.status) == ((a_ref(7), a_ref(8), a_ref(9)), 199_000, S.ACCEPTED)
+    bench.study(hand, second, third)
+    assert foreign_orders(bench) == [order]
+
+
+@pytest.mark.req("I-42", "I-11", "F-03", "F-49", "F-106")
+def test_what_a_person_made_of_an_order_that_we_did_not_know_yet_is_still_ours() -> None:
+    bench = Bench()
+    lost = bench.unknown()
+    bench.wait(2)
+    ours = a_report(lost, 7, state=BrokerState.REPLACED)
+    bench.study(ours, a_report(lost, 8, replaces=a_ref(7), price=D(69_000)))
+    assert foreign_orders(bench) == []
+    found = bench.order(lost)
+    assert (found.refs, found.price, found.status) == ((a_ref(7), a_ref(8)), 69_000, S.ACCEPTED)
+
+
+@pytest.mark.req("I-42", "I-11", "F-22")
+def test_what_a_person_made_of_an_order_in_flight_waits_for_its_reply_as_well() -> None:
+    bench = Bench()
+    order = bench.sent()
+    rows = (
+        a_report(order, 7, state=BrokerState.REPLACED),
+        a_report(order, 8, replaces=a_ref(7), price=D(69_000)),
+    )
+    assert bench.study(*rows).events == ()
+    bench.conclude(order, Accepted(ref=a_ref(7), raw=""))
+    bench.study(*rows)
+    assert foreign_orders(bench) == []
+    assert bench.order(order).refs == (a_ref(7), a_ref(8))
+
+
 @pytest.mark.req("I-42", "F-22", "I-11")
 def test_a_look_alike_of_an_order_in_flight_is_left_until_the_reply_is_here() -> None:
     bench = Bench()

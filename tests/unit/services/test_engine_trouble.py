@@ -9,6 +9,7 @@ import pytest
 
 from jumun.brokers.paper import paper_traits
 from jumun.brokers.paper.link import LocalLink
+from jumun.exchange.records import NewOrder
 from jumun.model.errors import (
     BadInput,
     BrokerUnavailable,
@@ -18,10 +19,12 @@ from jumun.model.errors import (
     StoreUnavailable,
 )
 from jumun.model.ids import AccountId
+from jumun.model.instruments import Venue
 from jumun.model.journal import Entry
+from jumun.model.money import Currency
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
-from jumun.model.reports import Balance, FillNotice, Holding
+from jumun.model.reports import Balance, FillNotice, Holding, OrderHistory
 from tests.unit.services.stage import (
     ACCOUNT,
     START_NS,
@@ -456,6 +459,53 @@ def test_books_that_differ_at_the_start_are_a_break_before_the_first_order_leave
         refused = await engine.submit(an_intent())
         assert refused.denial is not None
         assert not stage.broker.sends
+        await engine.stop()
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-43", "I-42", "F-17", "F-44")
+def test_one_old_list_after_a_long_silence_makes_no_break_of_what_somebody_bought_by_hand() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        history = stage.broker.history
+        old = await history(ACCOUNT, "2025-05-26")
+        answers = ["old"]
+
+        async def belated(account_id: AccountId, trade_date: str) -> OrderHistory:
+            answer = answers[0]
+            if answer == "none":
+                raise BrokerUnavailable("maintenance; ask again")
+            if answer == "old":
+                return msgspec.structs.replace(old, asked_ns=stage.clock.now_ns())
+            return await history(account_id, trade_date)
+
+        stage.broker.history = belated  # type: ignore[method-assign]
+        bought = NewOrder(
+            account_id=ACCOUNT,
+            symbol="000660",
+            venue=Venue.KRX,
+            currency=Currency.KRW,
+            side=Side.BUY,
+            order_type=OrderType.MARKET,
+            tif=TimeInForce.DAY,
+            qty=Decimal(3),
+            client="human",
+        )
+        stage.market.submit(bought, stage.clock.now_ns())
+        reconciler = engine.reconciler
+        await until(lambda: reconciler._suspects[ACCOUNT])
+        answers[:] = ["none"]
+        await until(lambda: reconciler.failing_since_ns is not None)
+        await asyncio.sleep(120)
+        rounds = reconciler.rounds
+        answers[:] = ["old"]
+        await until(lambda: reconciler.rounds > rounds)
+        assert not engine.breaks(), "one list that is older than it says halts nobody"
+        answers[:] = ["true"]
+        await until(lambda: engine.desk.book.positions.get((ACCOUNT, "000660")))
+        assert not engine.breaks()
         await engine.stop()
 
     on_stage(play)

@@ -140,9 +140,9 @@ def _family(line: Line, children: _Children, reading: Reading) -> _Family:
     successors = _taken(line, revises, missing - asked, children)
     if not successors and line.cancelled is not None and (line.cancelled or asked) != missing:
         successors = _refused_later(line, children, missing - asked)
-    # A list that names no cancelled shares leaves open whether a refused revise took over before: it is told.
-    untold = line.cancelled is None and not (successors or line.working)
-    refused = _refused_later(line, children, missing - asked) if untold and missing > asked else ()
+    # Whether a refused revise took over before, or its parent ended otherwise, is open: it is told.
+    is_open = missing > asked and not (successors or line.working)
+    refused = _refused_later(line, children, missing - asked) if is_open else ()
     told = None if successors else line.cancelled
     was_asked = any(not child.ordered for child in cancels) or (bool(cancels) and asked == missing)
     return _Family(successors=successors, cancelled=told or asked, refused=refused, was_asked=was_asked)
