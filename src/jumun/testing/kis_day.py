@@ -164,8 +164,7 @@ class _Day:
         people.is_calm = True
         self._checks.step("calm")
         await machine.ready()
-        await people.resume()
-        await asyncio.sleep(DECIDED_WITHIN_S + 2 * VISIBLE_AFTER_S)
+        await asyncio.gather(people.afterwards(), asyncio.sleep(DECIDED_WITHIN_S + 2 * VISIBLE_AFTER_S))
         await people.resume()
         await self._decided("while the session goes on")
         over_ns = at_seoul_ns(day, EVENING_END) + machine.policy.settles_after_ns

@@ -30,6 +30,7 @@ LOTS: Final = (1, 2, 3, 5, 10, 20)
 PATIENCE: Final = 5  # times a caller asks again before it gives up
 PRINT_GAP_S: Final = (0.2, 1.0)
 CALM_GAP_S: Final = 10.0
+TOKEN_TRIES: Final = 8  # … of an operator at that gap: KIS gives one access token a minute
 HALT_S: Final = 20
 SWAPPED: Final = "another order's answer"
 
@@ -86,6 +87,26 @@ class People:
         if cancel_s is not None:
             await asyncio.sleep(cancel_s)
             await self._cancel(order.order_id)
+
+    async def afterwards(self) -> None:
+        """The faults are over: an order that rests, and its cancel, go through where a session is open."""
+        for _ in range(TOKEN_TRIES):
+            await self.resume()
+            if (await self._machine.ready()).engine.desk.book.halt is None:
+                break
+            await asyncio.sleep(CALM_GAP_S)
+        for instrument in INSTRUMENTS:
+            self.asked += 1
+            away = self._near(instrument.symbol) * Decimal("0.97")
+            price = away.quantize(Decimal(1) if instrument.venue is Venue.KRX else Decimal("0.01"))
+            decision = await self._submit(
+                self._order(instrument, Side.BUY, OrderType.LIMIT, Decimal(1), price)
+            )
+            if decision is not None and decision.order is not None and decision.denial is None:
+                await asyncio.sleep(1.0)
+                await self._cancel(decision.order.order_id)
+                self._checks.reach("an order was sent after the faults had stopped")
+                return
 
     async def _submit(self, intent: ApprovedOrderIntent) -> Decision | None:
         for _ in range(PATIENCE):
@@ -152,13 +173,26 @@ class People:
         )
         if len(self._scenario.days) > 1 and not is_market and random.random() < 0.15:
             tif = TimeInForce.GTC
+        qty = Decimal(random.choice(LOTS))
+        price = None if is_market else self._price(instrument, side)
+        return self._order(instrument, side, order_type, qty, price, tif)
+
+    def _order(
+        self,
+        instrument: Instrument,
+        side: Side,
+        order_type: OrderType,
+        qty: Decimal,
+        price: Decimal | None,
+        tif: TimeInForce | None = None,
+    ) -> ApprovedOrderIntent:
         return ApprovedOrderIntent(
             account_id=ACCOUNT,
             symbol=instrument.symbol,
             side=side,
             order_type=order_type,
-            qty=Decimal(random.choice(LOTS)),
-            price=None if is_market else self._price(instrument, side),
+            qty=qty,
+            price=price,
             time_in_force=tif,
             strategy_id="days",
             strategy_version="days-1",
