@@ -162,6 +162,8 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     """One order as the broker lists or announces it, with cumulative figures (I-04, I-06).
 
     `ts_event_ns` is when the broker took the order in (queries) or when the change happened (stream).
+    `is_doubtful`: the broker calls it ended and nothing says why; a number that took over may not be shown
+    yet, so it ends nothing (I-49).
     """
 
     account_id: AccountId
@@ -183,6 +185,7 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag="order_report")
     costs_ts_ns: int = 0  # when the broker last changed them
     text: str = ""
     raw: str = ""
+    is_doubtful: bool = False
 
 
 class FillNotice(msgspec.Struct, frozen=True, kw_only=True, tag="fill_notice"):

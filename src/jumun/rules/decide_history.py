@@ -41,7 +41,7 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
         if _of_this_day(order, history) and order.is_unknown:
             unmapped = _settle(order, unmapped, command, draft, is_short=bool(lacking))
     unmapped = _hear_successors(unmapped, command, draft)  # also of what was found just now
-    _adopt_foreign(unmapped, draft)
+    _adopt_foreign(unmapped, history, draft)
     _hear_successors([report for report in unmapped if report.replaces], command, draft)
     _tell_lacking(lacking, draft)
     return draft.decision()
@@ -233,14 +233,15 @@ def _other_terms(order: Order, report: OrderReport, draft: Draft) -> None:
         flag(order, Flag.DISPUTED, f"{text}, here for {order.qty:f} at {order.price}", draft)
 
 
-def _adopt_foreign(unmapped: Sequence[OrderReport], draft: Draft) -> None:
+def _adopt_foreign(unmapped: Sequence[OrderReport], history: OrderHistory, draft: Draft) -> None:
     """What no order of ours can explain was placed by somebody else (I-42, F-34, F-106).
 
-    A number that took over from another one of the list is no order of its own: it follows its parent.
+    A number that took over from another one of the list is no order of its own: it follows its parent, or
+    waits with it for whoever decides what that one is.
     """
-    refs = {report.ref for report in unmapped}
+    listed = {report.ref for report in history.orders} if unmapped else set()
     for report in unmapped:
-        if report.replaces in refs:
+        if report.replaces in listed:
             continue
         if _may_be_ours(report, draft) or report.account_id not in draft.policy.accounts:
             continue  # a reply may be on its way

@@ -91,7 +91,7 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
                 flag(order, Flag.DISPUTED, "the broker calls it filled but lists fewer shares", draft)
                 draft.ask = True
         case BrokerState.CANCELLED | BrokerState.EXPIRED:
-            if order.modify_to is not None and asked_ns is not None:
+            if report.is_doubtful or (order.modify_to is not None and asked_ns is not None):
                 draft.ask = True  # a number that the list does not show yet may have taken over (F-35, I-49)
             else:
                 _end(order, report, evidence, draft)

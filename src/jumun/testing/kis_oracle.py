@@ -72,6 +72,10 @@ class Oracle:
         elif changed is not None and changed.client == self.client:
             self._refused[f"{day}/{request.number}"] = changed.tag
 
+    def meddled(self, tag: str) -> None:
+        """Somebody changes an order of ours past us: one modify more is meant."""
+        self.modifies_intended[tag] = self.modifies_intended.get(tag, 0) + 1
+
     def rests(self, order_id: str, attempt: int) -> bool:
         """Whether nothing of an attempt can fill any more: a multi-day order goes out again each day."""
         tag = f"{order_id}/{attempt}"

@@ -56,7 +56,11 @@ class People:
     async def storm(self, orders: int) -> None:
         """Send intents until the storm is over; then wait for every caller."""
         gap_s = STORM_S / max(orders, 1)
-        others = [self._spawn(self._operator(), "operator"), self._spawn(self._acts(), "acts")]
+        others = [
+            self._spawn(self._operator(), "operator"),
+            self._spawn(self._acts(), "acts"),
+            self._spawn(self._meddler(), "meddler"),
+        ]
         for _ in range(orders):
             await asyncio.sleep(round(min(self._random.expovariate(1 / gap_s), 5 * gap_s), 3))
             if self._random.random() < self._scenario.strangers:
@@ -291,6 +295,27 @@ class People:
         if hands.random() < 0.3:
             place = (ACCOUNT, order.trade_date, order.branch, order.number, clock.now_ns())
             self._market.cancel(*place)
+
+    async def _meddler(self) -> None:
+        """Now and then somebody changes or cancels one of our orders in KIS's own app (F-106)."""
+        while self._scenario.strangers:
+            await asyncio.sleep(round(self._hands.uniform(10, STORM_S / 3), 3))
+            there = self._market.orders.values()
+            ours = [order for order in there if order.is_open and order.tag and order.price is not None]
+            if ours:
+                self._meddle(self._hands.choice(ours))
+
+    def _meddle(self, order: OrderRecord) -> None:
+        place = (ACCOUNT, order.trade_date, order.branch, order.number, self._machine.clock.now_ns())
+        if self._hands.random() < 0.5:
+            self._market.cancel(*place)
+            self._checks.reach("one of our orders was cancelled by hand")
+            return
+        assert order.price is not None, "it was chosen for its price"
+        tick = tick_size(self._issue(order.symbol), order.price, date.fromisoformat(order.trade_date))
+        self._machine.oracle.meddled(order.tag)
+        self._market.modify(*place, price=order.price + tick)
+        self._checks.reach("one of our orders was changed by hand")
 
     # ---- the market and KIS -------------------------------------------------------------------------------
 

@@ -66,8 +66,11 @@ def test_f51_an_order_that_worked_and_is_refused_later_is_rejected_and_frees_its
 @pytest.mark.req("F-52", "I-38", "I-07")
 @pytest.mark.parametrize("told", [True, False], ids=["with notices", "without a word"])
 def test_f52_orders_the_exchange_cancels_of_its_own_accord_end_and_are_not_entered_again(told: bool) -> None:
+    """Where only lists tell it, they must do so for as long as the number of a revise may be missing."""
+
     async def play(stage: Stage) -> None:
-        await plays.the_exchange_cancels_everything(stage, stage.bad(*([] if told else [NO_NOTICE])))
+        weather, within_s = stage.bad(*([] if told else [NO_NOTICE])), 40.0 if told else 120.0
+        await plays.the_exchange_cancels_everything(stage, weather, within_s)
 
     on_stage(play)
 

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jumun.brokers.kis.stream import SILENCE_S
+from jumun.exchange.records import OrderRecord
 from jumun.model.events import FillBooked
 from jumun.model.instruments import Venue
 from jumun.model.orders import OrderStatus, Side
@@ -19,6 +20,7 @@ from jumun.model.reasons import Reason
 from jumun.services.liveness import ALERT_MAX_S
 from jumun.simulators.kis.cipher import StreamCipher
 from jumun.simulators.kis.stream_switches import StreamSwitches
+from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.simulators.kis.weather import Rule
 from jumun.testing import kis_wire
 from jumun.testing.kis_stack import ACCOUNT
@@ -26,6 +28,8 @@ from tests.scenarios.any_stage import MONDAY, USER, S, ns_of, until
 from tests.scenarios.kis.stage import AT_NXT, LIST, ORDER, OTHER, Stage, a_fault, on_stage
 from tests.scenarios.plays import stream as plays
 
+NO_NOTICE = a_fault("notice_lost")
+LAGGING = HouseSwitches(replaced_rows="confirmed", history_lag_s=Decimal(50))
 NO_LIST = a_fault("error_before", path=LIST)
 SLOW_LIST = a_fault("slow", path=LIST, seconds=2)
 NOTICES = "H0STCNI0"
@@ -448,6 +452,32 @@ def test_f34_f106_a_persons_order_on_our_account_is_recorded_as_foreign_and_its_
         await plays.a_person_trades_beside_us(stage, venue)
 
     on_stage(play, exclusive=False, world=AT_NXT)
+
+
+@pytest.mark.req("F-106", "F-35", "I-11", "I-49")
+@pytest.mark.parametrize("told", [True, False], ids=["with notices", "without a word"])
+def test_f106_what_a_person_revises_in_kiss_own_app_stays_our_order_and_never_ends_too_soon(
+    told: bool,
+) -> None:
+    """The list calls the old number cancelled for 40 seconds before it shows the new one."""
+
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(3)
+        [old] = stage.order(order_id).refs
+        with stage.bad(*([] if told else [NO_NOTICE])):
+            made = stage.market.modify(
+                ACCOUNT, old.trade_date, old.branch, old.number, stage.clock.now_ns(), price=Decimal(57_700)
+            )
+            assert isinstance(made, OrderRecord)
+            await asyncio.sleep(40)
+            assert not stage.order(order_id).status.is_final
+        await until(lambda: len(stage.order(order_id).refs) == 2, 120.0)
+        now = stage.order(order_id)
+        assert (now.newest_ref.number, now.price) == (made.number, 57_700)  # type: ignore[union-attr]
+        stage.trade("005930", 57_700, 100)
+        assert (await stage.ended(order_id, 120.0)).status is OrderStatus.FILLED
+
+    on_stage(play, exclusive=False, house=LAGGING)
 
 
 @pytest.mark.req("F-34", "F-106", "I-42")

@@ -143,13 +143,15 @@ async def a_working_order_is_refused_later(stage: AnyStage) -> None:
     assert stage.orders_written == stage.arrived(order_id) == 1
 
 
-async def the_exchange_cancels_everything(stage: AnyStage, weather: Weather) -> list[Order]:
+async def the_exchange_cancels_everything(
+    stage: AnyStage, weather: Weather, within_s: float = 40.0
+) -> list[Order]:
     """F-52: three orders end ex officio, and none is entered again; return them as they ended."""
     ids = [await stage.rest(n) for n in range(3)]
     with weather:
         assert stage.market.mass_cancel(stage.clock.now_ns(), text="ex officio") == 3
         await asyncio.sleep(0.1)
-    ended = [await stage.ended(order_id, 40.0) for order_id in ids]
+    ended = [await stage.ended(order_id, within_s) for order_id in ids]
     for order in ended:
         assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.CANCELLED_BY_BROKER)
     await asyncio.sleep(120)

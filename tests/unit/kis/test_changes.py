@@ -56,6 +56,19 @@ def a_change(kind: ChangeKind, *, is_taken: bool) -> ChangeNotice:
     )
 
 
+@pytest.mark.req("I-49", "F-106")
+def test_only_cancels_of_all_its_shares_explain_the_end_of_an_order() -> None:
+    changes = Changes()
+    ended = a_report(BrokerState.CANCELLED, qty_filled=D(4))
+    assert not changes.explains(ended)
+    changes.ends(ACCOUNT, ref(1))
+    assert not changes.explains(ended), "that we asked for it proves nothing"
+    changes.hear(a_report(BrokerState.CANCELLED, qty=D(2)))
+    assert not changes.explains(ended), "somebody may have revised the other four"
+    changes.hear(a_report(BrokerState.CANCELLED, qty=D(4)))
+    assert changes.explains(ended)
+
+
 @pytest.mark.req("F-49", "I-11", "S002-38")
 async def test_a_confirmed_revise_tells_who_asked_and_the_desk() -> None:
     changes = Changes()

@@ -35,6 +35,18 @@ def test_a_list_that_ends_the_old_number_before_it_names_the_new_one_ends_nothin
     )
 
 
+@pytest.mark.req("I-49", "F-35", "F-106")
+def test_an_end_that_nothing_explains_ends_nothing_and_the_number_that_took_over_is_ours() -> None:
+    bench = a_bench()
+    order = bench.working()
+    gone = a_report(order, state=BrokerState.CANCELLED, is_doubtful=True)
+    assert bench.study(gone).ask
+    assert not bench.order(order).status.is_final
+    bench.study(gone, a_successor(order, price=D(69_000)))
+    now = bench.order(order)
+    assert (now.refs, now.price, now.status) == ((a_ref(1), a_ref(2)), 69_000, S.ACCEPTED)
+
+
 @pytest.mark.req("I-58", "I-49", "F-03")
 def test_two_lists_without_a_new_number_end_an_order_whose_modify_never_arrived() -> None:
     bench = a_bench()

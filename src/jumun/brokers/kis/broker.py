@@ -24,6 +24,8 @@ from jumun.brokers.kis.bodies import (
 from jumun.brokers.kis.budget import Lane
 from jumun.brokers.kis.changes import Changes, Confirmed, NotConfirmed
 from jumun.brokers.kis.client import KisClient
+from jumun.brokers.kis.codes import IMMEDIATE_CODES
+from jumun.brokers.kis.ends import Ends
 from jumun.brokers.kis.inquiries import Held, Inquiries
 from jumun.brokers.kis.kinds import KindRefused, kinds_of, sessions_of
 from jumun.brokers.kis.notices import ChangeKind, Heard, hear
@@ -54,6 +56,7 @@ from jumun.model.reports import (
     ModifyRequest,
     NotSent,
     OrderHistory,
+    OrderReport,
     Rejected,
     StreamGap,
     SubmitOutcome,
@@ -140,6 +143,7 @@ class KISBrokerClient:
         self._answer_timeout_s = answer_timeout_s
         self._confirm_timeout_s = confirm_timeout_s
         self._changes = Changes()
+        self._ends = Ends(traits.visible_after_ns)
         self._standings: dict[tuple[AccountId, BrokerRef], Standing] = {}
         self._given: dict[tuple[AccountId, BrokerRef], OrderId] = {}  # by answers, not by lists
         self._ours = {account.cano + account.product: account.account_id for account in access.accounts}
@@ -275,7 +279,13 @@ class KISBrokerClient:
         listed = await self._inquiries.history(self._access.account(account_id), trade_date)
         for ref, standing in listed.standings.items():
             self._remember(account_id, ref, standing)
-        return listed.history
+        return self._ends.judged(listed.history, self._is_explained)
+
+    def _is_explained(self, report: OrderReport) -> bool:
+        """A cancel ended it, or it is of a kind that never rests: nobody revised it by hand."""
+        standing = self._standings.get((report.account_id, report.ref))
+        is_immediate = standing is not None and standing.code in IMMEDIATE_CODES
+        return is_immediate or self._changes.explains(report)
 
     async def balance(self, account_id: AccountId) -> Balance:
         """Return all holdings and cash, complete; raises BrokerUnavailable otherwise."""

@@ -58,12 +58,16 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """One order of the list. `qty` is what it stands for: of a working one, filled and working shares."""
+    """One order of the list. `qty` is what it stands for: of a working one, filled and working shares.
+
+    `is_doubtful`: it was cancelled and no line says by what; somebody may have revised it by hand.
+    """
 
     line: Line
     state: BrokerState
     qty: Decimal
     replaces: Line | None
+    is_doubtful: bool = False
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,7 +200,9 @@ def _is_cancel(child: Line, parent: Line, is_last: bool, children: _Children, re
 
 def _found(line: Line, family: _Family, parent: Line | None, reading: Reading) -> Found:
     qty = EXACT.add(line.filled, line.working) if line.working else line.ordered
-    return Found(line=line, state=_state(line, family, reading), qty=qty, replaces=parent)
+    state = _state(line, family, reading)
+    is_doubtful = state is BrokerState.CANCELLED and not family.was_asked
+    return Found(line=line, state=state, qty=qty, replaces=parent, is_doubtful=is_doubtful)
 
 
 def _state(line: Line, family: _Family, reading: Reading) -> BrokerState:

@@ -19,6 +19,7 @@ from jumun.model.orders import BrokerRef
 from jumun.model.reports import BrokerReport, BrokerState, LookAgain, OrderReport
 
 ENDS_KEPT_MAX: Final = 10_000  # full cancels of ours that wait for their notice: a day of them
+ZERO: Final = Decimal(0)
 _Key = tuple[AccountId, BrokerRef]
 _Kept = TypeVar("_Kept")
 
@@ -47,6 +48,7 @@ class Changes:
         self._waiting: dict[_Key, tuple[ChangeKind, Decimal | None, asyncio.Future[Word]]] = {}
         self._ending: dict[_Key, None] = {}
         self._cuts: dict[_Key, Decimal | None] = {}  # cancels of a part whose word never came in time
+        self._gone: dict[_Key, Decimal] = {}  # shares that we heard were cancelled, whoever asked
 
     @contextmanager
     def waiting(
@@ -65,6 +67,11 @@ class Changes:
     def ends(self, account_id: AccountId, ref: BrokerRef) -> None:
         """Remember that we asked to cancel everything that is left of an order."""
         _keep(self._ending, (account_id, ref), None)
+
+    def explains(self, report: OrderReport) -> bool:
+        """Whether cancels, and no revise, ended an order. That KIS took one of ours proves none (F-50)."""
+        gone = self._gone.get((report.account_id, report.ref))
+        return gone == report.qty - report.qty_filled
 
     def stays(self, account_id: AccountId, ref: BrokerRef) -> None:
         """Forget a cancel that was refused: one heard of later is somebody else's, maybe of a part (I-49)."""
@@ -93,6 +100,7 @@ class Changes:
 
     def _hear_cancel(self, report: OrderReport) -> BrokerReport:
         key = (report.account_id, report.ref)
+        _keep(self._gone, key, self._gone.get(key, ZERO) + report.qty)
         waiting = self._waiting.get(key)
         if waiting is not None and waiting[0] is ChangeKind.CANCEL and waiting[1] == report.qty:
             self._settle(key, ChangeKind.CANCEL, Confirmed(report.ref, report.raw))

@@ -120,6 +120,7 @@ def _report(found: Found, account_id: AccountId, trade_date: date, switches: Kis
         qty=found.qty,
         price=price,
         state=found.state,
+        is_doubtful=found.is_doubtful,
         qty_filled=line.filled,
         amount_filled=filled_amount(row, line.filled, "tot_ccld_amt"),
         ts_event_ns=korean_ns(trade_date, row.clock("ord_tmd")),

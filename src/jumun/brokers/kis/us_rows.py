@@ -109,6 +109,7 @@ def _report(found: Found, account_id: AccountId, ts_event_ns: int) -> OrderRepor
         qty=found.qty,
         price=price,
         state=found.state,
+        is_doubtful=found.is_doubtful,
         qty_filled=line.filled,
         amount_filled=filled_amount(row, line.filled, "ft_ccld_amt3"),
         ts_event_ns=ts_event_ns,
