@@ -91,8 +91,10 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
                 flag(order, Flag.DISPUTED, "the broker calls it filled but lists fewer shares", draft)
                 draft.ask = True
         case BrokerState.CANCELLED | BrokerState.EXPIRED:
-            if report.is_doubtful or (order.modify_to is not None and asked_ns is not None):
+            if order.modify_to is not None and asked_ns is not None:
                 draft.ask = True  # a number that the list does not show yet may have taken over (F-35, I-49)
+            elif report.is_doubtful:
+                return  # the same, by somebody's hand: only time tells, so the usual pace will do
             else:
                 _end(order, report, evidence, draft)
         case BrokerState.REPLACED:

@@ -459,17 +459,18 @@ def test_f34_f106_a_persons_order_on_our_account_is_recorded_as_foreign_and_its_
 def test_f106_what_a_person_revises_in_kiss_own_app_stays_our_order_and_never_ends_too_soon(
     told: bool,
 ) -> None:
-    """The list calls the old number cancelled for 40 seconds before it shows the new one."""
+    """The list calls the old number cancelled for 50 seconds before it shows the new one."""
 
     async def play(stage: Stage) -> None:
         order_id = await stage.rest(3)
         [old] = stage.order(order_id).refs
+        await asyncio.sleep(60)
         with stage.bad(*([] if told else [NO_NOTICE])):
             made = stage.market.modify(
                 ACCOUNT, old.trade_date, old.branch, old.number, stage.clock.now_ns(), price=Decimal(57_700)
             )
             assert isinstance(made, OrderRecord)
-            await asyncio.sleep(40)
+            await stage.studies(1)
             assert not stage.order(order_id).status.is_final
         await until(lambda: len(stage.order(order_id).refs) == 2, 120.0)
         now = stage.order(order_id)
