@@ -76,7 +76,7 @@ def _is_successor(report: OrderReport, parent: Order, command: StudyHistory) -> 
         return any(other.state is BrokerState.REPLACED for other in parents)
     if report.state not in ENDED or report.qty_filled:
         return True
-    if report.replaces != parent.newest_ref:
+    if report.replaces != parent.newest_ref or report.is_doubtful:
         return False
     if parent.modify_to is None:
         return True

@@ -47,6 +47,19 @@ def test_an_end_that_nothing_explains_ends_nothing_and_the_number_that_took_over
     assert (now.refs, now.price, now.status) == ((a_ref(1), a_ref(2)), 69_000, S.ACCEPTED)
 
 
+@pytest.mark.req("I-11", "I-49", "F-35", "F-106")
+def test_a_row_whose_end_nothing_explains_took_nothing_over_yet() -> None:
+    """A person revised the order; until that number is listed, the row of our own cut looks like it."""
+    bench = a_bench()
+    order = bench.working()
+    taken = a_report(order, state=BrokerState.REPLACED)
+    cut = a_successor(order, 3, replaces=a_ref(1), qty=D(1), state=BrokerState.CANCELLED, is_doubtful=True)
+    bench.study(taken, cut)
+    assert bench.order(order).refs == (a_ref(1),)
+    bench.study(taken, a_successor(order, price=D(69_000)))
+    assert bench.order(order).refs == (a_ref(1), a_ref(2))
+
+
 @pytest.mark.req("I-58", "I-49", "F-03")
 def test_two_lists_without_a_new_number_end_an_order_whose_modify_never_arrived() -> None:
     bench = a_bench()
