@@ -27,6 +27,7 @@ from jumun.model.ids import BrokerOrderNo
 from jumun.model.journal import GENESIS, chain_hash, decode_record
 from jumun.model.orders import BrokerRef, Flag, Order
 from jumun.model.reasons import Reason
+from jumun.model.reports import BrokerState
 from jumun.rules.book import Book
 from jumun.store.memory_disk import StoredRecord
 from jumun.testing.invariants import Checks
@@ -189,6 +190,9 @@ class KisBooks:
                 trade_date=theirs.trade_date, branch=theirs.branch, number=BrokerOrderNo(theirs.number)
             )
             if ref not in owners:
+                refused = theirs.state is BrokerState.REJECTED and not theirs.qty_filled
+                if refused and key in self._oracle.by_hand:
+                    continue  # a person asked for it, and nothing of it can trade
                 named = self._is_for_a_person(theirs)
                 self._checks.that("I-38", named, "{} ({} {}) is in no book", key, theirs.client, theirs.tag)
                 left_out += [one.key for one in self._oracle.under(ref)]

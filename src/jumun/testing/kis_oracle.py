@@ -1,6 +1,9 @@
 """What the simulated market knows by KIS's numbers, and what must hold whenever an order arrives."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from jumun.exchange.records import Arrival, MarketEvent, ModifyArrival, OrderRecord
@@ -25,6 +28,7 @@ class Oracle:
         self.intended: set[tuple[str, int]] = set()
         self.absent: set[tuple[str, int]] = set()  # attempts that the desk says never arrived
         self.modifies_intended: dict[str, int] = {}
+        self.by_hand: dict[str, None] = {}  # numbers that a person's change of an order of ours was given
         self._taken: dict[tuple[str, int], int] = {}  # accepted arrivals of each attempt
         self._modified: dict[str, int] = {}
         self._arrivals = self._modifies = 0
@@ -72,9 +76,13 @@ class Oracle:
         elif changed is not None and changed.client == self.client:
             self._refused[f"{day}/{request.number}"] = changed.tag
 
-    def meddled(self, tag: str) -> None:
-        """Somebody changes an order of ours past us: one modify more is meant."""
+    @contextmanager
+    def meddling(self, tag: str) -> Iterator[None]:
+        """Somebody changes an order of ours past us: one modify more is meant, and its number is theirs."""
         self.modifies_intended[tag] = self.modifies_intended.get(tag, 0) + 1
+        before = len(self.market.orders)
+        yield
+        self.by_hand |= dict.fromkeys(islice(self.market.orders, before, None))
 
     def rests(self, order_id: str, attempt: int) -> bool:
         """Whether nothing of an attempt can fill any more: a multi-day order goes out again each day."""

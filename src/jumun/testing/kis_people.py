@@ -313,8 +313,8 @@ class People:
             return
         assert order.price is not None, "it was chosen for its price"
         tick = tick_size(self._issue(order.symbol), order.price, date.fromisoformat(order.trade_date))
-        self._machine.oracle.meddled(order.tag)
-        self._market.modify(*place, price=order.price + tick)
+        with self._machine.oracle.meddling(order.tag):
+            self._market.modify(*place, price=order.price + tick)
         self._checks.reach("one of our orders was changed by hand")
 
     # ---- the market and KIS -------------------------------------------------------------------------------
