@@ -50,6 +50,8 @@ SYMBOLS: Final = ("005930", "000660", "035420")
 OTHER: Final = AccountId("87654321-01")  # of the same person, and none of this desk's
 
 ORDER: Final = "/order-cash"
+US_ORDER: Final = "/overseas-stock/v1/trading/order"
+US_LIST: Final = "/overseas-stock/v1/trading/inquire-ccnl"
 CHANGE: Final = "/domestic-stock/v1/trading/order-rvsecncl"
 LIST: Final = "/inquire-daily-ccld"
 BALANCE: Final = "/domestic-stock/v1/trading/inquire-balance"
