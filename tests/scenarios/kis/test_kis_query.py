@@ -4,7 +4,6 @@ Each ends with the books held against the exchange's own ledger.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
@@ -24,30 +23,18 @@ from tests.scenarios.kis.stage import (
     OTHER,
     US_LIST,
     US_ORDER,
+    Spoil,
     Stage,
     a_fault,
     as_it_came,
     on_stage,
+    spoiling,
 )
 from tests.scenarios.plays import query as plays
 
 NO_NOTICE = a_fault("notice_lost")
 REPLY_LOST = a_fault("reply_lost", path=ORDER)
 REPLY_LOST_US = a_fault("reply_lost", path=US_ORDER)
-Spoil = Callable[[dict[str, Any]], None]
-
-
-def spoiling(path: str, spoil: Spoil) -> Callable[[HttpCall, HttpReply], Any]:
-    """Change what answers to one address say."""
-
-    async def spoiled(call: HttpCall, reply: HttpReply) -> HttpReply:
-        if not call.path.endswith(path):
-            return reply
-        body = msgspec.json.decode(reply.body)
-        spoil(body)
-        return msgspec.structs.replace(reply, body=msgspec.json.encode(body))
-
-    return spoiled
 
 
 @pytest.mark.req("F-35", "I-15", "I-43", "I-07")

@@ -1,9 +1,11 @@
 """A day's list: what proves that there are no orders, and what only looks like it (kis.md 1.4, 3.3.4)."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
+from jumun.brokers.kis.codes import NotOffered
 from jumun.brokers.kis.inquiries import Inquiries
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.model.errors import BrokerUnavailable
@@ -11,7 +13,7 @@ from jumun.model.instruments import Venue
 from jumun.ports.wire import HttpReply
 from jumun.rules.trading_days import NO_OVERRIDES
 from tests.unit.kis.call_desk import CallDesk, play
-from tests.unit.kis.pure_values import ACCOUNT, an_access, body_of
+from tests.unit.kis.pure_values import ACCOUNT, PAPER, an_access, body_of
 from tests.unit.kis.wires import told
 
 DAY = "2026-11-20"
@@ -73,3 +75,22 @@ def test_at_home_totals_of_zero_prove_an_empty_day_and_without_totals_the_mark_d
     assert listed(Venue.KRX, home_page([], NOTHING)) == 0
     with pytest.raises(BrokerUnavailable, match="page 1 has no rows"):
         listed(Venue.KRX, home_page([], DONE))
+
+
+@pytest.mark.req("F-93")
+def test_trading_days_are_asked_from_a_day_on_with_empty_keys_and_only_of_the_live_service() -> None:
+    async def script() -> None:
+        desk = CallDesk(told(body_of("holidays")))
+        asks = Inquiries(an_access(), desk.client, desk.clock, frozenset({Venue.KRX}), NO_OVERRIDES)
+        assert [one.day.day for one in await asks.trading_days(date(2026, 11, 20))] == [20, 21]
+        [call] = desk.asked
+        assert call.headers["tr_id"] == "CTCA0903R"
+        assert call.query == {"BASS_DT": "20261120", "CTX_AREA_NK": "", "CTX_AREA_FK": ""}
+        with pytest.raises(BrokerUnavailable, match="trading days cannot be read"):
+            await asks.trading_days(date(2026, 11, 21))
+        paper = Inquiries(an_access(PAPER), desk.client, desk.clock, frozenset({Venue.KRX}), NO_OVERRIDES)
+        with pytest.raises(NotOffered):
+            await paper.trading_days(date(2026, 11, 20))
+        assert len(desk.asked) == 2
+
+    play(script)

@@ -2,12 +2,14 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from jumun.brokers.kis.prices import KisDay, KisPrice, book_of, days_of, price_of, us_price_of
+from jumun.brokers.kis.prices import KisDay, KisPrice, book_of, days_of, price_of, told_days, us_price_of
 from jumun.brokers.kis.replies import Envelope, read_inquiry
 from jumun.model.errors import UnreadableReply
+from jumun.model.instruments import Venue
 from tests.unit.kis.pure_values import a_reply, body_of
 
 
@@ -80,3 +82,33 @@ def test_days_say_whether_orders_are_taken() -> None:
     assert days_of(read_inquiry(a_reply(body | {"output": rows[0]}))) == (friday,)
     with pytest.raises(UnreadableReply):
         days_of(read_inquiry(a_reply(body | {"output": [rows[0] | {"opnd_yn": "?"}]})))
+
+
+@pytest.mark.req("F-93", "I-53")
+def test_the_days_from_a_day_on_are_told_one_after_another() -> None:
+    friday = date(2026, 11, 20)
+    told = told_days(page("holidays"), friday)
+    assert [(one.venue, one.day.day, one.is_open) for one in told] == [
+        (Venue.KRX, 20, True),
+        (Venue.KRX, 21, False),
+    ]
+
+
+@pytest.mark.req("F-93", "I-53")
+@pytest.mark.parametrize(
+    ("first", "spoil"),
+    [
+        ("2026-11-19", lambda rows: rows),  # about other days than those asked for
+        ("2026-11-20", lambda rows: []),
+        ("2026-11-20", lambda rows: [rows[0], rows[1] | {"bass_dt": "20261122"}]),  # a hole
+        ("2026-11-20", lambda rows: rows[::-1]),
+        ("2026-11-20", lambda rows: [rows[0], rows[0]]),
+        ("2026-11-20", lambda rows: [rows[0] | {"opnd_yn": ""}]),  # no word about the day
+        ("2026-11-20", lambda rows: [rows[0] | {"opnd_yn": "?"}]),
+    ],
+)
+def test_days_with_a_hole_or_without_a_word_are_no_answer(first: str, spoil: Any) -> None:
+    body = body_of("holidays")
+    answer = read_inquiry(a_reply(body | {"output": spoil(body["output"])}))
+    with pytest.raises(UnreadableReply):
+        told_days(answer, date.fromisoformat(first))

@@ -16,6 +16,7 @@ from jumun.brokers.kis.client import KisClient
 from jumun.brokers.kis.codes import ALL_ROUTES, ANY, ENDPOINTS, US_EXCHANGES, Function, tr_id
 from jumun.brokers.kis.fields import ZERO, Fields
 from jumun.brokers.kis.holdings import domestic_balance, joined, us_cash, us_holdings
+from jumun.brokers.kis.prices import told_days
 from jumun.brokers.kis.replies import Envelope, record_in, rows_in
 from jumun.brokers.kis.rows import orders_of_domestic, require_totals, standing_in
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
@@ -26,7 +27,7 @@ from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency, exact_sum
 from jumun.model.orders import BrokerRef
-from jumun.model.reports import Balance, OrderHistory, OrderReport
+from jumun.model.reports import Balance, OrderHistory, OrderReport, ToldDay
 from jumun.ports.outside import Clock
 from jumun.rules.sessions import NoCalendar, local_date, session_on
 from jumun.rules.trading_days import Overrides
@@ -112,6 +113,17 @@ class Inquiries:
         venues = ((Venue.KRX,) if self._home else ()) + ((Venue.US,) if self._us else ())
         now_ns = self._clock.now_ns()
         return tuple(dict.fromkeys(local_date(venue, now_ns).isoformat() for venue in venues))
+
+    async def trading_days(self, first: date) -> tuple[ToldDay, ...]:
+        """Return KRX's days from `first` on, one page of them; raises BrokerUnavailable, on paper NotOffered.
+
+        KIS wants to be asked for this once a day (kis.md 3.2.4).
+        """
+        params = {"BASS_DT": f"{first:%Y%m%d}", "CTX_AREA_NK": "", "CTX_AREA_FK": ""}
+        try:
+            return told_days(await self._get(Function.HOLIDAYS, params), first)
+        except UnreadableReply as error:
+            raise BrokerUnavailable(f"the trading days cannot be read: {error}") from error
 
     async def balance(self, account: KisAccount) -> Balance:
         """Return all holdings and cash; raises BrokerUnavailable. Paper does not tell its dollars."""
