@@ -197,7 +197,7 @@ def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
         client,
         None if polls else stream,
         Inquiries(access, client, clock, venues, world.overrides, switches),
-        Quotes(access, client, clock, instruments),
+        Quotes(access, client, clock, instruments, limits_agree=switches.limits_agree),
         instruments,
         clock,
         switches,

@@ -1,4 +1,4 @@
-"""What the days of other people's clients wait for; it runs in their environments, on the standard library."""
+"""What the days of other people's clients wait for. Runs in their environments, on the standard library."""
 
 import time
 from collections.abc import Callable

@@ -8,9 +8,11 @@ import msgspec
 
 from jumun.brokers.kis.fields import Fields
 from jumun.brokers.kis.replies import Envelope, record_in, rows_in
-from jumun.model.errors import UnreadableReply
-from jumun.model.instruments import Venue
+from jumun.model.errors import OrderDenied, UnreadableReply
+from jumun.model.instruments import Instrument, Venue
 from jumun.model.reports import ToldDay
+from jumun.rules.bands import price_band
+from jumun.rules.ticks import tick_size
 
 HALTED: Final = "58"  # iscd_stat_cls_code
 FEED_CODE_LENGTH: Final = 4  # DNAS, RBAQ (kis.md 4.7)
@@ -60,6 +62,29 @@ def price_of(envelope: Envelope, symbol: str) -> KisPrice:
         is_halted=status == HALTED or output.yes("temp_stop_yn"),
         is_interrupted=output.yes("vi_cls_code"),
     )
+
+
+def limits_dispute(price: KisPrice, instrument: Instrument, day: date) -> str:
+    """Return where KIS's limits and tick differ from our tables; empty where they agree or are not told.
+
+    A difference means that one of us has a wrong base price, or a table of another date.
+    """
+    try:
+        band = None if price.base is None else price_band(instrument, price.base, day)
+        step = None if price.last is None else tick_size(instrument, price.last, day)
+    except OrderDenied:
+        return ""  # we have no table for it, and no order is taken without one
+    pairs = (
+        ("upper limit", price.upper, None if band is None else band.upper),
+        ("lower limit", price.lower, None if band is None else band.lower),
+        ("tick", price.tick, step),
+    )
+    told = [
+        f"{name} {theirs} and not {ours}"
+        for name, theirs, ours in pairs
+        if theirs is not None and ours is not None and theirs != ours
+    ]
+    return f"KIS says {', '.join(told)} of {price.symbol} on {day}" if told else ""
 
 
 def book_of(envelope: Envelope, symbol: str) -> KisPrice:
