@@ -39,7 +39,7 @@ MEANINGS: Final[dict[str, str]] = {
     "UNKNOWN_ORDER": "No order has this id, or it belongs to another user.",
     "KEY_CONFLICT": "An explicit client key came again with other content. The first order is untouched.",
     "CURRENCY_MISMATCH": "Two amounts in different currencies were to be added or compared.",
-    "NO_TABLE": "No tick, tax or session table covers this date. Nothing is guessed.",
+    "NO_TABLE": "No tick, tax or session table covers this date, or the broker calls the day closed.",
     "QTY_NOT_POSITIVE": "The quantity is zero or negative.",
     "QTY_NOT_LOT": "The quantity is not a multiple of the lot.",
     "QTY_TOO_LARGE": "The quantity is over what one order may hold.",

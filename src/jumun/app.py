@@ -23,7 +23,7 @@ from jumun.model.orders import Order, OrderStatus
 from jumun.model.positions import Account
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
-from jumun.rules.sessions import local_date, trade_date_of
+from jumun.rules.sessions import trade_date_of
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES, Overrides
 from jumun.services.calendar_file import read_calendar
 from jumun.services.opening_file import Holding, Opening, read_opening, rows_of_opening
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jumun.exchange.world import World
     from jumun.ports.broker import Broker, BrokerTraits
     from jumun.ports.journal import Journal
-    from jumun.ports.outside import Clock, PriceFeed, Prices
+    from jumun.ports.outside import Clock, DaySource, PriceFeed, Prices
     from jumun.services.order_engine import OrderEngine
     from jumun.services.price_files import PriceFiles
     from jumun.store.sqlite import Migration, Reader
@@ -197,7 +197,7 @@ def kis_broker(settings: Settings, clock: "Clock") -> "KISBrokerClient":
         client,
         None if polls else stream,
         Inquiries(access, client, clock, venues, world.overrides, switches),
-        Quotes(access, client, clock, instruments),
+        Quotes(access, client, clock, instruments, limits_agree=switches.limits_agree),
         instruments,
         clock,
         switches,
@@ -313,12 +313,14 @@ def build_engine(
     *,
     price_feed: "PriceFeed | None" = None,
     openings: tuple[BookOpening, ...] | None = None,
+    days: "DaySource | None" = None,
 ) -> "OrderEngine":
     """Return an engine that is not started, on the store of the settings unless a journal is given.
 
     Held stops hear every price of `price_feed`; without one only those of `market_data_received`.
     `clock` is the one that the broker's adapter has: waiting times and proofs of absence are counted on it.
-    `openings` is what the accounts begin with; None for what the settings say.
+    `openings` is what the accounts begin with; None for what the settings say. `days` is who else knows the
+    trading days.
     """
     from jumun.bus.memory import MemoryBus
     from jumun.services.order_engine import OrderEngine
@@ -347,6 +349,7 @@ def build_engine(
         event_bus=bus,
         openings=openings_of(settings, clock.now_ns()) if openings is None else openings,
         price_feed=price_feed,
+        days=days,
     )
 
 
@@ -382,8 +385,8 @@ def connection_trial(settings: Settings) -> "list[Step]":
         clock = SystemClock()
         prepare_folder(settings.token_path)
         broker = kis_broker(settings, clock)
-        days = sorted({local_date(venue, clock.now_ns()).isoformat() for venue in (Venue.KRX, Venue.US)})
-        return [step async for step in try_connection(kis_access_of(settings), broker, tuple(days))]
+        calendar, now_ns = world_of(settings).overrides, clock.now_ns()
+        return [step async for step in try_connection(kis_access_of(settings), broker, calendar, now_ns)]
 
     return asyncio.run(trial())
 

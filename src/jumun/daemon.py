@@ -202,7 +202,11 @@ class Daemon:
         except BaseException:  # also a cancelled start: the wire must not stay open
             await broker.leave()
             raise
-        return app.build_engine(settings, broker, broker, clock, price_feed=broker, openings=openings), broker
+        days = broker if broker.tells_days else None
+        engine = app.build_engine(
+            settings, broker, broker, clock, price_feed=broker, openings=openings, days=days
+        )
+        return engine, broker
 
     async def _build_sim(self) -> tuple[OrderEngine, SimBroker]:
         settings = self._settings

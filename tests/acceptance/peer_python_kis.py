@@ -5,22 +5,12 @@ Called with the two addresses, an app key, its secret, an HTS id and an account;
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from peer_waiting import until  # type: ignore[import-not-found]
+
 SEOUL = timezone(timedelta(hours=9))
-HEARD_S = 10.0  # a notice comes within a second (kis.md 6.6); room for a busy machine
-
-
-def until(look: Callable[[], bool], what: str) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + HEARD_S
-    while not look():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"never: {what}")
-        time.sleep(0.05)
 
 
 def main(rest: str, stream: str, app_key: str, secret: str, hts_id: str, account_no: str) -> dict[str, Any]:

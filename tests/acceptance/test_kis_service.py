@@ -129,6 +129,7 @@ def test_test_connection_says_step_by_step_that_kis_lets_us_in_and_sends_no_orde
     steps = {step["name"]: step for step in json.loads(done.stdout)["steps"]}
     assert all(step["good"] for step in steps.values()), steps
     assert steps["notices"]["text"] == "the stream answers"
+    assert "KIS and the calendar agree on 24 days" in steps["trading days"]["text"]
     assert "100,000,000 KRW" in steps[f"balance of {ACCOUNT}"]["text"]
     assert not kis.oracle().arrivals
 

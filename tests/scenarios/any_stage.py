@@ -28,7 +28,7 @@ from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import Broker
-from jumun.ports.outside import PriceFeed
+from jumun.ports.outside import DaySource, PriceFeed
 from jumun.rules.book import Book
 from jumun.rules.cost_tables import KIS_BANKIS, KIS_US
 from jumun.rules.policy import Limits, Policy
@@ -173,7 +173,12 @@ class AnyStage(ABC):
             ids=self.ids,
             prices=self.broker,
             openings=[BookOpening(account_id=self.account_id, rows=self._opening(), document="opening")],
+            days=self.day_source(),
         )
+
+    def day_source(self) -> DaySource | None:
+        """Who else knows the trading days."""
+        return None
 
     async def start(self) -> None:
         """Start an engine."""

@@ -3,6 +3,7 @@
 A report is never a fact of ours until the desk has decided what follows from it (I-44).
 """
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -294,3 +295,11 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     holdings: tuple[Holding, ...]
     cash: dict[str, Decimal]  # by currency
     cash_untold: tuple[str, ...] = ()  # currencies this broker says nothing of: they are not compared
+
+
+class ToldDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a broker says of one day at a venue; never its hours."""
+
+    venue: Venue
+    day: date
+    is_open: bool

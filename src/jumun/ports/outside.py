@@ -1,12 +1,14 @@
 """Clock, ids, prices and bus: the small ports."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from jumun.model.journal import Message
+from jumun.model.reports import ToldDay
 
 
 class Clock(Protocol):
@@ -74,6 +76,14 @@ class PriceHistory(Protocol):
 
     async def closes(self, symbol: str, count: int) -> Sequence[DailyClose]:
         """Return at most `count` newest closes of a symbol, oldest first, each date once."""
+        ...
+
+
+class DaySource(Protocol):
+    """Somebody else's calendar, to hold ours against."""
+
+    async def trading_days(self, first: date) -> Sequence[ToldDay]:
+        """Return days from `first` on, as far as it tells; raises BrokerUnavailable."""
         ...
 
 

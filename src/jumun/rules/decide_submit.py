@@ -252,6 +252,10 @@ def decide_send(command: SendNext, draft: Draft) -> Decision:
         text = f"it waited until {order.venue} was {phase} and was never sent"
         _never_sent(order, Reason.EXPIRED, text, draft)
         return draft.decision(order.order_id)
+    disputed = draft.facts.disputed.get((order.venue, day))
+    if disputed is not None:
+        _wait_or_end(order, disputed, draft)
+        return draft.decision(order.order_id)
     reserve: Reserve | None = None
     if order.is_carried or order.triggered_ns is not None:
         looked = _look_again(order, draft)
@@ -321,6 +325,14 @@ def _look_again(order: Order, draft: Draft) -> Reserve | None:
     else:
         _never_sent(order, looked.reason, looked.text, draft)
     return None
+
+
+def _wait_or_end(order: Order, text: str, draft: Draft) -> None:
+    """Of a disputed day nothing is sent: what lives longer waits for the next one (F-93)."""
+    if order.is_carried:
+        rest_until_next_session(order, text, draft, later=True)
+    else:
+        _never_sent(order, Reason.NO_TABLE, text, draft)
 
 
 def _never_sent(order: Order, reason: Reason, text: str, draft: Draft) -> None:

@@ -1,6 +1,6 @@
 """The values a decision depends on besides the book: settings, tables, and what is known right now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -14,6 +14,7 @@ from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.rules.book import Book
 from jumun.rules.cost_tables import CostPlan
+from jumun.rules.told_days import NO_DISPUTES, Day
 from jumun.rules.trading_days import Overrides
 
 SECOND_NS: Final = 1_000_000_000
@@ -102,3 +103,4 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
     new_id: Callable[[], str]
     quote: Callable[[str], Quote | None]
+    disputed: Mapping[Day, str] = NO_DISPUTES  # days on which the broker and our calendar differ, and why

@@ -42,7 +42,10 @@ class Hours(msgspec.Struct, frozen=True, gc=False):
 
 
 class DayOverride(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator knows about one day. Closed, or both `open` and `close` in venue time."""
+    """What an operator knows about one day. Closed, or both `open` and `close` in venue time.
+
+    `despite_broker`: the operator knows that the broker will call this day closed, and is wrong.
+    """
 
     venue: Venue
     day: date
@@ -50,6 +53,7 @@ class DayOverride(msgspec.Struct, frozen=True, kw_only=True):
     open: time | None = None
     close: time | None = None
     note: str = ""
+    despite_broker: bool = False
 
     def __post_init__(self) -> None:
         """Refuse half an answer, which would be read as the wrong one."""

@@ -60,6 +60,9 @@ def validate(intent: ApprovedOrderIntent, policy: Policy, facts: Facts) -> Valid
     problem = session_problem(intent, tif, venue, phase, facts.now_ns, policy)
     if isinstance(problem, Denial):
         return problem
+    disputed = facts.disputed.get((venue, day))
+    if disputed is not None:
+        return Denial(Reason.NO_TABLE, disputed)
     is_open = problem is None
     if tif is TimeInForce.GTD and intent.good_till < day.isoformat():
         text = f"good_till {intent.good_till} is before the session of {day}; give a later day"

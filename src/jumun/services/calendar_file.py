@@ -31,7 +31,7 @@ from jumun.rules.trading_days import DayOverride, Overrides
 DAYS_MAX: Final = 2_000  # eight years of nothing but exceptions
 TEXT_MAX: Final = 200
 _TOP: Final = frozenset({"days", "auction_entry_from_0820"})
-_FIELDS: Final = frozenset({"venue", "day", "closed", "open", "close", "note"})
+_FIELDS: Final = frozenset({"venue", "day", "closed", "open", "close", "note", "despite_broker"})
 _WORKING: Final = 'venue = "KRX", day = 2026-11-19, open = 10:00:00, close = 16:30:00'
 
 
@@ -77,6 +77,9 @@ def _day(row: object, where: str) -> DayOverride:
         raise ConfigError(f"{where}: closed is {closed!r}; write true or false")
     if not isinstance(note, str) or len(note) > TEXT_MAX:
         raise ConfigError(f"{where}: note is no text of at most {TEXT_MAX} characters; shorten it")
+    despite = row.get("despite_broker", False)
+    if not isinstance(despite, bool):
+        raise ConfigError(f"{where}: despite_broker is {despite!r}; write true or false")
     return DayOverride(
         venue=Venue[venue],
         day=day,
@@ -84,6 +87,7 @@ def _day(row: object, where: str) -> DayOverride:
         open=_time(row.get("open"), f"{where}: open"),
         close=_time(row.get("close"), f"{where}: close"),
         note=note,
+        despite_broker=despite,
     )
 
 

@@ -9,7 +9,7 @@ in the space kept aside for that (emergency.py). Where nobody can say what the s
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -39,6 +39,7 @@ from jumun.rules.decide_time import next_deadline_ns
 from jumun.rules.draft import Decision
 from jumun.rules.entries import entry_of
 from jumun.rules.policy import Facts, Policy
+from jumun.rules.told_days import NO_DISPUTES, Day
 from jumun.services import emergency
 from jumun.services.batch import Batch, Effect, Ticket, Waiting
 from jumun.services.deadlines import Deadlines
@@ -89,6 +90,7 @@ class Desk:
         self.catching_up = False  # notices may be missing: orders are taken, and none leaves (F-19)
         self.deaf = ""  # why the broker is not heard: new orders are refused (F-23)
         self.deaf_since_ns: int | None = None  # monotonic
+        self.disputed: Mapping[Day, str] = NO_DISPUTES  # on these days no new order leaves (F-93)
         self.on_effect: Callable[[Effect], None] = _nobody
         self.on_commit: Callable[[Sequence[Entry]], None] = _nobody
         self.on_ask: Callable[[], None] = lambda: None
@@ -293,7 +295,12 @@ class Desk:
 
     def _decide(self, command: Command) -> Decision:
         now_ns = max(self.clock.now_ns(), self.book.ts_ns)  # records never go back in time
-        facts = Facts(now_ns=now_ns, new_id=lambda: self._ids.new_id(now_ns), quote=self.prices.quote)
+        facts = Facts(
+            now_ns=now_ns,
+            new_id=lambda: self._ids.new_id(now_ns),
+            quote=self.prices.quote,
+            disputed=self.disputed,
+        )
         if self.emergency is not None and emergency.is_moot(command):
             return Decision()
         decision = decide(self.book, command, facts, self.policy)

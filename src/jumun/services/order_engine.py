@@ -40,7 +40,7 @@ from jumun.model.reports import BrokerReport, CostReport, FillNotice, OrderRepor
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import Broker
 from jumun.ports.journal import Journal
-from jumun.ports.outside import Bus, Clock, IdSource, PriceFeed, Prices, Quote
+from jumun.ports.outside import Bus, Clock, DaySource, IdSource, PriceFeed, Prices, Quote
 from jumun.rules.commission import CommissionCalculator
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
@@ -58,6 +58,7 @@ from jumun.services.position_manager import PositionManager
 from jumun.services.publisher import Publisher
 from jumun.services.reconciler import BACKOFF_S, Reconciler
 from jumun.services.signal_intake import listening
+from jumun.services.told_calendar import ToldCalendar
 from jumun.services.verifier import Verifier
 
 BACKLOG_MAX: Final = 5_000  # records that may wait for the disk before the stream is read on
@@ -92,9 +93,11 @@ class OrderEngine:
         snapshot_every: int = SNAPSHOT_EVERY,
         verify_behind: bool = True,
         price_feed: PriceFeed | None = None,
+        days: DaySource | None = None,
     ) -> None:
         """Take specification 000's keywords (S000-102), or the parts one by one; see services/facade.py.
 
+        `days` is asked which days are trading days; without it the calendar of the policy decides alone.
         Raises ConfigError naming a part that nobody gave.
         """
         parts = surroundings(
@@ -136,6 +139,7 @@ class OrderEngine:
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []
         self._openings = tuple(parts.openings)
         self._price_feed = price_feed
+        self.told_calendar = None if days is None else ToldCalendar(self.desk, days)
         self.parking = Parking()
         self.lookup = KeyLookup(journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -180,6 +184,8 @@ class OrderEngine:
         for opening in self._openings:
             await self.desk.execute(opening)
         await self._connect()
+        if self.told_calendar is not None:
+            await self.told_calendar.compare()
         await self.desk.execute(BeginRecovery())
         self._spawn("reports", self.liveness.listen())
         await self.reconciler.study_until_done()
@@ -190,6 +196,8 @@ class OrderEngine:
             self._price_feed.on_price(self._hear_quote)
         self._spawn("time", self._watch_time())
         self._spawn("outbox", self.publisher.run())
+        if self.told_calendar is not None:
+            self._spawn("calendar", self.told_calendar.run())
         if self.verifier is not None:
             self._spawn("verifier", self.verifier.run())
 
@@ -417,6 +425,7 @@ class OrderEngine:
             "records": book.seq,
             "accepting": self.desk.accepting,
             "deaf": self.desk.deaf or None,
+            "disputed_days": [f"{venue} {day}" for venue, day in sorted(self.desk.disputed)],
             "halted": None if book.halt is None else f"{book.halt.reason}: {book.halt.text}",
             "failure": None if self.desk.failure is None else str(self.desk.failure),
             "studies": self.reconciler.rounds,

@@ -16,7 +16,6 @@ from jumun.brokers.kis.client import KisClient
 from jumun.brokers.kis.inquiries import Inquiries
 from jumun.brokers.kis.quotes import Quotes
 from jumun.brokers.kis.stream import KisStream
-from jumun.brokers.kis.switches import DEFAULTS
 from jumun.brokers.kis.tokens import Tokens
 from jumun.ports.wire import HttpCall
 from jumun.services.order_engine import OrderEngine
@@ -143,11 +142,11 @@ class Machine(Supervisor[KisLife]):
             wire,
             client,
             None if self.scenario.polls else stream,
-            Inquiries(access, client, clock, venues, world.overrides, DEFAULTS),
+            Inquiries(access, client, clock, venues, world.overrides, self.scenario.switches),
             Quotes(access, client, clock, instruments),
             instruments,
             clock,
-            DEFAULTS,
+            self.scenario.switches,
         )
 
     # ---- dying --------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 
 from jumun.brokers.kis.access import KisEnvironment
+from jumun.brokers.kis.switches import KisSwitches
+from jumun.brokers.kis.verdicts import NOTHING_FOUND
 from jumun.exchange.world import World
 from jumun.model.instruments import Instrument, Market, Product, Venue
 from jumun.model.money import Currency
@@ -105,6 +107,11 @@ class KisScenario(msgspec.Struct, frozen=True, kw_only=True):
     keeps_token: bool  # on disk, across lives
     acts: tuple[str, ...]  # what the exchange and KIS do by themselves
     kills: bool
+
+    @property
+    def switches(self) -> KisSwitches:
+        """The desk knows how this KIS writes an empty list."""
+        return KisSwitches(empty_is_marked=self.house.nothing_found == NOTHING_FOUND)
 
 
 def draw_scenario(

@@ -96,9 +96,6 @@ DIFFERS: Final[dict[str, Mapping[str, str]]] = {
         (name for name in STANDS if name.startswith("KIS")),
         "how KIS tells this is documented nowhere: no end is claimed, the list is asked for",
     ),
-    "C-57": dict.fromkeys(
-        _KIS_US, "KIS's US list names no totals: a first list without its rows reads as a day without orders"
-    ),
     "C-61": dict.fromkeys(
         (name for name in STANDS if name.startswith("KIS")),
         "KIS tells a cancel of a part and of all alike: no end is claimed, the list is asked for",

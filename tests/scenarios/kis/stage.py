@@ -30,6 +30,7 @@ from jumun.model.instruments import InstrumentMaster, Venue
 from jumun.model.orders import Order
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.ports.broker import SendPermit
+from jumun.ports.outside import DaySource
 from jumun.ports.wire import HttpCall, HttpReply
 from jumun.rules.policy import Limits
 from jumun.rules.trading_days import ALWAYS_OPEN, NO_OVERRIDES
@@ -50,8 +51,12 @@ SYMBOLS: Final = ("005930", "000660", "035420")
 OTHER: Final = AccountId("87654321-01")  # of the same person, and none of this desk's
 
 ORDER: Final = "/order-cash"
+US_ORDER: Final = "/overseas-stock/v1/trading/order"
+US_LIST: Final = "/overseas-stock/v1/trading/inquire-ccnl"
 CHANGE: Final = "/domestic-stock/v1/trading/order-rvsecncl"
 LIST: Final = "/inquire-daily-ccld"
+PRICE: Final = "/domestic-stock/v1/quotations/inquire-price"
+DAYS: Final = "/chk-holiday"
 BALANCE: Final = "/domestic-stock/v1/trading/inquire-balance"
 TOKEN: Final = "/oauth2/tokenP"
 AT_NXT: Final = {  # our shares trade at both venues
@@ -63,6 +68,7 @@ TICK_S: Final = 0.2  # how often the simulated KIS looks at its clock
 
 OnAnswer = Callable[[HttpCall, HttpReply], Awaitable[HttpReply]]
 OnFrame = Callable[[str], list[str]]
+Spoil = Callable[[dict[str, Any]], None]
 
 
 def a_fault(fault: str, *, path: str = "", **more: Any) -> Rule:
@@ -150,6 +156,7 @@ class Stage(AnyStage):
         house: HouseSwitches | None = None,
         stream: StreamSwitches | None = None,
         polls: bool = False,
+        asks_days: bool = False,
         hashkey: bool = False,
         us: bool = False,
         exclusive: bool = True,
@@ -160,7 +167,10 @@ class Stage(AnyStage):
         symbols: tuple[str, ...] = SYMBOLS,
         world: dict[str, Any] | None = None,
     ) -> None:
-        """`world` names switches of the exchange, `house` and `stream` those of the simulated KIS."""
+        """`world` names switches of the exchange, `house` and `stream` those of the simulated KIS.
+
+        `asks_days`: KIS is asked for its trading days, as the service does, at the cost of one call more.
+        """
         wanted = (*symbols, "AAPL") if us else symbols
         sample = sample_world(ALWAYS_OPEN if always_open else NO_OVERRIDES)
         listed = tuple(issue for issue in sample.instruments if issue.symbol in wanted)
@@ -184,6 +194,7 @@ class Stage(AnyStage):
         self.kis = SimulatedKis(self.house, self.streams, self.weather)
         self.access = self._access(hashkey=hashkey)
         self.polls = polls
+        self.asks_days = asks_days
         self.new_line()
         self.print_prices()
 
@@ -220,6 +231,10 @@ class Stage(AnyStage):
             instruments,
             clock,
         )
+
+    def day_source(self) -> DaySource | None:
+        """KIS itself, but for its paper service."""
+        return self.broker if self.asks_days and self.broker.tells_days else None
 
     async def leave_line(self) -> None:
         """Close for good."""
@@ -303,6 +318,19 @@ async def as_it_came(_: HttpCall, reply: HttpReply) -> HttpReply:
 def an_intent(number: int = 0, **changes: Any) -> ApprovedOrderIntent:
     """See `intent_of`."""
     return intent_of(ACCOUNT, number, **changes)
+
+
+def spoiling(path: str, spoil: Spoil) -> OnAnswer:
+    """Change what answers to one address say."""
+
+    async def spoiled(call: HttpCall, reply: HttpReply) -> HttpReply:
+        if not call.path.endswith(path):
+            return reply
+        body = msgspec.json.decode(reply.body)
+        spoil(body)
+        return msgspec.structs.replace(reply, body=msgspec.json.encode(body))
+
+    return spoiled
 
 
 Play = Callable[[Stage], Awaitable[None]]

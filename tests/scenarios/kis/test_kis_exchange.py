@@ -16,7 +16,18 @@ from jumun.simulators.kis.requests import OrderNote
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
 from tests.scenarios.any_stage import MONDAY, USER, S, ns_of, orders_of, until
-from tests.scenarios.kis.stage import AT_NXT, CASH, LIST, ORDER, Stage, a_fault, on_stage
+from tests.scenarios.kis.stage import (
+    AT_NXT,
+    CASH,
+    LIST,
+    ORDER,
+    PRICE,
+    Stage,
+    a_fault,
+    as_it_came,
+    on_stage,
+    spoiling,
+)
 from tests.scenarios.plays import exchange as plays
 
 NO_NOTICE = a_fault("notice_lost")
@@ -315,5 +326,30 @@ def test_f65_an_order_without_a_price_ties_up_at_least_what_kis_holds_for_it() -
         await plays.an_order_without_a_price_ties_up_enough(stage)
         [call] = stage.wire.calls(ORDER)
         assert b'"ORD_UNPR":"0"' in call.body
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-98", "I-57", "I-53")
+@pytest.mark.parametrize(
+    ("field", "told"), [("stck_mxpr", "75300"), ("stck_llam", "40700"), ("aspr_unit", "50")]
+)
+def test_f98_a_symbol_whose_limits_kis_tells_otherwise_is_not_traded_until_both_agree(
+    field: str, told: str
+) -> None:
+    def other_table(body: dict[str, Any]) -> None:
+        if body["output"]["stck_shrn_iscd"] == "005930":
+            body["output"][field] = told
+
+    async def play(stage: Stage) -> None:
+        stage.wire.on_answer = spoiling(PRICE, other_table)
+        await asyncio.sleep(70)
+        assert await stage.denial(9) is Reason.NO_BASE_PRICE
+        other = await stage.buy(1, symbol="000660")
+        assert (await stage.ended(other)).status is OrderStatus.FILLED, "what agrees is traded"
+        stage.wire.on_answer = as_it_came
+        await asyncio.sleep(70)
+        assert (await stage.ended(await stage.buy(2, symbol="005930"))).status is OrderStatus.FILLED
+        assert stage.orders_written == 2
 
     on_stage(play)

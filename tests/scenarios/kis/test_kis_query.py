@@ -4,7 +4,6 @@ Each ends with the books held against the exchange's own ledger.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
@@ -17,25 +16,25 @@ from jumun.model.orders import OrderStatus
 from jumun.ports.wire import HttpCall, HttpReply
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from tests.scenarios.any_stage import S, until
-from tests.scenarios.kis.stage import BALANCE, LIST, ORDER, OTHER, Stage, a_fault, as_it_came, on_stage
+from tests.scenarios.kis.stage import (
+    BALANCE,
+    LIST,
+    ORDER,
+    OTHER,
+    US_LIST,
+    US_ORDER,
+    Spoil,
+    Stage,
+    a_fault,
+    as_it_came,
+    on_stage,
+    spoiling,
+)
 from tests.scenarios.plays import query as plays
 
 NO_NOTICE = a_fault("notice_lost")
 REPLY_LOST = a_fault("reply_lost", path=ORDER)
-Spoil = Callable[[dict[str, Any]], None]
-
-
-def spoiling(path: str, spoil: Spoil) -> Callable[[HttpCall, HttpReply], Any]:
-    """Change what answers to one address say."""
-
-    async def spoiled(call: HttpCall, reply: HttpReply) -> HttpReply:
-        if not call.path.endswith(path):
-            return reply
-        body = msgspec.json.decode(reply.body)
-        spoil(body)
-        return msgspec.structs.replace(reply, body=msgspec.json.encode(body))
-
-    return spoiled
+REPLY_LOST_US = a_fault("reply_lost", path=US_ORDER)
 
 
 @pytest.mark.req("F-35", "I-15", "I-43", "I-07")
@@ -164,6 +163,37 @@ def test_f40_an_empty_page_that_says_all_is_well_never_proves_an_order_absent(en
         assert stage.sent(lost) == 1
 
     on_stage(play, environment=environment)
+
+
+@pytest.mark.req("F-40", "I-40", "I-07", "I-15")
+@pytest.mark.parametrize("environment", list(KisEnvironment))
+def test_f40_a_us_list_that_is_empty_at_first_sight_never_proves_an_order_absent(environment: Any) -> None:
+    async def play(stage: Stage) -> None:
+        with stage.bad(REPLY_LOST_US, NO_NOTICE, a_fault("empty_page", path=US_LIST)):
+            lost = await stage.buy(1, symbol="AAPL", price=Decimal("190.00"))
+            await stage.unknown(lost)
+            await asyncio.sleep(240)
+            assert stage.order(lost).is_unknown, (
+                "no list has named a row, and none has said that there is none"
+            )
+            assert stage.weather.struck["empty_page"] >= 3
+        await until(lambda: stage.order(lost).status is OrderStatus.ACCEPTED, 120.0)
+        assert len(stage.wire.calls(US_ORDER)) == stage.arrived(lost) == 1
+
+    on_stage(play, us=True, environment=environment)
+
+
+@pytest.mark.req("F-40", "I-15", "I-40")
+def test_f40_a_us_list_that_says_nothing_was_found_twice_proves_that_an_order_never_came() -> None:
+    async def play(stage: Stage) -> None:
+        with stage.bad(a_fault("request_lost", path=US_ORDER, nth=1), NO_NOTICE):
+            lost = await stage.buy(1, symbol="AAPL", price=Decimal("190.00"))
+            await stage.unknown(lost)
+        await until(lambda: stage.order(lost).status is OrderStatus.ACCEPTED, 240.0)
+        assert len(stage.wire.calls(US_ORDER)) == 2, "sent again: the first one is proven never to have come"
+        assert stage.arrived(lost) == 1
+
+    on_stage(play, us=True)
 
 
 @pytest.mark.req("F-40", "I-39", "I-29")

@@ -2,13 +2,24 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from jumun.brokers.kis.prices import KisDay, KisPrice, book_of, days_of, price_of, us_price_of
+from jumun.brokers.kis.prices import (
+    KisDay,
+    KisPrice,
+    book_of,
+    days_of,
+    limits_dispute,
+    price_of,
+    told_days,
+    us_price_of,
+)
 from jumun.brokers.kis.replies import Envelope, read_inquiry
 from jumun.model.errors import UnreadableReply
-from tests.unit.kis.pure_values import a_reply, body_of
+from jumun.model.instruments import Venue
+from tests.unit.kis.pure_values import SHARE, TODAY, a_reply, body_of
 
 
 def page(name: str, block: str = "output", **fields: str) -> Envelope:
@@ -80,3 +91,64 @@ def test_days_say_whether_orders_are_taken() -> None:
     assert days_of(read_inquiry(a_reply(body | {"output": rows[0]}))) == (friday,)
     with pytest.raises(UnreadableReply):
         days_of(read_inquiry(a_reply(body | {"output": [rows[0] | {"opnd_yn": "?"}]})))
+
+
+@pytest.mark.req("F-93", "I-53")
+def test_the_days_from_a_day_on_are_told_one_after_another() -> None:
+    friday = date(2026, 11, 20)
+    told = told_days(page("holidays"), friday)
+    assert [(one.venue, one.day.day, one.is_open) for one in told] == [
+        (Venue.KRX, 20, True),
+        (Venue.KRX, 21, False),
+    ]
+
+
+@pytest.mark.req("F-93", "I-53")
+@pytest.mark.parametrize(
+    ("first", "spoil"),
+    [
+        ("2026-11-19", lambda rows: rows),  # about other days than those asked for
+        ("2026-11-20", lambda rows: []),
+        ("2026-11-20", lambda rows: [rows[0], rows[1] | {"bass_dt": "20261122"}]),  # a hole
+        ("2026-11-20", lambda rows: rows[::-1]),
+        ("2026-11-20", lambda rows: [rows[0], rows[0]]),
+        ("2026-11-20", lambda rows: [rows[0] | {"opnd_yn": ""}]),  # no word about the day
+        ("2026-11-20", lambda rows: [rows[0] | {"opnd_yn": "?"}]),
+    ],
+)
+def test_days_with_a_hole_or_without_a_word_are_no_answer(first: str, spoil: Any) -> None:
+    body = body_of("holidays")
+    answer = read_inquiry(a_reply(body | {"output": spoil(body["output"])}))
+    with pytest.raises(UnreadableReply):
+        told_days(answer, date.fromisoformat(first))
+
+
+SAMSUNG_AT: dict[str, Any] = {"base": Decimal(58_000), "upper": Decimal(75_400), "lower": Decimal(40_600)}
+
+
+@pytest.mark.req("F-98", "I-57")
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({}, ""),
+        ({"upper": Decimal(75_300)}, "upper limit 75300 and not 75400 of 005930 on 2026-11-20"),
+        ({"lower": Decimal(40_650)}, "lower limit 40650 and not 40600"),
+        ({"base": Decimal(57_000)}, "upper limit 75400 and not 74100, lower limit 40600 and not 39900"),
+        ({"last": Decimal(58_000), "tick": Decimal(100)}, ""),
+        ({"last": Decimal(58_000), "tick": Decimal(50)}, "tick 50 and not 100"),
+        ({"upper": None, "lower": None}, ""),  # not told yet
+        ({"base": None}, ""),
+        ({"base": None, "last": Decimal(58_000), "tick": Decimal(50)}, "tick 50"),
+    ],
+)
+def test_limits_and_ticks_that_differ_from_our_tables_are_named(told: dict[str, Any], why: str) -> None:
+    price = KisPrice(symbol="005930", **(SAMSUNG_AT | told))
+    found = limits_dispute(price, SHARE, TODAY)
+    assert why in found
+    assert bool(found) is bool(why)
+
+
+@pytest.mark.req("F-98", "I-53")
+def test_where_we_have_no_table_nothing_is_disputed_because_nothing_is_sent() -> None:
+    price = KisPrice(symbol="005930", **(SAMSUNG_AT | {"upper": Decimal(1)}))
+    assert limits_dispute(price, SHARE, date(1990, 1, 1)) == ""

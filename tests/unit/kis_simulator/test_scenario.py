@@ -171,6 +171,9 @@ def test_a_preset_is_what_a_scenario_changes(tmp_path: Path) -> None:
         46,
     )
     assert chosen.rest.rate_limit == 0
+    other = preset("mojito2")
+    assert (other.stream.notice_layout, other.stream.trade_layout) == (23, 46)
+    assert other.rest == preset("").rest, "it keeps KIS's limits"
     path = tmp_path / "day.yaml"
     path.write_text("stream: {trade_layout: 47}\n", encoding="utf-8")
     config = configured(
@@ -188,7 +191,7 @@ def test_a_preset_is_what_a_scenario_changes(tmp_path: Path) -> None:
     assert (config.stream.notice_layout, config.stream.trade_layout) == (23, 47)
     assert (config.pace, config.seed, config.rest.rate_limit) == (1.0, 3, 0)
     assert [customer.environment for customer in config.customers] == ["paper"]
-    with pytest.raises(ConfigError, match="use python-kis"):
+    with pytest.raises(ConfigError, match="use mojito2, python-kis, or none"):
         preset("mojito")
     assert all(one.text for one in PRESETS.values())
 

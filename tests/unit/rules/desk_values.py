@@ -54,6 +54,7 @@ from jumun.rules.entries import entry_of
 from jumun.rules.ledger import cash_change
 from jumun.rules.policy import Facts, Limits, Policy
 from jumun.rules.reserve import coming_shares, reserved_cash, reserved_shares
+from jumun.rules.told_days import Day
 from jumun.rules.trading_days import NO_OVERRIDES
 
 D = Decimal
@@ -270,6 +271,7 @@ class Bench:
         self.now_ns = now_ns
         self.quotes: dict[str, tuple[Decimal | None, Decimal | None]] = dict(QUOTES)
         self.quote_ts_ns: int | None = None
+        self.disputed: dict[Day, str] = {}
         self.records: list[Record] = []
         self.entries: list[Entry] = []
         self.last: Decision = Decision()
@@ -292,7 +294,7 @@ class Bench:
 
     def facts(self) -> Facts:
         """What is known now."""
-        return Facts(now_ns=self.now_ns, new_id=self._new_id, quote=self._quote)
+        return Facts(now_ns=self.now_ns, new_id=self._new_id, quote=self._quote, disputed=self.disputed)
 
     def _new_id(self) -> str:
         self._ids += 1

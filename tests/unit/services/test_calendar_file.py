@@ -12,6 +12,14 @@ from jumun.model.instruments import Venue
 from jumun.rules.trading_days import Hours, hours_on
 from jumun.services.calendar_file import read_calendar
 
+OVERRULED = """
+[[days]]
+venue = "KRX"
+day = 2026-11-24
+open = 09:00:00
+close = 15:30:00
+despite_broker = true
+"""
 GOOD = """
 [[days]]
 venue = "KRX"
@@ -38,6 +46,14 @@ def test_a_late_open_and_a_closed_day_of_the_file_win_over_the_calendar(tmp_path
 
 
 @pytest.mark.req("F-93")
+def test_only_a_day_that_says_so_overrules_a_broker_that_calls_it_closed(tmp_path: Path) -> None:
+    path = tmp_path / "calendar.toml"
+    path.write_text(f"{GOOD}\n{OVERRULED}", encoding="utf-8")
+    late, _, overruled = read_calendar(path).days
+    assert (late.despite_broker, overruled.despite_broker) == (False, True)
+
+
+@pytest.mark.req("F-93")
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -56,6 +72,10 @@ def test_a_late_open_and_a_closed_day_of_the_file_win_over_the_calendar(tmp_path
         ('[[days]]\nvenue = "KRX"\nday = 2026-11-19\nopen = 1000\nclose = 1600', "10:00"),
         ('[[days]]\nvenue = "KRX"\nday = 2026-11-19\nopen = 10:00:30\nclose = 16:00:00', "to the minute"),
         ('[[days]]\nvenue = "KRX"\nday = 2026-11-19\nclosed = true\nclose_early = true', "close_early"),
+        (
+            '[[days]]\nvenue = "KRX"\nday = 2026-11-19\nclosed = true\ndespite_broker = "yes"',
+            "true or false",
+        ),
         (f"{GOOD}\n{GOOD}", "given twice"),
         ('auction_entry_from_0820 = "no"', "true or false"),
         ("[[days]", "no TOML"),

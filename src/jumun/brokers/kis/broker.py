@@ -61,6 +61,7 @@ from jumun.model.reports import (
     StreamGap,
     SubmitOutcome,
     SubmitRequest,
+    ToldDay,
     Unknown,
     UnreadableNotice,
 )
@@ -290,6 +291,15 @@ class KISBrokerClient:
     async def balance(self, account_id: AccountId) -> Balance:
         """Return all holdings and cash, complete; raises BrokerUnavailable otherwise."""
         return await self._inquiries.balance(self._access.account(account_id))
+
+    @property
+    def tells_days(self) -> bool:
+        """Whether it can be asked for trading days: KIS's paper service cannot."""
+        return self._access.environment is KisEnvironment.LIVE
+
+    async def trading_days(self, first: date) -> tuple[ToldDay, ...]:
+        """Return KRX's days from `first` on (ports.DaySource); raises BrokerUnavailable."""
+        return await self._inquiries.trading_days(first)
 
     async def opening(self, account_id: AccountId) -> Held:
         """Return what an account holds at its first start; raises BrokerUnavailable once it traded today."""

@@ -16,16 +16,18 @@ from jumun.brokers.kis.client import KisClient
 from jumun.brokers.kis.codes import ALL_ROUTES, ANY, ENDPOINTS, US_EXCHANGES, Function, tr_id
 from jumun.brokers.kis.fields import ZERO, Fields
 from jumun.brokers.kis.holdings import domestic_balance, joined, us_cash, us_holdings
+from jumun.brokers.kis.prices import told_days
 from jumun.brokers.kis.replies import Envelope, record_in, rows_in
 from jumun.brokers.kis.rows import orders_of_domestic, require_totals, standing_in
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.brokers.kis.us_rows import is_us, orders_of_us
+from jumun.brokers.kis.verdicts import NOTHING_FOUND
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency, exact_sum
 from jumun.model.orders import BrokerRef
-from jumun.model.reports import Balance, OrderHistory, OrderReport
+from jumun.model.reports import Balance, OrderHistory, OrderReport, ToldDay
 from jumun.ports.outside import Clock
 from jumun.rules.sessions import NoCalendar, local_date, session_on
 from jumun.rules.trading_days import Overrides
@@ -93,7 +95,7 @@ class Inquiries:
                 orders += found
                 standings |= self._standings(rows, found)
             if self._us:
-                rows = await self._rows(Function.US_ORDERS, self._us_params(account, day), "output")
+                rows = await self._us_rows(account, day)
                 over = self._is_over((Venue.US,), day, asked_ns)
                 found = orders_of_us(rows, account.account_id, day, over=over)
                 self._require_grown((account.account_id, trade_date, Function.US_ORDERS), len(rows))
@@ -111,6 +113,17 @@ class Inquiries:
         venues = ((Venue.KRX,) if self._home else ()) + ((Venue.US,) if self._us else ())
         now_ns = self._clock.now_ns()
         return tuple(dict.fromkeys(local_date(venue, now_ns).isoformat() for venue in venues))
+
+    async def trading_days(self, first: date) -> tuple[ToldDay, ...]:
+        """Return KRX's days from `first` on, one page of them; raises BrokerUnavailable, on paper NotOffered.
+
+        KIS wants to be asked for this once a day (kis.md 3.2.4).
+        """
+        params = {"BASS_DT": f"{first:%Y%m%d}", "CTX_AREA_NK": "", "CTX_AREA_FK": ""}
+        try:
+            return told_days(await self._get(Function.HOLIDAYS, params), first)
+        except UnreadableReply as error:
+            raise BrokerUnavailable(f"the trading days cannot be read: {error}") from error
 
     async def balance(self, account: KisAccount) -> Balance:
         """Return all holdings and cash; raises BrokerUnavailable. Paper does not tell its dollars."""
@@ -171,11 +184,28 @@ class Inquiries:
         rows = [row for page in pages for row in rows_in(page, "output1")]
         if "output2" in pages[0].body:
             require_totals(record_in(pages[0], "output2"), rows)
+        else:
+            self._require_marked(pages, "output1")
         return rows
 
-    async def _rows(self, function: Function, params: dict[str, str], block: str) -> list[Fields]:
-        pages = await self._pages(function, params, block)
-        return [row for page in pages for row in rows_in(page, block)]
+    async def _us_rows(self, account: KisAccount, day: date) -> list[Fields]:
+        """All rows of the US. Nothing but its mark tells an empty day from a list that lost its rows."""
+        pages = await self._pages(Function.US_ORDERS, self._us_params(account, day), "output")
+        self._require_marked(pages, "output")
+        return [row for page in pages for row in rows_in(page, "output")]
+
+    def _require_marked(self, pages: Sequence[Envelope], block: str) -> None:
+        """Refuse a page without rows that does not say so; raises UnreadableReply (I-39, I-40, F-40)."""
+        if not self._switches.empty_is_marked:
+            return
+        for number, page in enumerate(pages, 1):
+            if page.msg_cd != NOTHING_FOUND and not rows_in(page, block):
+                raise UnreadableReply(
+                    f"page {number} has no rows and says {page.msg_cd or 'nothing'}, not {NOTHING_FOUND}; "
+                    "it is asked for again, and if KIS always writes an empty day so, "
+                    "set KIS_SWITCHES=empty_is_marked=false",
+                    raw=page.raw,
+                )
 
     async def _pages(
         self, function: Function, params: dict[str, str], block: str = "output1"

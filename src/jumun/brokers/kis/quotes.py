@@ -14,11 +14,12 @@ from jumun.brokers.kis.access import KisAccess
 from jumun.brokers.kis.client import KisClient
 from jumun.brokers.kis.codes import ENDPOINTS, EXCHANGES, QUOTE_MARKETS, Function, tr_id
 from jumun.brokers.kis.frames import DataFrame
-from jumun.brokers.kis.prices import KisPrice, price_of, us_price_of
+from jumun.brokers.kis.prices import KisPrice, limits_dispute, price_of, us_price_of
 from jumun.brokers.kis.replies import Envelope
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
 from jumun.ports.outside import Clock, PriceListener, Quote
+from jumun.rules.sessions import local_date
 
 REFRESH_S: Final = 60.0  # base prices change at most once a day; the last one comes by the stream meanwhile
 TRADE_FIELDS: Final = (46, 47)  # of H0STCNT0, before and since 2026-09-14 (kis.md 5.6)
@@ -38,12 +39,16 @@ class Quotes:
         instruments: InstrumentMaster,
         *,
         refresh_s: float = REFRESH_S,
+        limits_agree: bool = True,
     ) -> None:
+        """`limits_agree`: a symbol whose limits KIS tells otherwise than our tables has no base (F-98)."""
         self._access = access
         self._client = client
         self._clock = clock
         self._instruments = instruments
         self._refresh_s = refresh_s
+        self._limits_agree = limits_agree
+        self._disputed: dict[str, str] = {}  # by symbol; why its orders are refused
         self._quotes: dict[str, Quote] = {}
         self._listeners: list[PriceListener] = []
         self._task: asyncio.Task[None] | None = None
@@ -72,7 +77,7 @@ class Quotes:
         """Ask once for every symbol; one that is not told keeps what is known of it."""
         for instrument in self._instruments:
             try:
-                self._take(await self._ask(instrument))
+                self._take(await self._ask(instrument), instrument)
             except (BrokerUnavailable, UnreadableReply) as error:
                 log.warning("kis_price_unknown", symbol=instrument.symbol, error=str(error))
 
@@ -111,10 +116,31 @@ class Quotes:
             return  # without a base price there is nothing to check an order against
         self._tell(Quote(symbol=symbol, last=Decimal(price), base=known.base, ts_ns=self._clock.now_ns()))
 
-    def _take(self, price: KisPrice) -> None:
+    def _take(self, price: KisPrice, instrument: Instrument) -> None:
         known = self._quotes.get(price.symbol)
         last = price.last if price.last is not None else (None if known is None else known.last)
-        self._tell(Quote(symbol=price.symbol, last=last, base=price.base, ts_ns=self._clock.now_ns()))
+        now_ns = self._clock.now_ns()
+        base = None if self._is_disputed(price, instrument, now_ns) else price.base
+        self._tell(Quote(symbol=price.symbol, last=last, base=base, ts_ns=now_ns))
+
+    def _is_disputed(self, price: KisPrice, instrument: Instrument, now_ns: int) -> bool:
+        """Whether its limits are in doubt; said once, and again when it changes."""
+        if not self._limits_agree or instrument.venue is Venue.US:
+            return False
+        why = limits_dispute(price, instrument, local_date(Venue.KRX, now_ns))
+        if why and why != self._disputed.get(price.symbol):
+            log.error(
+                "kis_limits_disputed",
+                symbol=price.symbol,
+                why=why,
+                next_step="its orders are refused (NO_BASE_PRICE) until both agree: look at its market, "
+                "product and multiple in our list, and at the tables of rules/ticks.py and rules/bands.py",
+            )
+        if why:
+            self._disputed[price.symbol] = why
+        elif self._disputed.pop(price.symbol, ""):
+            log.info("kis_limits_agree", symbol=price.symbol)
+        return bool(why)
 
     def _tell(self, quote: Quote) -> None:
         self._quotes[quote.symbol] = quote

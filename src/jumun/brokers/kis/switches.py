@@ -35,6 +35,12 @@ class KisSwitches(msgspec.Struct, frozen=True, kw_only=True):
     # A day's list only grows: one that is shorter than it was has lost rows (F-35, F-41). The US list names
     # no totals, so nothing else would show it.
     rows_stay: bool = True
+    # A page without rows says KIOK0560, "nothing found" (1.4): without that mark it may have lost its rows
+    # (F-40). Where totals say that there are none, no mark is asked for; US lists have no totals (3.3.4).
+    empty_is_marked: bool = True
+    # The limits and the tick of a day that KIS tells with a price are those of our tables, or the symbol's
+    # orders are refused: one of us has a wrong base price, or a table of another date (3.2.1, F-98).
+    limits_agree: bool = True
     krw_cash: Literal["prvs_rcdl_excc_amt", "nxdy_excc_amt", "dnca_tot_amt"] = (
         "prvs_rcdl_excc_amt"  # D+2 first
     )

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
 from functools import partial
 
 import msgspec
 
 from jumun.brokers.kis.access import KisAccess
 from jumun.brokers.kis.broker import KISBrokerClient
-from jumun.model.errors import OmsError
+from jumun.model.errors import ConfigError, OmsError
 from jumun.model.ids import AccountId
+from jumun.model.instruments import Venue
+from jumun.rules.sessions import local_date
+from jumun.rules.told_days import disputes
+from jumun.rules.trading_days import Overrides
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,10 +26,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def try_connection(
-    access: KisAccess, broker: KISBrokerClient, days: tuple[str, ...]
+    access: KisAccess, broker: KISBrokerClient, calendar: Overrides, now_ns: int
 ) -> AsyncIterator[Step]:
-    """Log in, register the notices, and ask for orders and balances of every account; tell each step."""
-    works: list[tuple[str, Callable[[], Awaitable[str]]]] = [("notices", partial(_ping, broker))]
+    """Log in, register the notices, hold KIS's trading days against the calendar, and ask for today's orders
+    and the balance of every account; tell each step.
+    """
+    days = sorted({local_date(venue, now_ns).isoformat() for venue in (Venue.KRX, Venue.US)})
+    today = local_date(Venue.KRX, now_ns)
+    works: list[tuple[str, Callable[[], Awaitable[str]]]] = [
+        ("notices", partial(_ping, broker)),
+        ("trading days", partial(_trading_days, broker, calendar, today)),
+    ]
     for account in access.accounts:
         ours = account.account_id
         works += [(f"orders of {ours}", partial(_orders, broker, ours, day)) for day in days]
@@ -81,3 +93,13 @@ async def _balance(broker: KISBrokerClient, account_id: AccountId) -> str:
     cash = ", ".join(f"{amount:,f} {name}" for name, amount in sorted(told.cash.items()))
     untold = f"; {', '.join(told.cash_untold)} is not told" if told.cash_untold else ""
     return f"{cash or 'no cash'}{untold}; {len(told.holdings)} symbols held"
+
+
+async def _trading_days(broker: KISBrokerClient, calendar: Overrides, today: date) -> str:
+    if not broker.tells_days:
+        return "not asked: KIS's paper service tells none, so the calendar alone says which days trade"
+    told = await broker.trading_days(today)
+    found = disputes(told, calendar)
+    if found:
+        raise ConfigError("; ".join(one.text for one in found))
+    return f"KIS and the calendar agree on {len(told)} days from {today} on"

@@ -66,7 +66,7 @@ def kis(
     scenario: Annotated[
         Path | None, Parameter(help="A YAML file: accounts, prices, faults and acts at their times.")
     ] = None,
-    preset: Annotated[str, Parameter(help="Switches for one client: python-kis.")] = "",
+    preset: Annotated[str, Parameter(help="Switches for one client: mojito2 or python-kis.")] = "",
     pace: Annotated[str, Parameter(help="GENERATED prices a second; 0 for none.")] = "1",
     seed: Annotated[int, Parameter(help="Which generated prices, keys and chances of faults.")] = 1,
     cash: Annotated[str, Parameter(help="What each account opens with.")] = "KRW=100000000,USD=100000",

@@ -92,6 +92,10 @@ class _Desk(Collector):
             "jumun_queue_length": ("Orders that wait to be sent.", len(book.waiting)),
             "jumun_journal_records": ("Records in the journal.", book.seq),
             "jumun_breaks": ("Differences to the broker that two looks confirmed.", len(book.breaks)),
+            "jumun_disputed_days": (
+                "Days on which the broker says closed and our calendar open: nothing is sent.",
+                len({day for _, day in desk.disputed}),
+            ),
             "jumun_studies": (
                 "Complete comparisons with the broker since the start.",
                 engine.reconciler.rounds,

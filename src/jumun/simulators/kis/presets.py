@@ -19,6 +19,13 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 PRESETS: Final = {
     "": Preset(text="every switch at its default"),
+    "mojito2": Preset(
+        text=(
+            "mojito2 0.1.6 reads notices of 23 fields and cuts trades that share a frame at 46 "
+            "(kis.md 5.5, 5.6, 7.5)"
+        ),
+        stream=StreamSwitches(notice_layout=23, trade_layout=46),
+    ),
     "python-kis": Preset(
         text=(
             "python-kis 2.1.6 sends 19 calls a second (2 on paper), more than KIS allows since April 2026, "
