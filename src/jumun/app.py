@@ -4,7 +4,6 @@ Imports of one job stand inside its function: `jumun orders` must not pay for a 
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -74,6 +73,18 @@ def world_of(settings: Settings) -> "World":
             "OMS_SIM_SESSIONS=calendar, or leave it out"
         )
     return with_switches(sample_world(overrides), given)
+
+
+def require_sound(settings: Settings) -> None:
+    """Raise ConfigError for what only the parts know to be wrong: switches, cost plans, the calendar file.
+
+    `jumun config show` asks this as well as the service, or a misspelt switch would look as if it were set.
+    """
+    from jumun.brokers.kis.switches import switches_of
+
+    switches_of(settings.kis_switches)
+    world_of(settings)
+    accounts_of(settings)
 
 
 def accounts_of(settings: Settings) -> dict[AccountId, Account]:
@@ -363,6 +374,7 @@ def serve(settings: Settings) -> int:
 
     from jumun.daemon import Daemon
 
+    require_sound(settings)
     prepare_folder(settings.oms_store_path)
     return asyncio.run(Daemon(settings).run())
 
@@ -534,62 +546,3 @@ def new_id() -> str:
     from jumun.system import SystemClock, SystemIds
 
     return SystemIds().new_id(SystemClock().now_ns())
-
-
-# ---- runs of their own ------------------------------------------------------------------------------
-
-
-def run_exchange(
-    settings: Settings, *, host: str, port: int, ledger: Path | None, pace: Decimal, seed: int
-) -> int:
-    """Run the simulated exchange as a program of its own until it is told to stop."""
-    import asyncio
-
-    from jumun.simulators.exchange_process import ExchangeConfig
-    from jumun.simulators.exchange_process import run_exchange as run
-
-    accounts = exchange_accounts(settings)
-    config = ExchangeConfig(world=world_of(settings), pace=float(pace), seed=seed, accounts=accounts)
-    asyncio.run(run(host, port, ledger, config, announce=lambda line: print(line, flush=True)))
-    return 0
-
-
-def run_kis_simulator(
-    settings: Settings,
-    *,
-    host: str,
-    port: int,
-    ws_port: int,
-    paper: bool,
-    scenario: Path | None,
-    preset: str,
-    pace: Decimal,
-    seed: int,
-    cash: dict[str, Decimal],
-) -> int:
-    """Run the simulated KIS until it is told to stop. What a scenario says goes before the command line."""
-    import asyncio
-
-    from jumun.simulators.kis.run import configured, run_kis
-
-    config = configured(
-        world_of(settings),
-        host=host,
-        port=port,
-        ws_port=ws_port,
-        environment="paper" if paper else "real",
-        scenario=scenario,
-        preset_name=preset,
-        pace=float(pace),
-        seed=seed,
-        cash=cash,
-    )
-    asyncio.run(run_kis(config, announce=lambda line: print(line, flush=True)))
-    return 0
-
-
-def simulate_day(seed: int, orders: int, as_json: bool, *, days: int, stormy: bool) -> int:
-    """Run one simulated day; return the exit code."""
-    from jumun.testing.day import run_command
-
-    return run_command(seed, orders, as_json, days=days, stormy=stormy)
