@@ -137,9 +137,8 @@ def kis_access_of(settings: Settings) -> "KisAccess":
     """Return who we are at KIS; raises ConfigError where environments would be mixed (I-55, F-101)."""
     from jumun.brokers.kis.access import RATE_MAX, KisAccess, KisEnvironment, Secret, is_local, parse_account
 
-    as_paper = settings.oms_environment is Environment.PAPER or (
-        settings.oms_environment is Environment.SIM and settings.kis_sim_as == "paper"
-    )
+    is_sim = settings.oms_environment is Environment.SIM
+    as_paper = settings.kis_sim_as == "paper" if is_sim else settings.oms_environment is Environment.PAPER
     environment = KisEnvironment.PAPER if as_paper else KisEnvironment.LIVE
     access = KisAccess(
         environment=environment,
@@ -152,11 +151,12 @@ def kis_access_of(settings: Settings) -> "KisAccess":
         rate_per_s=settings.kis_rate_limit_rps or RATE_MAX[environment],
         rest_base=settings.kis_base_url,
         ws_base=settings.kis_ws_url,
+        is_sim=is_sim,
     )
-    if is_local(access.rest_url) is not (settings.oms_environment is Environment.SIM):
+    if is_local(access.rest_url) and not is_sim:
         raise ConfigError(
             f"OMS_ENVIRONMENT={settings.oms_environment} does not go with KIS at {access.rest_url}: "
-            "sim reaches a KIS on this machine and nothing else, paper and live reach KIS and nothing else"
+            "leave out KIS_BASE_URL and KIS_WS_URL, or set OMS_ENVIRONMENT=sim for a local KIS"
         )
     return access
 

@@ -588,5 +588,5 @@ def _refuse_half_of_kis(settings: Settings) -> None:
     if not real and not settings.kis_base_url:
         raise ConfigError(
             "OMS_ENVIRONMENT=sim reaches a local KIS only; start `jumun simulate kis` and set KIS_BASE_URL "
-            "and KIS_WS_URL to what it prints, or set OMS_ENVIRONMENT=paper"
+            "and KIS_WS_URL to what it prints"
         )

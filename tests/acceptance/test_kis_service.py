@@ -139,6 +139,8 @@ def test_test_connection_says_what_is_wrong_with_a_key_that_kis_does_not_know(ki
     assert done.returncode == 1
     [step] = json.loads(done.stdout)["steps"]
     assert step["good"] is False
+    assert "EGW00105" in step["text"], step["text"]
+    assert "if the local KIS was started with --paper, set KIS_SIM_AS=paper" in step["text"]
     assert "x" * 20 not in done.stdout + done.stderr
 
 
@@ -164,18 +166,18 @@ CALENDAR = {"OMS_SIM_SESSIONS": "calendar"}
         ({"OMS_ENVIRONMENT": "paper", **CALENDAR}, "does not go with KIS at http://127.0.0.1"),
         (
             {"KIS_BASE_URL": "https://openapi.koreainvestment.com:9443"},
-            "one is a simulator on this machine and the other is KIS",
+            "sim reaches a KIS on this machine only; set it to what `jumun simulate kis` prints",
         ),
         (
             {"KIS_WS_URL": "ws://ops.koreainvestment.com:21000"},
-            "one is a simulator on this machine and the other is KIS",
+            "sim reaches a KIS on this machine only; set it to what `jumun simulate kis` prints",
         ),
         (
             {
                 "KIS_BASE_URL": "https://openapi.koreainvestment.com:9443",
                 "KIS_WS_URL": "ws://ops.koreainvestment.com:21000",
             },
-            "sim reaches a KIS on this machine and nothing else",
+            "sim reaches a KIS on this machine only; set it to what `jumun simulate kis` prints",
         ),
         ({"KIS_BASE_URL": "", "KIS_WS_URL": ""}, "OMS_ENVIRONMENT=sim reaches a local KIS only"),
         ({"KIS_SIM_AS": "paper", "KIS_ROUTE": "sor"}, "not offered by KIS's paper service"),

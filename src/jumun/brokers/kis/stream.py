@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from jumun.brokers.kis.access import WS_PATH, KisAccess, KisEnvironment
+from jumun.brokers.kis.advice import who_asks
 from jumun.brokers.kis.cipher import StreamKeys
 from jumun.brokers.kis.frames import Ack, DataFrame, PingPong, read_frame
 from jumun.brokers.kis.tokens import Tokens
@@ -169,16 +170,21 @@ class KisStream:
                 self._take(frame)
                 missing.discard(frame.tr_id)
             elif isinstance(frame, Ack) and not frame.is_taken:
-                raise NothingSent(f"{frame.code} {frame.text}")
+                raise NothingSent(self._refusal(frame))
             elif isinstance(frame, PingPong):
                 await frames.send(frame.text)
 
     def _take(self, ack: Ack) -> None:
         if not ack.is_taken:
-            raise NothingSent(f"{ack.tr_id}: {ack.code} {ack.text}")
+            raise NothingSent(self._refusal(ack))
         if ack.keys is None:
             raise NothingSent(f"{ack.tr_id} was registered without a key to read it; begin again")
         self._keys[ack.tr_id] = ack.keys
+
+    def _refusal(self, ack: Ack) -> str:
+        told = f"{ack.tr_id}: {ack.code} {ack.text}".removeprefix(": ")
+        advice = who_asks(ack.code, self._access)
+        return f"{told}; {advice}" if advice else told
 
     async def _answer(self, frame: Ack | PingPong, frames: Frames) -> None:
         if isinstance(frame, PingPong):
