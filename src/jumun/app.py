@@ -259,7 +259,7 @@ async def kis_openings(settings: Settings, broker: "KISBrokerClient", now_ns: in
     """Return what each account opens with: its file or cash, else what KIS says, where the store has nothing.
 
     A first start that was killed before it booked is a first start again (F-80). Raises BrokerUnavailable
-    when KIS cannot be asked, or the account has traded today.
+    when KIS cannot be asked, OpeningUnknown when the account has traded today.
     """
     openings = {opening.account_id: opening for opening in openings_of(settings, now_ns)}
     day = trade_date_of(Venue.KRX, now_ns, overrides_of(settings)).isoformat()
@@ -398,6 +398,13 @@ def connection_trial(settings: Settings) -> "list[Step]":
         return [step async for step in try_connection(kis_access_of(settings), broker, tuple(days))]
 
     return asyncio.run(trial())
+
+
+def kis_remedy(settings: Settings) -> str:
+    """Return what a person does about a KIS that does not answer; it is asked again in any case."""
+    if settings.oms_environment is Environment.SIM:
+        return "it is asked again by itself; see that `jumun simulate kis` runs and which faults it has"
+    return "it is asked again by itself; look at this machine's network and at KIS's own notices"
 
 
 def price_source(settings: Settings) -> str:

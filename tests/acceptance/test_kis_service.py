@@ -122,6 +122,21 @@ def test_a_restart_at_kis_keeps_its_orders_and_opens_the_books_once(desk: KisRig
     assert len(desk.oracle().arrivals) == 1
 
 
+@pytest.mark.req("I-29", "F-80", "S002-73")
+def test_a_first_start_at_an_account_that_traded_today_says_that_its_opening_is_not_known(
+    desk: KisRig,
+) -> None:
+    desk.jumun_json("buy", SYMBOL, "2", "--price", str(PRICE + TICK), "--id", "today")
+    wait_status(desk, "today", "FILLED")
+    assert desk.service is not None
+    assert desk.service.terminate() == 0, desk.service.text()
+    desk.settings["OMS_STORE_PATH"] = str(desk.folder / "second.db")
+    refused = desk.jumun("serve")
+    assert refused.returncode == 1, refused.stdout
+    assert refused.stderr.startswith(f"OPENING_UNKNOWN: {ACCOUNT} has traded on "), refused.stderr
+    assert "name an opening_file for it, or start before the next session" in refused.stderr
+
+
 @pytest.mark.req("S004-28", "S002-44")
 def test_test_connection_says_step_by_step_that_kis_lets_us_in_and_sends_no_order(kis: KisRig) -> None:
     done = kis.jumun("test-connection", "--broker", "kis", "--json")

@@ -36,7 +36,7 @@ from jumun.brokers.kis.replies import (
 )
 from jumun.brokers.kis.stream import TRADES, KisStream
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
-from jumun.model.errors import BrokerUnavailable, UnreadableReply
+from jumun.model.errors import OpeningUnknown, UnreadableReply
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import Instrument, InstrumentMaster, UnknownSymbol
 from jumun.model.orders import BrokerRef
@@ -282,12 +282,12 @@ class KISBrokerClient:
         return await self._inquiries.balance(self._access.account(account_id))
 
     async def opening(self, account_id: AccountId) -> Held:
-        """Return what an account holds at its first start; raises BrokerUnavailable once it traded today."""
+        """Return what an account holds at its first start; raises OpeningUnknown once it traded today."""
         account = self._access.account(account_id)
         for day in self._inquiries.days():
             listed = await self._inquiries.history(account, day)
             if any(order.qty_filled for order in listed.history.orders):
-                raise BrokerUnavailable(
+                raise OpeningUnknown(
                     f"{account_id} has traded on {day} already, and a first start would count that twice; "
                     "name an opening_file for it, or start before the next session"
                 )
