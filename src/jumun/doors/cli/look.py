@@ -54,7 +54,7 @@ def orders(
         return 0
     if not found:
         printing.out().print(
-            "No order ended or open." if every else "No open order; --all lists the ended ones too."
+            "There is no order yet." if every else "No open order; --all lists the ended ones too."
         )
         return 0
     _print_orders(found)
