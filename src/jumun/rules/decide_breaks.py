@@ -202,7 +202,8 @@ def _require_quiet(document: Document, account_id: AccountId, symbol: str, draft
     if working:
         raise OrderDenied(
             f"{document.name}: {counted(len(working), 'order')} of {symbol} can still execute, in the shares "
-            f"and at the price of before; run `jumun cancel-all --symbol {symbol}` and book it when they have ended"
+            f"and at the price of before; run `jumun cancel-all --symbol {symbol}` and book it when they "
+            "have ended"
         )
 
 
