@@ -18,7 +18,7 @@ from jumun.model.events import MarksRecorded, OrderAlarmed
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
 from jumun.model.money import Currency
-from jumun.model.orders import Order, OrderStatus
+from jumun.model.orders import Order, OrderStatus, TradingSession
 from jumun.model.positions import Account
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jumun.ports.outside import Clock, PriceFeed, Prices
     from jumun.services.order_engine import OrderEngine
     from jumun.services.price_files import PriceFiles
+    from jumun.services.whereabouts import Where
     from jumun.store.sqlite import Migration, Reader
 
 VERSION: Final = jumun.__version__
@@ -490,6 +491,24 @@ def read_book(reader: "Reader", account_id: str | None, open_max: int) -> BookVi
         marks_source=marks.source if marks is not None else "",
         marks_ts_ns=newest.ts_ns if newest is not None else None,
     )
+
+
+def whereabouts(reader: "Reader", settings: Settings, orders: list[Order]) -> "dict[OrderId, Where]":
+    """Return where each order is and where it filled; where KIS chose the market, by its own words."""
+    from jumun.brokers.kis.whereabouts import place_told
+    from jumun.services.whereabouts import Where, where_of
+
+    if settings.oms_broker != "kis":
+        return {order.order_id: Where(route=order.venue.value) for order in orders}
+    on_nxt = {issue.symbol for issue in world_of(settings).instruments if issue.nxt}
+    found = {}
+    for order in orders:
+        can_be = order.venue is Venue.KRX and not order.is_venue_asked and order.symbol in on_nxt
+        is_regular = order.session is TradingSession.REGULAR
+        is_routed = can_be and is_regular and order.attempt > 0 and settings.kis_route == "sor"
+        records = reader.story_of(order.order_id) if can_be else []
+        found[order.order_id] = where_of(order, records, place_told, is_routed=is_routed)
+    return found
 
 
 class Alarmed(msgspec.Struct, frozen=True, kw_only=True):
