@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from jumun.brokers.kis.stream import SILENCE_S
+from jumun.brokers.kis.access import KisEnvironment
+from jumun.brokers.kis.broker import POLL_S
+from jumun.brokers.kis.stream import QUIET_S, SILENCE_S
 from jumun.model.events import FillBooked
 from jumun.model.instruments import Venue
 from jumun.model.orders import OrderStatus, Side
@@ -145,6 +147,24 @@ def test_f24_f25_what_a_session_does_not_tell_before_its_silence_shows_is_found_
         stage.streams.silence(stage.clock.now_ns() + 3_600 * S)
         stage.trade("005930", 57_700, 10)
         assert (await stage.ended(resting, 35.0)).qty_filled == 10
+
+    on_stage(play)
+
+
+@pytest.mark.req("F-24", "F-25", "I-38")
+def test_f25_a_fill_on_a_session_that_went_silent_is_seen_seconds_later_and_nothing_is_given_up() -> None:
+    async def play(stage: Stage) -> None:
+        stage.wire.pongs = False  # then only its own keep-alives show that a session is half open
+        resting = await stage.rest(9)
+        await asyncio.sleep(3)
+        stage.streams.silence(stage.clock.now_ns() + 3_600 * S)
+        await until(lambda: stage.stream.is_quiet, QUIET_S + 1)
+        await asyncio.sleep(31)  # the look at the usual pace is over
+        assert not stage.engine.desk.deaf, "ninety seconds have not passed"
+        stage.trade("005930", 57_700, 4)
+        await until(lambda: stage.order(resting).qty_filled == 4, POLL_S[KisEnvironment.LIVE] + 3)
+        assert stage.stream.sessions == 1
+        assert not stage.engine.desk.deaf
 
     on_stage(play)
 

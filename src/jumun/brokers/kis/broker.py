@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final
 
+import msgspec
 import structlog
 
 from jumun.brokers.kis.access import KisAccess, KisEnvironment
@@ -148,7 +149,9 @@ class KISBrokerClient:
 
     @property
     def traits(self) -> BrokerTraits:
-        """What is true of this broker."""
+        """What is true of this broker; while its stream is quiet, working orders are asked for (F-25)."""
+        if self._stream is not None and self._stream.is_quiet:
+            return msgspec.structs.replace(self._traits, poll_s=POLL_S[self._access.environment])
         return self._traits
 
     # ---- the link -----------------------------------------------------------------------------

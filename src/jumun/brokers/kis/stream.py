@@ -27,6 +27,8 @@ BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # OPSP8996: the old session
 FRESH_S: Final = 2.0  # as often as the desk asks
 PONG_TIMEOUT_S: Final = 1.5  # below the desk's own patience
 SILENCE_S: Final = 90.0  # three keep-alives of KIS are missing; their period is not confirmed (part 8, 25)
+# One keep-alive is overdue. The session is not given up for that, but fills are asked for meanwhile.
+QUIET_S: Final = SILENCE_S / 3 + 5
 REGISTRATIONS_MAX: Final = 41  # notices and prices together (kis.md 7.1)
 NOTICES: Final = {
     KisEnvironment.LIVE: ("H0STCNI0", "H0GSCNI0"),
@@ -77,6 +79,11 @@ class KisStream:
     def is_open(self) -> bool:
         """Whether a session is there; it may be silent all the same."""
         return self._frames is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a session is there that has said nothing for too long, not even a keep-alive."""
+        return self._frames is not None and self._silent_s() > QUIET_S
 
     async def open(self) -> None:
         """Begin a session and register the notices; raises BrokerUnavailable. Safe to call again."""
