@@ -192,7 +192,7 @@ def cancel_all(
     if not reply.asked:
         printing.out().print(f"No open order{of} to cancel.")
     else:
-        many = counted(reply.asked, "open order")
+        many = counted(reply.asked, "order")
         printing.out().print(f"A cancel of {many}{of} is asked for.", soft_wrap=True)
     return 0
 
