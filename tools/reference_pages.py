@@ -83,6 +83,7 @@ MEANINGS: Final[dict[str, str]] = {
     "BREAK": "Our books and the broker's differ. New orders stop until it is explained.",
     "CLOCK_JUMPED": "The wall clock moved against the monotonic one. New orders stop.",
     "OPERATOR": "A person decided it, and the decision is recorded.",
+    "OPENING_UNKNOWN": "The account traded before its first start, so what it began with is not known.",
     "BROKER_UNAVAILABLE": "The broker cannot be reached. Nothing is known about the request.",
     "UNREADABLE_REPLY": "The broker's answer cannot be read. Its bytes are kept.",
     "STORE_UNAVAILABLE": "The journal cannot be read or written. New orders stop; look at the disk.",

@@ -4,7 +4,6 @@ Imports of one job stand inside its function: `jumun orders` must not pay for a 
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ from jumun.model.events import MarksRecorded, OrderAlarmed
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
 from jumun.model.money import Currency
-from jumun.model.orders import Order, OrderStatus
+from jumun.model.orders import Order, OrderStatus, TradingSession
 from jumun.model.positions import Account
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from jumun.ports.outside import Clock, DaySource, PriceFeed, Prices
     from jumun.services.order_engine import OrderEngine
     from jumun.services.price_files import PriceFiles
+    from jumun.services.whereabouts import Where
     from jumun.store.sqlite import Migration, Reader
 
 VERSION: Final = jumun.__version__
@@ -74,6 +74,18 @@ def world_of(settings: Settings) -> "World":
             "OMS_SIM_SESSIONS=calendar, or leave it out"
         )
     return with_switches(sample_world(overrides), given)
+
+
+def require_sound(settings: Settings) -> None:
+    """Raise ConfigError for what only the parts know to be wrong: switches, cost plans, the calendar file.
+
+    `jumun config show` asks this as well as the service, or a misspelt switch would look as if it were set.
+    """
+    from jumun.brokers.kis.switches import switches_of
+
+    switches_of(settings.kis_switches)
+    world_of(settings)
+    accounts_of(settings)
 
 
 def accounts_of(settings: Settings) -> dict[AccountId, Account]:
@@ -126,9 +138,8 @@ def kis_access_of(settings: Settings) -> "KisAccess":
     """Return who we are at KIS; raises ConfigError where environments would be mixed (I-55, F-101)."""
     from jumun.brokers.kis.access import RATE_MAX, KisAccess, KisEnvironment, Secret, is_local, parse_account
 
-    as_paper = settings.oms_environment is Environment.PAPER or (
-        settings.oms_environment is Environment.SIM and settings.kis_sim_as == "paper"
-    )
+    is_sim = settings.oms_environment is Environment.SIM
+    as_paper = settings.kis_sim_as == "paper" if is_sim else settings.oms_environment is Environment.PAPER
     environment = KisEnvironment.PAPER if as_paper else KisEnvironment.LIVE
     access = KisAccess(
         environment=environment,
@@ -141,11 +152,12 @@ def kis_access_of(settings: Settings) -> "KisAccess":
         rate_per_s=settings.kis_rate_limit_rps or RATE_MAX[environment],
         rest_base=settings.kis_base_url,
         ws_base=settings.kis_ws_url,
+        is_sim=is_sim,
     )
-    if is_local(access.rest_url) is not (settings.oms_environment is Environment.SIM):
+    if is_local(access.rest_url) and not is_sim:
         raise ConfigError(
             f"OMS_ENVIRONMENT={settings.oms_environment} does not go with KIS at {access.rest_url}: "
-            "sim reaches a KIS on this machine and nothing else, paper and live reach KIS and nothing else"
+            "leave out KIS_BASE_URL and KIS_WS_URL, or set OMS_ENVIRONMENT=sim for a local KIS"
         )
     return access
 
@@ -248,7 +260,7 @@ async def kis_openings(settings: Settings, broker: "KISBrokerClient", now_ns: in
     """Return what each account opens with: its file or cash, else what KIS says, where the store has nothing.
 
     A first start that was killed before it booked is a first start again (F-80). Raises BrokerUnavailable
-    when KIS cannot be asked, or the account has traded today.
+    when KIS cannot be asked, OpeningUnknown when the account has traded today.
     """
     openings = {opening.account_id: opening for opening in openings_of(settings, now_ns)}
     day = trade_date_of(Venue.KRX, now_ns, overrides_of(settings)).isoformat()
@@ -366,6 +378,7 @@ def serve(settings: Settings) -> int:
 
     from jumun.daemon import Daemon
 
+    require_sound(settings)
     prepare_folder(settings.oms_store_path)
     return asyncio.run(Daemon(settings).run())
 
@@ -389,6 +402,13 @@ def connection_trial(settings: Settings) -> "list[Step]":
         return [step async for step in try_connection(kis_access_of(settings), broker, calendar, now_ns)]
 
     return asyncio.run(trial())
+
+
+def kis_remedy(settings: Settings) -> str:
+    """Return what a person does about a KIS that does not answer; it is asked again in any case."""
+    if settings.oms_environment is Environment.SIM:
+        return "it is asked again by itself; see that `jumun simulate kis` runs and which faults it has"
+    return "it is asked again by itself; look at this machine's network and at KIS's own notices"
 
 
 def price_source(settings: Settings) -> str:
@@ -476,6 +496,24 @@ def read_book(reader: "Reader", account_id: str | None, open_max: int) -> BookVi
     )
 
 
+def whereabouts(reader: "Reader", settings: Settings, orders: list[Order]) -> "dict[OrderId, Where]":
+    """Return where each order is and where it filled; where KIS chose the market, by its own words."""
+    from jumun.brokers.kis.whereabouts import place_told
+    from jumun.services.whereabouts import Where, where_of
+
+    if settings.oms_broker != "kis":
+        return {order.order_id: Where(route=order.venue.value) for order in orders}
+    on_nxt = {issue.symbol for issue in world_of(settings).instruments if issue.nxt}
+    found = {}
+    for order in orders:
+        can_be = order.venue is Venue.KRX and not order.is_venue_asked and order.symbol in on_nxt
+        is_regular = order.session is TradingSession.REGULAR
+        is_routed = can_be and is_regular and order.attempt > 0 and settings.kis_route == "sor"
+        records = reader.story_of(order.order_id) if can_be else []
+        found[order.order_id] = where_of(order, records, place_told, is_routed=is_routed)
+    return found
+
+
 class Alarmed(msgspec.Struct, frozen=True, kw_only=True):
     """One alarm of one order, as it stands now."""
 
@@ -537,62 +575,3 @@ def new_id() -> str:
     from jumun.system import SystemClock, SystemIds
 
     return SystemIds().new_id(SystemClock().now_ns())
-
-
-# ---- runs of their own ------------------------------------------------------------------------------
-
-
-def run_exchange(
-    settings: Settings, *, host: str, port: int, ledger: Path | None, pace: Decimal, seed: int
-) -> int:
-    """Run the simulated exchange as a program of its own until it is told to stop."""
-    import asyncio
-
-    from jumun.simulators.exchange_process import ExchangeConfig
-    from jumun.simulators.exchange_process import run_exchange as run
-
-    accounts = exchange_accounts(settings)
-    config = ExchangeConfig(world=world_of(settings), pace=float(pace), seed=seed, accounts=accounts)
-    asyncio.run(run(host, port, ledger, config, announce=lambda line: print(line, flush=True)))
-    return 0
-
-
-def run_kis_simulator(
-    settings: Settings,
-    *,
-    host: str,
-    port: int,
-    ws_port: int,
-    paper: bool,
-    scenario: Path | None,
-    preset: str,
-    pace: Decimal,
-    seed: int,
-    cash: dict[str, Decimal],
-) -> int:
-    """Run the simulated KIS until it is told to stop. What a scenario says goes before the command line."""
-    import asyncio
-
-    from jumun.simulators.kis.run import configured, run_kis
-
-    config = configured(
-        world_of(settings),
-        host=host,
-        port=port,
-        ws_port=ws_port,
-        environment="paper" if paper else "real",
-        scenario=scenario,
-        preset_name=preset,
-        pace=float(pace),
-        seed=seed,
-        cash=cash,
-    )
-    asyncio.run(run_kis(config, announce=lambda line: print(line, flush=True)))
-    return 0
-
-
-def simulate_day(seed: int, orders: int, as_json: bool, *, days: int, stormy: bool) -> int:
-    """Run one simulated day; return the exit code."""
-    from jumun.testing.day import run_command
-
-    return run_command(seed, orders, as_json, days=days, stormy=stormy)

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -33,6 +34,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from jumun import config_words
 from jumun.config_values import (
     DEFAULT_ORDER_VALUE,
     Exact,
@@ -42,11 +44,16 @@ from jumun.config_values import (
     Switch,
     WholeSeconds,
     WholeSecondsOrNone,
+    account_name,
     address,
     by_currency,
     file_name,
+    host_and_port,
+    kis_account,
     kis_address,
+    kis_switch_texts,
     lower,
+    one_of,
     pairs,
     switches,
 )
@@ -89,9 +96,11 @@ class AccountSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    account_id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    account_id: Annotated[str, AfterValidator(account_name)] = Field(
+        min_length=1, max_length=40, examples=['account_id = "SIM-001"']
+    )
     base_currency: Currency = Currency.KRW
-    users: tuple[str, ...] = Field(default=("demo",), min_length=1)
+    users: tuple[str, ...] = Field(default=("demo",), min_length=1, examples=['users = ["demo"]'])
     may_buy: StrictBool = False
     may_sell: StrictBool = False
     exclusive: StrictBool = True
@@ -120,17 +129,15 @@ class Settings(BaseSettings):
     oms_environment: Environment = _field(
         Environment.SIM, "Which world orders reach: sim, paper or live.", "sim"
     )
-    oms_broker: str = _field(
+    oms_broker: Annotated[str, one_of("paper", "kis")] = _field(
         "paper",
         "Which broker: paper, the simulated exchange, or kis, Korea Investment & Securities.",
         "paper",
-        pattern="^(paper|kis)$",
     )
-    oms_exchange: str = _field(
+    oms_exchange: Annotated[str, AfterValidator(host_and_port)] = _field(
         "",
         "Where the exchange is: empty for one inside the service, or host:port of `jumun simulate exchange`.",
         "127.0.0.1:7600",
-        pattern=r"^$|^[A-Za-z0-9.\-]+:[0-9]{1,5}$",
     )
     oms_sim_sessions: Sessions = _field(
         Sessions.OPEN,
@@ -168,10 +175,10 @@ class Settings(BaseSettings):
     server_write_timeout: Seconds = _field(
         "10s", "How long a stop waits for HTTP replies that are being written.", "10s"
     )
-    log_level: Annotated[str, BeforeValidator(lower)] = _field(
-        "info", "debug, info, warn or error.", "info", pattern="^(debug|info|warn|error)$"
+    log_level: Annotated[str, BeforeValidator(lower), one_of("debug", "info", "warn", "error")] = _field(
+        "info", "debug, info, warn or error.", "info"
     )
-    log_format: str = _field("json", "json or console.", "console", pattern="^(json|console)$")
+    log_format: Annotated[str, one_of("json", "console")] = _field("json", "json or console.", "console")
     log_output: str = _field("stdout", "stdout, stderr or a file.", "stdout", min_length=1)
     oms_unknown_order_policy: UnknownPolicy | None = _field(
         None,
@@ -236,12 +243,11 @@ class Settings(BaseSettings):
     )
     kis_app_key: str = _field("", "The app key of KIS's developer portal, 36 characters.", "PS…")
     kis_app_secret: str = _field("", "Its secret, 180 characters.", "…")
-    kis_account_no: str = _field(
+    kis_account_no: Annotated[str, AfterValidator(kis_account)] = _field(
         "",
         "The account at KIS, 12345678-01 or 1234567801; it becomes the account of jumun unless the file has "
         "[[accounts]].",
         "12345678-01",
-        pattern=r"^$|^[0-9]{8}-?[0-9]{2}$",
     )
     kis_hts_id: str = _field("", "The HTS id, to which KIS sends notices.", "myhtsid", max_length=40)
     kis_rate_limit_rps: int = _field(
@@ -251,17 +257,15 @@ class Settings(BaseSettings):
         ge=0,
         le=20,
     )
-    kis_route: str = _field(
+    kis_route: Annotated[str, one_of("krx", "sor")] = _field(
         "krx",
         "Where an order goes that names no venue: krx, or sor: KIS chooses KRX or NXT. Not on paper.",
         "sor",
-        pattern="^(krx|sor)$",
     )
-    kis_notices: str = _field(
+    kis_notices: Annotated[str, one_of("stream", "poll")] = _field(
         "stream",
         "How fills are heard: stream, or poll where no notices come.",
         "stream",
-        pattern="^(stream|poll)$",
     )
     kis_token_file: Annotated[Path, AfterValidator(file_name)] | None = _field(
         None, "Where the access token is kept; by default beside the store.", "var/kis-token.json"
@@ -273,21 +277,20 @@ class Settings(BaseSettings):
         "60s",
         ge=15,
     )
-    kis_switches: Annotated[dict[str, str], NoDecode, BeforeValidator(switches)] = _field(
+    kis_switches: Annotated[dict[str, str], NoDecode, BeforeValidator(kis_switch_texts)] = _field(
         {},
         "How unconfirmed behaviour of KIS is read, by name.",
         "send_branch=false,krw_cash=dnca_tot_amt",
     )
-    kis_sim_as: str = _field(
+    kis_sim_as: Annotated[str, one_of("real", "paper")] = _field(
         "real",
         "In sim: whether the local KIS is spoken to as real or as paper.",
         "real",
-        pattern="^(real|paper)$",
     )
     accounts: Annotated[tuple[AccountSettings, ...], NoDecode] = _field(
         (SIM_ACCOUNT,),
         "The trading accounts; only in the file, as [[accounts]].",
-        "[[accounts]]",
+        'a table [[accounts]] with account_id = "SIM-001" in it',
         min_length=1,
     )
 
@@ -443,7 +446,8 @@ def _refuse_unknown(environ: Mapping[str, str], given: Mapping[str, Any], path: 
         if name not in known:
             raise ConfigError(f"{path}: {name!r} is no setting{_meant(name, known)}")
         if isinstance(given[name], bool) and name not in SWITCHES:  # would pass as the number 1
-            raise ConfigError(f"{path}: {name} cannot be true or false; give a number or a text")
+            examples = Settings.model_fields[name].examples or ["a number or a text"]
+            raise ConfigError(f"{path}: {name} cannot be true or false; a working value is {examples[0]}")
     ours = {name.upper() for name in known} | {CONFIG_VARIABLE}
     for name in sorted(environ):
         if name.upper().startswith(OURS) and name.upper() not in ours:
@@ -479,25 +483,32 @@ def _validated(path: Path | None) -> Settings:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"]]
-    message = first["msg"].removeprefix("Value error, ")
+    place = list(first["loc"])
+    message = config_words.rule(first)
     if not place:
         return message
-    field = Settings.model_fields.get(place[0].lower())
-    name = ".".join([place[0].upper(), *place[1:]])
+    is_name = place[-1] == "[key]"  # of a table: the name is wrong, not what it has
+    name, field = _place(place[:-1] if is_name else place)
     example = field.examples[0] if field is not None and field.examples else ""
-    given = first.get("input")
-    was = (
-        MASK
-        if _SECRET.search(name)
-        else repr(str(given) if isinstance(given, Path) else given)
-        if isinstance(given, str | int | float | Path)
-        else f"{given:f}"
-        if isinstance(given, Decimal)
-        else "what is given"
-    )
     advice = f"; a working value is {example}" if example else ""
-    return f"{name} cannot be {was}: {message[:1].lower()}{message[1:]}{advice}"
+    if first["type"] == "missing":
+        return f"{name} is missing; give it, e.g. {example}"
+    if first["type"] == "extra_forbidden":
+        known = sorted(AccountSettings.model_fields)
+        return f"{name} is no setting; {config_words.meant(str(place[-1]), known)}"
+    given = first.get("input")
+    was = MASK if _SECRET.search(name) else config_words.told(given)
+    return f"{name} {'cannot name' if is_name else 'cannot be'} {was}: {message}{advice}"
+
+
+def _place(place: list[int | str]) -> tuple[str, FieldInfo | None]:
+    """Return a setting as people find it, and what is known of it. An account is counted from one."""
+    fields: Mapping[str, FieldInfo] = Settings.model_fields
+    names = [str(part) for part in place]
+    if len(place) > 1 and isinstance(place[1], int):
+        fields, where = AccountSettings.model_fields, f"[[accounts]] number {place[1] + 1}: "
+        return where + ".".join(names[2:]), fields.get(names[2]) if names[2:] else None
+    return ".".join([names[0].upper(), *names[1:]]), fields.get(names[0].lower())
 
 
 def _refuse_unbuilt(settings: Settings) -> None:
@@ -577,5 +588,5 @@ def _refuse_half_of_kis(settings: Settings) -> None:
     if not real and not settings.kis_base_url:
         raise ConfigError(
             "OMS_ENVIRONMENT=sim reaches a local KIS only; start `jumun simulate kis` and set KIS_BASE_URL "
-            "and KIS_WS_URL to what it prints, or set OMS_ENVIRONMENT=paper"
+            "and KIS_WS_URL to what it prints"
         )

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from jumun.model.money import BadNumber, to_decimal
 
@@ -67,20 +67,43 @@ def switches(value: object) -> object:
 
     A name alone switches on. What the names mean, the simulated market knows.
     """
+    return _switches(value, "vi,auction_qty=500", "[oms_sim_switches] with vi = true in it")
+
+
+def kis_switch_texts(value: object) -> object:
+    """Read `send_branch=false,krw_cash=dnca_tot_amt`, or the same as a table; the adapter knows the names."""
+    return _switches(value, "send_branch=false", "[kis_switches] with send_branch = false in it")
+
+
+def _switches(value: object, text: str, table: str) -> object:
     given = _split(value) if isinstance(value, str) else value
     if not isinstance(given, Mapping):
-        raise ValueError("it is no list of switches; write vi,auction_qty=500")
+        raise ValueError(f'switches are one text such as "{text}", or in the file a table {table}')
     if "" in given:
         raise ValueError("a switch without a name is in it")
-    return {name: _switch_text(item) for name, item in given.items()}
+    return {name: _switch_text(name, item) for name, item in given.items()}
 
 
-def _switch_text(value: object) -> object:
+def _switch_text(name: str, value: object) -> str:
     if isinstance(value, bool) or value == "":
         return "false" if value is False else "true"
     if isinstance(value, list):
         return "+".join(str(item) for item in value)
-    return str(value) if isinstance(value, int | Decimal) else value
+    if isinstance(value, str | int):
+        return str(value)
+    raise ValueError(f"the switch {name} takes true, false, a whole number, a text or a list of texts")
+
+
+def one_of(*words: str) -> AfterValidator:
+    """Return the check that a text is one of `words`."""
+    allowed = f"{', '.join(words[:-1])} or {words[-1]}"
+
+    def check(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"it must be {allowed}")
+        return text
+
+    return AfterValidator(check)
 
 
 def lower(value: object) -> object:
@@ -90,7 +113,10 @@ def lower(value: object) -> object:
 
 def pairs(value: object) -> object:
     """Read `momentum=80,value=110`."""
-    return _split(value) if isinstance(value, str) else value
+    given = _split(value) if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
+        raise ValueError("it must be names with values, as one text or in the file as a table")
+    return given
 
 
 def _split(text: str) -> dict[str, str]:
@@ -123,10 +149,31 @@ def address(host: str) -> str:
     return host
 
 
+def host_and_port(text: str) -> str:
+    """Empty, or a host, a colon and a port."""
+    if text and not re.fullmatch(r"[A-Za-z0-9.\-]+:[0-9]{1,5}", text):
+        raise ValueError("it must be a host, a colon and a port, or empty")
+    return text
+
+
+def account_name(text: str) -> str:
+    """A name that fits into files, keys and logs as it is."""
+    if text and not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        raise ValueError("it must be letters, digits, dots, dashes and underscores, without blanks")
+    return text
+
+
+def kis_account(text: str) -> str:
+    """Empty, or the eight and two digits of an account at KIS."""
+    if text and not re.fullmatch(r"[0-9]{8}-?[0-9]{2}", text, re.ASCII):
+        raise ValueError("it must be eight digits, a dash if you like, and two digits")
+    return text
+
+
 def kis_address(url: str) -> str:
     """Empty, or a scheme and a host; which host is allowed in which environment, the adapter knows."""
     if url and not re.fullmatch(r"(https?|wss?)://[A-Za-z0-9.\-]+(:[0-9]{1,5})?/?", url):
-        raise ValueError("it is no address of a host")
+        raise ValueError("it must be http, https, ws or wss, a host and a port, and nothing more")
     return url.rstrip("/")
 
 

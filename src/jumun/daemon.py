@@ -160,6 +160,8 @@ class Daemon:
         gate.version, gate.started_ns = app.VERSION, engine.clock.now_ns()
         gate.store = str(settings.oms_store_path)
         gate.exchange = settings.kis_base_url if settings.oms_broker == "kis" else settings.oms_exchange
+        if settings.oms_broker == "kis":
+            gate.remedy = app.kis_remedy(settings)
         grpc_door, http_door = GrpcDoor(OrderService(gate), DeskService(gate)), HttpDoor(gate, Metrics(gate))
         code = 1
         try:

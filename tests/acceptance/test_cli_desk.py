@@ -151,7 +151,7 @@ def test_a_documented_entry_is_booked_once_and_a_difference_with_the_broker_is_a
 
     service.jumun("buy", "000660", "1", "--price", "180000", "--id", "rest")
     moving = service.jumun("entry", "split", "000660", "--ratio", "2:1", "--document", "S-1", *PAPER)
-    assert moving.stderr.startswith("DENIED: S-1: 1 orders of 000660 can still execute")
+    assert moving.stderr.startswith("DENIED: S-1: 1 order of 000660 can still execute")
 
     deadline = time.monotonic() + READY_S  # two complete looks at the broker, who paid no dividend
     while not (found := json.loads(service.jumun("breaks", "--json").stdout)["breaks"]):

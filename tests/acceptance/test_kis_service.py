@@ -122,6 +122,21 @@ def test_a_restart_at_kis_keeps_its_orders_and_opens_the_books_once(desk: KisRig
     assert len(desk.oracle().arrivals) == 1
 
 
+@pytest.mark.req("I-29", "F-80", "S002-73")
+def test_a_first_start_at_an_account_that_traded_today_says_that_its_opening_is_not_known(
+    desk: KisRig,
+) -> None:
+    desk.jumun_json("buy", SYMBOL, "2", "--price", str(PRICE + TICK), "--id", "today")
+    wait_status(desk, "today", "FILLED")
+    assert desk.service is not None
+    assert desk.service.terminate() == 0, desk.service.text()
+    desk.settings["OMS_STORE_PATH"] = str(desk.folder / "second.db")
+    refused = desk.jumun("serve")
+    assert refused.returncode == 1, refused.stdout
+    assert refused.stderr.startswith(f"OPENING_UNKNOWN: {ACCOUNT} has traded on "), refused.stderr
+    assert "name an opening_file for it, or start before the next session" in refused.stderr
+
+
 @pytest.mark.req("S004-28", "S002-44")
 def test_test_connection_says_step_by_step_that_kis_lets_us_in_and_sends_no_order(kis: KisRig) -> None:
     done = kis.jumun("test-connection", "--broker", "kis", "--json")
@@ -140,6 +155,8 @@ def test_test_connection_says_what_is_wrong_with_a_key_that_kis_does_not_know(ki
     assert done.returncode == 1
     [step] = json.loads(done.stdout)["steps"]
     assert step["good"] is False
+    assert "EGW00105" in step["text"], step["text"]
+    assert "if the local KIS was started with --paper, set KIS_SIM_AS=paper" in step["text"]
     assert "x" * 20 not in done.stdout + done.stderr
 
 
@@ -165,18 +182,18 @@ CALENDAR = {"OMS_SIM_SESSIONS": "calendar"}
         ({"OMS_ENVIRONMENT": "paper", **CALENDAR}, "does not go with KIS at http://127.0.0.1"),
         (
             {"KIS_BASE_URL": "https://openapi.koreainvestment.com:9443"},
-            "one is a simulator on this machine and the other is KIS",
+            "sim reaches a KIS on this machine only; set it to what `jumun simulate kis` prints",
         ),
         (
             {"KIS_WS_URL": "ws://ops.koreainvestment.com:21000"},
-            "one is a simulator on this machine and the other is KIS",
+            "sim reaches a KIS on this machine only; set it to what `jumun simulate kis` prints",
         ),
         (
             {
                 "KIS_BASE_URL": "https://openapi.koreainvestment.com:9443",
                 "KIS_WS_URL": "ws://ops.koreainvestment.com:21000",
             },
-            "sim reaches a KIS on this machine and nothing else",
+            "sim reaches a KIS on this machine only; set it to what `jumun simulate kis` prints",
         ),
         ({"KIS_BASE_URL": "", "KIS_WS_URL": ""}, "OMS_ENVIRONMENT=sim reaches a local KIS only"),
         ({"KIS_SIM_AS": "paper", "KIS_ROUTE": "sor"}, "not offered by KIS's paper service"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from jumun.limits import BROKER_SILENT_MAX_S
-from jumun.model.errors import OrderDenied
+from jumun.model.errors import BrokerUnavailable, OrderDenied
 from jumun.model.ids import IdempotencyKey
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
@@ -17,6 +17,7 @@ from jumun.services.order_engine import OrderEngine
 
 NOT_YET: Final = "the service has not finished its start; try again when /readyz says so"
 STOPPING: Final = "the service is stopping; try again after its next start"
+OF_AN_EXCHANGE: Final = "start it again"
 NS: Final = 1_000_000_000
 _Answer = TypeVar("_Answer")
 
@@ -34,6 +35,7 @@ class Gate:
         self.version = ""
         self.store = ""
         self.exchange = ""  # where the broker is, for people
+        self.remedy = OF_AN_EXCHANGE  # what a person does about a broker that does not answer
         self.started_ns = 0
         self._why_closed: str | None = NOT_YET
         self._running: set[asyncio.Task[Any]] = set()
@@ -67,7 +69,7 @@ class Gate:
             where = f" at {self.exchange}" if self.exchange else ""
             why = f" ({desk.deaf})" if desk.deaf else ""
             return (
-                f"BROKER_UNAVAILABLE: the broker{where} has not answered since {silent}{why}; start it again"
+                f"BROKER_UNAVAILABLE: the broker{where} has not answered since {silent}{why}; {self.remedy}"
             )
         return None if desk.accepting else "the desk does not take new orders; its log says why"
 
@@ -84,6 +86,17 @@ class Gate:
         if deaf_ns is None and silent_ns <= BROKER_SILENT_MAX_S * NS:
             return None
         return datetime.fromtimestamp((clock.now_ns() - silent_ns) // NS, UTC).isoformat()
+
+    def unanswered(self, error: BrokerUnavailable) -> BrokerUnavailable:
+        """Return what a person is told of a question that the broker has not answered."""
+        if self.remedy != OF_AN_EXCHANGE:
+            text = str(error)  # a real broker's refusal says by itself what to do
+            return BrokerUnavailable(text if ";" in text else f"{text}; {self.remedy}")
+        where = f" at {self.exchange}" if self.exchange else ""
+        why = str(error).partition(";")[0]
+        return BrokerUnavailable(
+            f"the exchange{where} does not answer ({why}); start it or correct OMS_EXCHANGE"
+        )
 
     async def require_near(self, intent: ApprovedOrderIntent) -> None:
         """Raise BadInput for a new order whose signal is of another time."""

@@ -7,6 +7,7 @@ OmsError                    anything we raise on purpose; carries a reason code
   UnknownOrder              no order has this id
   BrokerUnavailable         no answer; nothing is known about the request
   UnreadableReply           an answer we could not read; the bytes are kept
+  OpeningUnknown            what an account began with cannot be told from what the broker says now
   StoreUnavailable          the journal cannot be read or written; new orders stop
     StoreBusy               … at this moment only: the same batch is tried again
     BatchRefused            … but the store is sound: the batch contradicts what is stored
@@ -74,6 +75,12 @@ class UnreadableReply(OmsError):
     def __init__(self, message: str, *, raw: str) -> None:
         super().__init__(message)
         self.raw = raw
+
+
+class OpeningUnknown(OmsError):
+    """The first start of an account cannot book what it holds: some of it traded already today."""
+
+    default_reason = Reason.OPENING_UNKNOWN
 
 
 class StoreUnavailable(OmsError):

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from jumun.exchange.bars import BadRow
+from jumun.model.words import counted
 from jumun.replay.books import Books, Pnl
 from jumun.replay.driver import Outcome
 from jumun.rules.audit_facts import AuditReport
@@ -145,17 +146,16 @@ def _sentences(notes: Notes, outcome: Outcome, *, resumed: bool) -> list[str]:
         said.append("The store was there before: 0 new orders, every signal found the order it had made.")
     elif resumed:
         said.append(
-            f"An earlier run was taken up where it stopped: {outcome.created} orders were still to come."
+            f"An earlier run was taken up where it stopped, with {counted(outcome.created, 'order')} to come."
         )
     if notes.untraded:
-        said.append(f"{notes.untraded} days without trading were skipped.")
+        said.append(f"Skipped: {counted(notes.untraded, 'day')} without trading.")
     if notes.snapped:
-        said.append(
-            f"{notes.snapped} prices were off the tick in the data and were moved to the nearest one."
-        )
+        said.append(f"Moved to the nearest tick: {counted(notes.snapped, 'price')} that the data has off it.")
     if notes.rebased:
         said.append(
-            f"{notes.rebased} days count their price limits from their own range, not the close before."
+            f"Price limits are counted from the day's own range, not the close before, on "
+            f"{counted(notes.rebased, 'day')}."
         )
     said += [f"A print was refused: {text}" for text in outcome.prints_refused[:ROWS_SHOWN_MAX]]
     return said

@@ -13,6 +13,7 @@ import msgspec
 from jumun.model.orders import Order, Side
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.model.words import counted
 from jumun.rules.book import Book
 from jumun.rules.costs import order_costs, total_of
 from jumun.rules.policy import Denial, Policy
@@ -102,7 +103,8 @@ def _position_count(intent: ApprovedOrderIntent, book: Book, policy: Policy) -> 
         return None
     return Denial(
         Reason.MAX_POSITION_COUNT,
-        f"{intent.account_id} holds or buys {len(occupied)} symbols, the limit is {limit}; close one first",
+        f"{intent.account_id} holds or buys {counted(len(occupied), 'symbol')}, the limit is {limit}; "
+        "close one first",
     )
 
 
@@ -115,7 +117,8 @@ def _position_size(intent: ApprovedOrderIntent, book: Book, policy: Policy) -> D
         return None
     return Denial(
         Reason.MAX_POSITION_COUNT if limit <= ZERO else Reason.QTY_TOO_LARGE,
-        f"{intent.symbol} could grow to {worst:f} shares, the limit is {limit:f}; lower the quantity",
+        f"{intent.symbol} could grow to {counted(worst, 'share')}, the limit is {limit:f}; "
+        "lower the quantity",
     )
 
 

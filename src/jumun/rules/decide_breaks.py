@@ -20,6 +20,7 @@ from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.positions import Position
 from jumun.model.reasons import Reason
+from jumun.model.words import counted
 from jumun.rules.book import Book, document_key
 from jumun.rules.compare import differences_of
 from jumun.rules.corporate import Booked, cash_moved, rows_of, shares_moved
@@ -200,8 +201,9 @@ def _require_quiet(document: Document, account_id: AccountId, symbol: str, draft
     working = draft.book.open_by_symbol.get((account_id, symbol), {})
     if working:
         raise OrderDenied(
-            f"{document.name}: {len(working)} orders of {symbol} can still execute, in the shares and at the "
-            f"price of before; run `jumun cancel-all --symbol {symbol}` and book it when they have ended"
+            f"{document.name}: {counted(len(working), 'order')} of {symbol} can still execute, in the shares "
+            f"and at the price of before; run `jumun cancel-all --symbol {symbol}` and book it when they "
+            "have ended"
         )
 
 

@@ -244,7 +244,7 @@ def _cannot(order: Order, draft: Draft) -> Denial | None:
     if order.status.is_final:
         return Denial(Reason.ALREADY_FINAL, f"{name} is {order.status} already; place a new order")
     if draft.book.halt is not None:
-        return Denial(Reason.HALTED, f"trading is halted ({draft.book.halt.text}); cancel {name} instead")
+        return Denial(Reason.HALTED, f"trading is halted: {draft.book.halt.text}; cancel {name} instead")
     if order.cancel_requested_ns is not None:
         return Denial(Reason.NOT_MODIFIABLE, f"{name} is being cancelled; wait for its end")
     if order.modify_to is not None:

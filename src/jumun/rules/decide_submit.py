@@ -23,6 +23,7 @@ from jumun.model.orders import Flag, Order, OrderType, TimeInForce, TradingSessi
 from jumun.model.reasons import Reason
 from jumun.model.reports import Accepted, NotSent, Rejected, SubmitRequest, Unknown
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.model.words import counted
 from jumun.rules.book import Book, PositionKey, Shape, is_waiting, shape_of
 from jumun.rules.carry import rest_until_next_session, try_again_soon
 from jumun.rules.checks import Reserve, check, check_change
@@ -140,16 +141,19 @@ def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
     book, policy = draft.book, draft.policy
     if book.halt is not None:
         return Denial(
-            Reason.HALTED, f"trading is halted ({book.halt.reason}: {book.halt.text}); resume it first"
+            Reason.HALTED,
+            f"trading is halted: {book.halt.text} ({book.halt.reason}); once that is settled, "
+            "run `jumun resume`",
         )
     if intent.account_id not in policy.accounts:
         return Denial(Reason.UNKNOWN_ACCOUNT, f"account {intent.account_id!r} is not configured; add it")
     if len(book.unknown) >= policy.limits.unknown_max:
-        text = f"{len(book.unknown)} orders have an unknown outcome (unknown_max); settle them first"
+        text = f"{counted(len(book.unknown), 'order')} of unknown outcome (unknown_max); settle them first"
         return Denial(Reason.TOO_MANY_UNKNOWN, text)
     if len(book.waiting) >= policy.limits.max_queue_size:
-        size = policy.limits.max_queue_size
-        return Denial(Reason.QUEUE_FULL, f"{size} orders wait already (max_queue_size); try again later")
+        waiting = counted(policy.limits.max_queue_size, "order")
+        text = f"{waiting} to be sent already (max_queue_size); try again later"
+        return Denial(Reason.QUEUE_FULL, text)
     return None
 
 

@@ -11,6 +11,7 @@ from jumun.model.instruments import Instrument, Venue
 from jumun.model.orders import OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.model.words import enumerated
 from jumun.rules.policy import KIND, Denial, Policy
 from jumun.rules.sessions import Phase, local_date, session_on
 
@@ -49,12 +50,24 @@ def kind_problem(
 ) -> Denial | None:
     """Refuse what neither the broker takes nor the desk can carry."""
     venue = intent.venue or instrument.venue
+    taken = sorted({kind[0].value for kind in policy.kinds})
+    if venue.value not in taken:
+        text = (
+            f"this broker takes no orders at {venue}, only at {enumerated(taken)}; leave the venue out, or "
+            f"choose {instrument.venue}"
+        )
+        return Denial(Reason.KIND_NOT_SUPPORTED, text)
     if venue is not instrument.venue and not (venue is Venue.NXT and instrument.nxt):
         text = f"{intent.symbol} is not traded at {venue}; leave the venue out, or choose {instrument.venue}"
+        if venue is Venue.NXT and policy.sessions.always_open:
+            text = (
+                "NXT has no market while the simulation trades around the clock (OMS_SIM_SESSIONS=open); "
+                f"leave the venue out of {intent.symbol}, or set OMS_SIM_SESSIONS=calendar for its hours"
+            )
         return Denial(Reason.KIND_NOT_SUPPORTED, text)
     session = intent.session or TradingSession.REGULAR
     if session is not TradingSession.REGULAR and (venue, session) not in policy.session_kinds:
-        text = f"the session {session} at {venue} is not taken by this broker; use the regular one"
+        text = _session_text(session, venue, policy)
         return Denial(Reason.KIND_NOT_SUPPORTED, text)
     sent_as = SENT_AS.get(intent.order_type, intent.order_type)
     native = is_native(venue, intent.order_type, tif, policy.kinds)
@@ -64,6 +77,16 @@ def kind_problem(
             f"{intent.order_type} {tif} at {venue} is not taken by this broker; use LIMIT DAY",
         )
     return _carrying_problem(intent, tif, session, policy)
+
+
+def _session_text(session: TradingSession, venue: Venue, policy: Policy) -> str:
+    if policy.sessions.always_open:
+        return (
+            f"there is no {session} while the simulation trades around the clock (OMS_SIM_SESSIONS=open); "
+            "leave the session out, or set OMS_SIM_SESSIONS=calendar"
+        )
+    taken = [TradingSession.REGULAR, *sorted(one for at, one in policy.session_kinds if at is venue)]
+    return f"this broker takes no {session} orders at {venue}, only {enumerated(taken)}; choose one of these"
 
 
 def session_problem(

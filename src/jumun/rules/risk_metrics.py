@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from jumun.model.money import ONE, ZERO
+from jumun.model.words import counted
 
 RETURNS_MIN: Final = 60  # three months of days: below it the worst twentieth is fewer than three days
 TAIL_95: Final = Decimal("0.05")
@@ -164,8 +165,7 @@ def drawdown(days: Sequence[DayValue]) -> Drawdown:
     A unit is what neither deposits nor withdrawals move: each day's return is its result over the equity
     of the day before and what came in on the day.
     """
-    many = "1 day" if len(days) == 1 else f"{len(days)} days"
-    missing = Figure(None, f"{many} of equity and 2 are needed; come back tomorrow")
+    missing = Figure(None, f"{counted(len(days), 'day')} of equity and 2 are needed; come back tomorrow")
     if len(days) < 2:  # a fall needs a before and an after
         return Drawdown(worst=missing, now=missing)
     unit = peak = ONE

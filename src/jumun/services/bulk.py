@@ -15,6 +15,7 @@ from jumun.model.ids import IdempotencyKey
 from jumun.model.orders import Order
 from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
+from jumun.model.words import counted
 from jumun.rules.decide_submit import key_of
 from jumun.rules.draft import Decision
 from jumun.services.desk import Ticket
@@ -55,7 +56,7 @@ class BulkSubmitter:
         """
         if self._count + len(offers) > OFFERED_MAX:
             raise OrderDenied(
-                f"{self._count} orders wait to be decided; try again later with the same ids",
+                f"undecided as yet: {counted(self._count, 'order')}; try again later with the same ids",
                 reason=Reason.OVERLOADED,
             )
         loop = asyncio.get_running_loop()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 OPERATOR: Final = UserId("operator")
 NO_HISTORY: Final = "no price history is connected; name a folder of daily closes in OMS_PRICE_HISTORY"
-NO_RATE: Final = "more than one currency and no rate between them; give the rates with their time"
+NO_RATE: Final = "there is more than one currency and no rate between them; give the rates with their time"
 
 
 class PositionManager:

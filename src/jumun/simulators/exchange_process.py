@@ -45,6 +45,7 @@ from jumun.model.errors import ConfigError
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.orders import TradingSession
 from jumun.model.reasons import Reason
+from jumun.model.words import counted
 from jumun.rules.sessions import Phase, phase_at
 
 HOST: Final = "127.0.0.1"  # loopback: this exchange believes everybody who can reach it
@@ -390,7 +391,7 @@ async def _drive(driver: PriceDriver, pace: float) -> None:
 def _ready_line(server: ExchangeServer, ledger: LedgerFile | None, config: ExchangeConfig) -> str:
     host, port = server.address
     prices = f"{GENERATED} prices, {config.pace:g} a second" if config.pace > 0 else "prices by control calls"
-    kept = "no ledger" if ledger is None else f"ledger {ledger.path}, {ledger.count} records"
+    kept = "no ledger" if ledger is None else f"ledger {ledger.path}, {counted(ledger.count, 'record')}"
     cut = f", {ledger.bytes_cut} torn bytes cut off" if ledger is not None and ledger.bytes_cut else ""
     return f"exchange ready on {host}:{port} pid {os.getpid()} ({config.world.name}; {prices}; {kept}{cut})"
 

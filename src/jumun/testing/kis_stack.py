@@ -95,7 +95,8 @@ def a_broker(
     access = access_to(kis, rate_per_s=rate_per_s)
     wire = wire or KisWire(kis, clock)
     world = kis.house.market.world
-    budget = Budget(access.calls_per_s, clock)
+    # With a rate of its own a stand has the limits off, and on a real clock nothing to wait for.
+    budget = Budget(access.calls_per_s, clock, is_spent=rate_per_s == 0)
     tokens = Tokens(access, wire, clock, budget)
     client = KisClient(access, wire, clock, tokens, budget)
     instruments = InstrumentMaster(world.instruments)

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from jumun.brokers.kis.whereabouts import place_told
 from jumun.model.instruments import Venue
 from jumun.model.orders import OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reports import (
@@ -101,6 +102,8 @@ async def test_c08_a_resting_buy_fills_when_the_market_comes(stand: Stand) -> No
     (fill,) = await stand.heard.of(FillNotice)
     assert (fill.ref, fill.qty, fill.price, fill.side) == (order.ref, QTY, stand.place.low, Side.BUY)
     listed = await stand.listed(order.ref)
+    if stand.place.by_sor:
+        assert (place_told(fill.raw), place_told(listed.raw)) == (("SOR", "NXT"), ("SOR", ""))
     assert (listed.state, listed.qty_filled) == (BrokerState.FILLED, QTY)
     assert listed.amount_filled == QTY * stand.place.low
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from jumun import app
-from jumun.config import MASK, Environment, Settings, UnknownPolicy, load, shown
+from jumun.config import MASK, AccountSettings, Environment, Settings, UnknownPolicy, load, shown
+from jumun.doors.cli import settings as settings_door
 from jumun.model.errors import ConfigError
 from jumun.model.ids import AccountId
 from jumun.rules.policy import Limits
@@ -116,6 +117,20 @@ def test_a_named_file_is_read_and_a_missing_one_refused(
         ("OMS_SIM_SWITCHES", "=5", "without a name"),
         ("OMS_SIM_SWITCHE", "vi", "did you mean OMS_SIM_SWITCHES?"),
         ("MAX_PARTIAL_FILL_TIM", "5", "looks like MAX_PARTIAL_FILL_TIME"),
+        ("OMS_BROKER", "xyz", "it must be paper or kis; a working value is paper"),
+        ("OMS_EXCHANGE", "nowhere", "it must be a host, a colon and a port, or empty"),
+        ("LOG_LEVEL", "loud", "it must be debug, info, warn or error"),
+        (
+            "KIS_ACCOUNT_NO",
+            "12",
+            "eight digits, a dash if you like, and two digits; a working",
+        ),
+        ("KIS_ROUTE", "nxt", "it must be krx or sor"),
+        ("KIS_NOTICES", "both", "it must be stream or poll"),
+        ("KIS_SIM_AS", "live", "it must be real or paper"),
+        ("KIS_BASE_URL", "nowhere", "a host and a port, and nothing more"),
+        ("KIS_HTS_ID", "a" * 41, "it has more than 40 characters"),
+        ("KIS_RATE_LIMIT_RPS", "21", "it must be 20 or less"),
     ],
 )
 def test_an_impossible_setting_is_refused_with_its_key_and_a_working_value(
@@ -149,6 +164,18 @@ def test_a_variable_of_another_program_is_left_alone(monkeypatch: pytest.MonkeyP
         ('[[accounts]]\naccount_id = "A"\nexclusive = "no"', "exclusive cannot be 'no'"),
         ("max_position_count = true", "cannot be true or false"),
         ("enable_partial_fills = 0", "neither true nor false"),
+        ('kis_switches = ["send_branch"]', '"send_branch=false", or in the file a table [kis_switches]'),
+        ("kis_switches = 3", '"send_branch=false", or in the file a table [kis_switches]'),
+        ("kis_switches = true", "a working value is send_branch=false"),
+        ("[kis_switches]\nsend_branch = 1.5", "the switch send_branch takes true, false"),
+        ('oms_sim_switches = ["vi"]', '"vi,auction_qty=500", or in the file a table [oms_sim_switches]'),
+        ("strategy_priorities = 3", "names with values"),
+        (
+            '[[accounts]]\naccount_id = "a b"',
+            "account_id cannot be 'a b': it must be letters, digits",
+        ),
+        ("[[accounts]]\nmay_buy = true", 'number 1: account_id is missing; give it, e.g. account_id = "SIM'),
+        ('[[accounts]]\naccount_id = "A"\nmay_by = true', "may_by is no setting; did you mean may_buy?"),
         ("enable_partial_fills = false\nmax_fills_per_order = 5", "MAX_FILLS_PER_ORDER is set"),
         ("enable_partial_fills = false\nmax_partial_fill_time = 5", "MAX_PARTIAL_FILL_TIME is set"),
         (
@@ -236,6 +263,33 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description in page, f"docs/reference/config.md says something else about {name.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("KIS_SWITCHES", "send_branc=false", "'send_branc' is no switch; did you mean send_branch?"),
+        ("KIS_SWITCHES", "send_branch=maybe", "send_branch is 'maybe'; give true or false"),
+        ("OMS_SIM_SWITCHES", "luldd", "'luldd' is no switch; did you mean luld?"),
+    ],
+)
+def test_config_show_refuses_a_switch_that_would_refuse_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        settings_door.show()
+    assert words in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        app.serve(load().settings)
+    assert words in str(refused.value), "the service says the same"
+
+
+@pytest.mark.parametrize("model", [Settings, AccountSettings])
+def test_no_setting_tells_its_rule_as_a_regular_expression(model: type[Settings | AccountSettings]) -> None:
+    for name, field in model.model_fields.items():
+        ruled = [rule for rule in field.metadata if getattr(rule, "pattern", None) is not None]
+        assert not ruled, f"{name} would show people a pattern; check it with a sentence in config_values"
 
 
 @pytest.mark.parametrize(

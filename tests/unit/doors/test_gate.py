@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from jumun import app
+from jumun.config import Environment, load
 from jumun.doors.gate import Gate
-from jumun.model.errors import OrderDenied, StoreUnavailable
+from jumun.model.errors import BrokerUnavailable, OrderDenied, StoreUnavailable
 from jumun.model.reasons import Reason
 from jumun.rules.book import Halt
 from jumun.services.intake import Intake
@@ -97,6 +99,23 @@ def test_a_broker_that_is_silent_for_more_than_ten_seconds_makes_the_service_unr
         why = gate.unready() or ""
         assert why.startswith("BROKER_UNAVAILABLE: the broker at 127.0.0.1:7600 has not answered since ")
         assert gate.broker_silent_since() == "2025-11-20T00:54:49+00:00"
+
+
+@pytest.mark.req("C-36", "F-37")
+def test_what_to_do_about_a_broker_that_does_not_answer_depends_on_which_it_is() -> None:
+    lost = BrokerUnavailable("no route")
+    gate = a_gate(silent_since_ns=1)
+    gate.open()
+    assert "start it or correct OMS_EXCHANGE" in str(gate.unanswered(lost))
+    gate.remedy = app.kis_remedy(load().settings)
+    assert "jumun simulate kis" in str(gate.unanswered(lost))
+    assert (gate.unready() or "").endswith(gate.remedy)
+    gate.remedy = app.kis_remedy(load().settings.model_copy(update={"oms_environment": Environment.LIVE}))
+    assert "simulate" not in str(gate.unanswered(lost))
+    for told in (str(gate.unanswered(lost)), gate.unready() or ""):
+        assert "start it" not in told, "nobody here can start KIS"
+    said = BrokerUnavailable("KIS refused; check the keys")
+    assert str(gate.unanswered(said)) == "KIS refused; check the keys"
 
 
 @pytest.mark.req("F-23", "F-25", "I-60")

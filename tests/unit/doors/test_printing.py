@@ -22,6 +22,7 @@ from jumun.model.orders import Alarm, CostFigure, Flag, Order, OrderStatus, Orde
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 from jumun.services.views import book_view
+from jumun.services.whereabouts import Where
 from jumun.testing.builders import a_fill, a_position, a_record, a_ref, an_order
 
 
@@ -78,7 +79,7 @@ def screen(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> i
 @pytest.mark.parametrize("screen", [80, 160], indirect=True)
 def test_a_list_of_orders_fits_80_columns_and_its_ids_can_be_given_back(screen: io.StringIO) -> None:
     order = an_order(status=OrderStatus.ERROR, qty=Decimal("1234567"), price=Decimal(70_000))
-    look._print_orders([order])
+    look._print_orders([order], {order.order_id: Where(route="KRX")})
     shown = screen.getvalue()
     assert order.order_id in shown
     assert "1,234,567" in shown
@@ -129,7 +130,7 @@ def test_a_list_of_orders_shows_the_asked_price_of_a_refused_one_and_every_flag(
         status=OrderStatus.REJECTED, price=None, price_raw=Decimal(58_001), reason=Reason.MAX_ORDER_VALUE
     )
     odd = an_order(2, status=OrderStatus.PART_FILLED, flags=(Flag.FOREIGN, Flag.LATE_FILL, Flag.DISPUTED))
-    look._print_orders([refused, odd])
+    look._print_orders([refused, odd], {one.order_id: Where(route="KRX") for one in (refused, odd)})
     shown = screen.getvalue()
     assert "58,001" in shown
     assert "LIMIT" not in shown.replace("MAX_ORDER", "")
@@ -276,6 +277,29 @@ def one_of_each() -> list[events.AnyOrderEvent]:
             raw="{}",
         ),
     ]
+
+
+@pytest.mark.req("S000-9", "S002-41")
+@pytest.mark.parametrize("screen", [80, 160], indirect=True)
+@pytest.mark.parametrize(
+    ("where", "in_list", "in_story"),
+    [
+        (Where(route="KRX"), "KRX", "at KRX"),
+        (Where(route="SOR"), "SOR", "by SOR to KRX or NXT"),
+        (Where(route="SOR", markets=("NXT",)), "SOR: NXT", "by SOR, filled at NXT"),
+        (Where(route="SOR", markets=("?", "NXT")), "SOR: ?+NXT", "a market that is not told and NXT"),
+    ],
+)
+def test_every_screen_says_where_an_order_is(
+    screen: io.StringIO, where: Where, in_list: str, in_story: str
+) -> None:
+    order = an_order()
+    look._print_orders([order], {order.order_id: where})
+    assert in_list in screen.getvalue()
+    story.tell(order, [], full=False, where=where)
+    assert in_story in " ".join(screen.getvalue().split())
+    fields = look.order_fields(order, where)
+    assert (fields["venue"], fields["route"], fields["markets"]) == ("KRX", where.route, list(where.markets))
 
 
 @pytest.mark.parametrize("full", [False, True])

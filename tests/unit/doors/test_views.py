@@ -142,8 +142,8 @@ def test_with_several_currencies_the_fall_of_each_is_told_or_why_it_is_not_known
     falls = {"USD": {"worst": gap, "now": gap}, "KRW": {"worst": known, "now": known}}
     holdings.show(printing.out(), SUMMARY, RISK | {"drawdown_by_currency": falls}, [], instruments())
     shown = "\n".join(lines_of(screen))
-    assert "worst drawdown, KRW" in shown
-    assert "No worst drawdown, USD, drawdown now, USD: 2 days are needed." in shown
+    assert "worst drawdown in KRW" in shown
+    assert "There is no worst drawdown in USD or drawdown now in USD: 2 days are needed." in shown
 
 
 @pytest.mark.req("S000-44")
@@ -256,7 +256,7 @@ def test_what_became_of_a_file_of_signals_is_said_line_by_line(screen: io.String
     ]
     signals._tell("a.jsonl", lines)
     assert lines_of(screen) == [
-        "a.jsonl: 1 orders made, 1 there before, 2 refused.",
+        "a.jsonl: 1 order made, 1 there before, 2 refused.",
         "  line 3: BAD_SIGNAL: no",
         "  line 4: SELL 2 000660: SHARES: none are free",
     ]

@@ -17,7 +17,8 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "model": frozenset(),
     "limits": frozenset(),
     "config_values": frozenset({"model"}),
-    "config": frozenset({"model", "limits", "config_values"}),
+    "config_words": frozenset(),
+    "config": frozenset({"model", "limits", "config_values", "config_words"}),
     "system": frozenset({"model"}),  # the real clock and real chance
     "rules": frozenset({"model"}),
     "ports": frozenset({"model"}),
@@ -39,9 +40,10 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
 EXTRA: Final[tuple[tuple[str, frozenset[str], str], ...]] = (
     ("brokers/paper/", frozenset({"exchange"}), "the paper broker is one face of the simulated market"),
     ("doors/cli/", frozenset({"app"}), "`jumun serve` starts the program, and only app builds it"),
+    ("doors/cli/", frozenset({"runs"}), "`jumun simulate …` starts programs of their own"),
     ("doors/cli/", frozenset({"replay"}), "`jumun demo` and `jumun replay` are commands of their own"),
 )
-ANYTHING: Final = frozenset({"app", "daemon", "__init__", "__main__"})  # they put the parts together
+ANYTHING: Final = frozenset({"app", "daemon", "runs", "__init__", "__main__"})  # they put the parts together
 
 FIX: Final = {
     "model": "model imports nothing of ours: move the noun into model, or the verb into rules",

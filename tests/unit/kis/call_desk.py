@@ -60,7 +60,7 @@ class CallDesk:
         self.answers = list(answers)
         self.issued = list(tokens)
         self.wire = ScriptedWire(self.clock, self.answer, takes_s)
-        self.budget = Budget(rate, self.clock)
+        self.budget = Budget(rate, self.clock, is_spent=False)
         access = access or an_access()
         self.tokens = Tokens(access, self.wire, self.clock, self.budget)
         self.client = KisClient(access, self.wire, self.clock, self.tokens, self.budget, **switches)

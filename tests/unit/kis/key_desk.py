@@ -35,7 +35,7 @@ class KeyDesk:
         self.clock = VirtualClock()
         self.names = list(names)
         self.wire = ScriptedWire(self.clock, self.answer, takes_s)
-        self.budget = Budget(rate, self.clock)
+        self.budget = Budget(rate, self.clock, is_spent=False)
         self.tokens = Tokens(access or an_access(), self.wire, self.clock, self.budget, cache)
         self.error: HttpReply | Exception | None = None
 

@@ -97,6 +97,19 @@ def test_a_simulator_on_this_machine_may_stand_in_for_either(environment: KisEnv
     assert an_access(environment, rest=base, ws="wss://localhost:31000").ws_url == "wss://localhost:31000"
 
 
+@pytest.mark.req("I-55", "F-101")
+@pytest.mark.parametrize("rest", ["https://example.test:9443", REST_BASE[PAPER], REST_BASE[LIVE]])
+def test_where_only_a_local_kis_is_meant_no_message_recommends_kis_itself(rest: str) -> None:
+    local = an_access(LIVE, rest="http://127.0.0.1:9443")
+    with pytest.raises(ConfigError, match="reaches a KIS on this machine only") as refused:
+        msgspec.structs.replace(local, rest_base=rest, is_sim=True)
+    assert "koreainvestment" not in str(refused.value).partition(";")[2]
+    with pytest.raises(ConfigError, match=r"KIS_WS_URL names ops\.koreainvestment\.com"):
+        msgspec.structs.replace(local, ws_base=WS_BASE[LIVE], is_sim=True)
+    with pytest.raises(ConfigError, match="KIS_BASE_URL"):
+        msgspec.structs.replace(local, rest_base="", is_sim=True)
+
+
 @pytest.mark.req("I-55")
 def test_a_simulator_beside_the_real_stream_is_refused() -> None:
     with pytest.raises(ConfigError, match="set both bases, or neither"):

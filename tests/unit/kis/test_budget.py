@@ -23,8 +23,13 @@ class Tape:
 
     def __init__(self, rate: int, **switches: Any) -> None:
         self.clock = VirtualClock()
-        self.budget = Budget(rate, self.clock, **switches)
+        self.rate = rate
+        self.budget = Budget(rate, self.clock, **{"is_spent": False, **switches})
         self.written: list[tuple[int, Lane, str]] = []
+
+    def restart(self) -> None:
+        """A new process: it knows of no call that was written before."""
+        self.budget = Budget(self.rate, self.clock)
 
     async def send(self, lane: Lane, name: str = "", *, at_s: float = 0, connect_s: float = 0) -> None:
         """Arrive at `at_s` and write once granted and connected."""
@@ -90,6 +95,44 @@ def test_no_sliding_second_at_the_transport_has_one_call_too_many(
     if rate >= 5:
         assert tape.worst(WINDOW, (Lane.SEND, Lane.QUERY)) <= rate - 1
     assert tape.worst(WINDOW, (Lane.QUERY,)) <= max(1, rate // 2)
+
+
+@pytest.mark.req("I-52", "F-18", "I-22")
+@given(rate=st.integers(1, 20), before=ARRIVALS, after=ARRIVALS, killed_ms=st.integers(0, 3_000))
+def test_no_sliding_second_over_a_kill_and_a_restart_has_one_call_too_many(
+    rate: int,
+    before: list[tuple[Lane, int, int]],
+    after: list[tuple[Lane, int, int]],
+    killed_ms: int,
+) -> None:
+    """What the killed process wrote in its last second counts at KIS, though nobody here remembers it."""
+
+    async def script(tape: Tape) -> None:
+        calls = [tape.send(lane, at_s=ms / 1_000, connect_s=slow / 1_000) for lane, ms, slow in before]
+        first = [asyncio.create_task(call) for call in calls]
+        await tape.clock.sleep(killed_ms / 1_000)
+        for task in first:
+            task.cancel()
+        await asyncio.wait(first)
+        tape.restart()
+        await together(
+            *(tape.send(lane, at_s=ms / 1_000, connect_s=slow / 1_000) for lane, ms, slow in after)
+        )
+
+    tape = play(rate, script)
+    assert tape.worst(SECOND) <= rate
+    assert tape.worst(WINDOW) <= rate
+
+
+@pytest.mark.req("I-52")
+def test_the_first_call_of_a_process_waits_one_window_and_a_cancel_is_the_first_to_leave() -> None:
+    async def script(tape: Tape) -> None:
+        tape.restart()
+        await together(*(tape.send(lane, lane.name) for lane in (Lane.QUERY, Lane.SEND, Lane.CANCEL)))
+
+    tape = play(18, script)
+    assert tape.times_s == [1.02] * 3
+    assert tape.names[0] == "CANCEL"
 
 
 def test_the_margin_is_a_switch() -> None:

@@ -228,6 +228,27 @@ def test_the_balance_limit_of_all_customers_holds_back_that_question_only() -> N
     play(script)
 
 
+@pytest.mark.req("F-101", "I-55")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("EGW00213", "not how the paper service answers: the keys or the address may be of live"),
+        ("OPSQ0002", "not how the paper service answers: the keys or the address may be of live"),
+        ("OPSQ2000", "the account does not go with these keys in the paper service"),
+        ("OPSQ2001", "ask again later"),
+    ],
+)
+def test_a_question_that_the_other_environment_answers_says_what_to_check(code: str, words: str) -> None:
+    async def script() -> None:
+        desk = CallDesk(told({"rt_cd": "1", "msg_cd": code, "msg1": "?"}))
+        with pytest.raises(InquiryRefused, match=code) as refused:
+            await desk.get()
+        assert words in str(refused.value)
+        assert ("KIS_ACCOUNT_NO" in str(refused.value)) is (code != "OPSQ2001")
+
+    play(script)
+
+
 @pytest.mark.req("F-10")
 def test_a_question_with_an_expired_token_is_asked_once_more_with_a_new_one() -> None:
     async def script() -> None:

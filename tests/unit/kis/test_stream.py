@@ -127,6 +127,25 @@ def test_a_session_whose_notices_are_not_all_registered_is_none(frames: tuple[st
     run_virtual(play(), START_NS)
 
 
+@pytest.mark.req("F-101", "I-55", "F-19")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("OPSP8991", "if the local KIS was started with --paper, set KIS_SIM_AS=paper"),
+        ("OPSP8992", "check KIS_HTS_ID"),
+        ("OPSP8996", "another program uses this app key"),
+    ],
+)
+def test_a_refused_registration_says_what_to_check(code: str, words: str) -> None:
+    async def play() -> None:
+        stream = a_stream(VirtualClock(), Script(ack("H0STCNI0", code, "9")))
+        with pytest.raises(BrokerUnavailable, match=code) as refused:
+            await stream.open()
+        assert words in str(refused.value)
+
+    run_virtual(play(), START_NS)
+
+
 @pytest.mark.req("F-11", "I-52", "F-19")
 def test_a_session_that_was_refused_is_tried_again_later_and_later() -> None:
     async def play() -> None:

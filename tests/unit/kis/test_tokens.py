@@ -6,11 +6,12 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from jumun.brokers.kis.access import KisAccess, KisEnvironment
 from jumun.brokers.kis.budget import Lane
 from jumun.model.errors import BrokerUnavailable
 from jumun.ports.wire import AnswerLost, HttpReply, NothingSent
 from tests.unit.kis.key_desk import DAY_S, KeyDesk, play
-from tests.unit.kis.wires import APP_KEY, APP_SECRET, SECRETS, TOKEN, told
+from tests.unit.kis.wires import APP_KEY, APP_SECRET, SECRETS, TOKEN, an_access, told
 
 # ---- one token ------------------------------------------------------------------------------------
 
@@ -99,6 +100,38 @@ def test_a_token_that_cannot_be_renewed_is_used_to_its_end() -> None:
         await desk.clock.sleep(1_000)
         with pytest.raises(BrokerUnavailable):
             await desk.token()
+
+    play(script)
+
+
+@pytest.mark.req("F-101", "I-55")
+@pytest.mark.parametrize(
+    ("access", "words"),
+    [
+        (an_access(), "these keys are not of the paper service; those of a real account do not work there"),
+        (
+            an_access(environment=KisEnvironment.LIVE),
+            "these keys are not of the live service; those of KIS's paper service need OMS_ENVIRONMENT=paper",
+        ),
+        (
+            an_access(environment=KisEnvironment.LIVE, rest_base="http://127.0.0.1:9443"),
+            "if the local KIS was started with --paper, set KIS_SIM_AS=paper",
+        ),
+        (
+            an_access(rest_base="http://127.0.0.1:9443"),
+            "if the local KIS was started without --paper, leave KIS_SIM_AS out",
+        ),
+    ],
+)
+def test_keys_of_the_other_environment_are_named_as_what_they_are(access: KisAccess, words: str) -> None:
+    async def script() -> None:
+        desk = KeyDesk(access=access)
+        desk.error = told({"error_code": "EGW00103", "error_description": "유효하지 않은 AppKey"}, status=403)
+        with pytest.raises(BrokerUnavailable, match="EGW00103") as refused:
+            await desk.token()
+        assert words in str(refused.value)
+        assert "KIS_APP_KEY" in str(refused.value)
+        assert "asked" not in str(refused.value), "to ask again helps nobody"
 
     play(script)
 

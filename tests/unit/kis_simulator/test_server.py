@@ -351,6 +351,9 @@ async def test_the_announcement_names_addresses_demo_keys_and_one_line_to_try() 
         text = "\n".join(announcement(site.config, site.server))
         for part in (site.rest, site.ws, site.customer.app_key, "HTS id demo", ACCOUNT, "curl -s "):
             assert part in text
+        assert f"OMS_ENVIRONMENT=sim KIS_BASE_URL={site.rest} KIS_WS_URL={site.ws}" in text
+        assert "koreainvestment" not in text
+        assert "KIS_SIM_AS" not in text
         assert len(site.customer.app_key) == 36
         assert len(site.customer.app_secret) == 180
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from jumun.model.instruments import InstrumentMaster, Venue
 from jumun.model.orders import OrderStatus, OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
+from jumun.rules.trading_days import ALWAYS_OPEN
 from tests.unit.rules.desk_values import (
     APPLE,
     HYNIX,
@@ -106,6 +107,43 @@ def test_an_issue_that_nxt_does_not_trade_is_refused_there() -> None:
     assert verdict(bench, venue=Venue.US) is Reason.KIND_NOT_SUPPORTED
     order = bench.submit(an_intent(7, venue=Venue.NXT))
     assert (order.venue, order.status) == (Venue.NXT, OrderStatus.NEW)
+
+
+@pytest.mark.req("C-10", "S002-31")
+@pytest.mark.parametrize(
+    ("changes", "asked", "words"),
+    [
+        (
+            {"sessions": ALWAYS_OPEN},
+            {"venue": Venue.NXT, "symbol": HYNIX},
+            "NXT has no market while the simulation trades around the clock (OMS_SIM_SESSIONS=open); leave",
+        ),
+        (
+            {"kinds": frozenset(kind for kind in EVERY if kind[0] is not Venue.NXT)},
+            {"venue": Venue.NXT},
+            "this broker takes no orders at NXT, only at KRX and US; leave the venue out, or choose KRX",
+        ),
+        (
+            {"sessions": ALWAYS_OPEN, "session_kinds": frozenset()},
+            {"session": T.PRE_MARKET},
+            "there is no PRE_MARKET while the simulation trades around the clock (OMS_SIM_SESSIONS=open)",
+        ),
+        (
+            {"session_kinds": frozenset({(Venue.KRX, T.CLOSE_BEFORE)})},
+            {"session": T.PRE_MARKET},
+            "this broker takes no PRE_MARKET orders at KRX, only REGULAR and CLOSE_BEFORE; choose one",
+        ),
+    ],
+)
+def test_a_venue_or_a_session_that_is_not_there_says_why_and_what_there_is(
+    changes: dict[str, Any], asked: dict[str, Any], words: str
+) -> None:
+    account = an_account(cost_plans=PLANS)
+    known = {"kinds": EVERY, "session_kinds": ALL_SESSIONS, "instruments": MASTER}
+    policy = a_policy(**{**known, "accounts": {account.account_id: account}, **changes})
+    order = Bench(policy, now_ns=at("2025-05-27T10:00:00+09:00")).submit(an_intent(**asked))
+    assert order.reason is Reason.KIND_NOT_SUPPORTED
+    assert words in order.reason_text
 
 
 @pytest.mark.req("C-10", "I-53")

@@ -42,6 +42,7 @@ RATE_LOCAL_MAX: Final = 10_000  # a simulator on this machine sets its own limit
 _ACCOUNT = re.compile(r"([0-9]{8})-?([0-9]{2})", re.ASCII)
 # Accounts of these products have programming interfaces of their own (kis.md 4.3): shares cannot be ordered.
 _OTHER_PRODUCTS: Final = {"03": "futures and options", "29": "a retirement plan"}
+_LOCAL: Final = {"KIS_BASE_URL": "http://127.0.0.1:9443", "KIS_WS_URL": "ws://127.0.0.1:21000"}
 _SECURE: Final = {"https": "wss", "http": "ws"}
 _KEY = re.compile(r"[!-~]{1,512}", re.ASCII)  # what a header can carry
 
@@ -129,6 +130,7 @@ class KisAccess(msgspec.Struct, frozen=True, kw_only=True):
     use_hashkey: bool = False
     rest_base: str = ""
     ws_base: str = ""
+    is_sim: bool = False  # only a KIS on this machine is meant: no message recommends KIS's own address
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is sent."""
@@ -155,7 +157,10 @@ class KisAccess(msgspec.Struct, frozen=True, kw_only=True):
     def rest_url(self) -> str:
         """Where requests go, without a path."""
         official = REST_BASE
-        return checked_base(self.rest_base, "KIS_BASE_URL", self.environment, official, ("https", "http"))
+        schemes = ("https", "http")
+        return checked_base(
+            self.rest_base, "KIS_BASE_URL", self.environment, official, schemes, is_sim=self.is_sim
+        )
 
     @property
     def ws_url(self) -> str:
@@ -163,7 +168,10 @@ class KisAccess(msgspec.Struct, frozen=True, kw_only=True):
         rest = urlsplit(self.rest_url)
         if not self.ws_base and is_local(self.rest_url):
             return f"{_SECURE[rest.scheme]}://{rest.netloc}"
-        return checked_base(self.ws_base, "KIS_WS_URL", self.environment, WS_BASE, ("wss", "ws"))
+        schemes = ("wss", "ws")
+        return checked_base(
+            self.ws_base, "KIS_WS_URL", self.environment, WS_BASE, schemes, is_sim=self.is_sim
+        )
 
     @property
     def calls_per_s(self) -> int:
@@ -186,14 +194,21 @@ def checked_base(
     environment: KisEnvironment,
     official: dict[KisEnvironment, str],
     schemes: Sequence[str],
+    *,
+    is_sim: bool = False,
 ) -> str:
     """Return the address to use; raises ConfigError unless it is local or that of `environment`."""
-    if not text:
+    if not text and not is_sim:
         return official[environment]
     parts = _split(text, key, schemes)
     address = f"{parts.scheme}://{parts.netloc.lower()}"
-    if is_local(address) or address == official[environment]:
+    if is_local(address) or (not is_sim and address == official[environment]):
         return address
+    if is_sim:
+        raise ConfigError(
+            f"{key} names {parts.hostname}, and OMS_ENVIRONMENT=sim reaches a KIS on this machine only; set "
+            f"it to what `jumun simulate kis` prints, such as {_LOCAL[key]}"
+        )
     for other, base in official.items():
         if address == base:
             raise ConfigError(
@@ -202,7 +217,7 @@ def checked_base(
             )
     raise ConfigError(
         f"{key} names {parts.hostname}, which is neither KIS's {environment.value} host nor this machine; "
-        f"give {official[environment]}, or http://127.0.0.1:9443 for a simulator"
+        f"give {official[environment]} or leave it out; a local KIS needs OMS_ENVIRONMENT=sim"
     )
 
 

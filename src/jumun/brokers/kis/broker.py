@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final
 
+import msgspec
 import structlog
 
 from jumun.brokers.kis.access import KisAccess, KisEnvironment
@@ -38,7 +39,7 @@ from jumun.brokers.kis.replies import (
 )
 from jumun.brokers.kis.stream import TRADES, KisStream
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
-from jumun.model.errors import BrokerUnavailable, UnreadableReply
+from jumun.model.errors import OpeningUnknown, UnreadableReply
 from jumun.model.ids import AccountId, OrderId
 from jumun.model.instruments import Instrument, InstrumentMaster, UnknownSymbol
 from jumun.model.orders import BrokerRef
@@ -153,7 +154,9 @@ class KISBrokerClient:
 
     @property
     def traits(self) -> BrokerTraits:
-        """What is true of this broker."""
+        """What is true of this broker; while its stream is quiet, working orders are asked for (F-25)."""
+        if self._stream is not None and self._stream.is_quiet:
+            return msgspec.structs.replace(self._traits, poll_s=POLL_S[self._access.environment])
         return self._traits
 
     # ---- the link -----------------------------------------------------------------------------
@@ -302,12 +305,12 @@ class KISBrokerClient:
         return await self._inquiries.trading_days(first)
 
     async def opening(self, account_id: AccountId) -> Held:
-        """Return what an account holds at its first start; raises BrokerUnavailable once it traded today."""
+        """Return what an account holds at its first start; raises OpeningUnknown once it traded today."""
         account = self._access.account(account_id)
         for day in self._inquiries.days():
             listed = await self._inquiries.history(account, day)
             if any(order.qty_filled for order in listed.history.orders):
-                raise BrokerUnavailable(
+                raise OpeningUnknown(
                     f"{account_id} has traded on {day} already, and a first start would count that twice; "
                     "name an opening_file for it, or start before the next session"
                 )

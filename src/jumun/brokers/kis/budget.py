@@ -4,6 +4,9 @@ A place is taken when a turn is granted and counts until a window after the firs
 the transport no second ever sees more calls than allowed, however long a connection takes in between. The
 kind of window that KIS counts in is not published; a sliding one satisfies every other kind.
 
+A new budget begins with its window spent: whoever ran before, and crashed a moment ago, may have spent it,
+and KIS counts on. So the first call of a process, a cancel too, waits one window (I-52).
+
 Cancels go before sends and sends before queries. A cancel waits behind nothing but what was granted before it
 came; queries never fill a window, so that a send finds room at once.
 """
@@ -79,7 +82,8 @@ class _Waiter:
 class Budget:
     """At most `rate_per_s` calls in any `window_s`, by `clock` alone, so that any day can be replayed.
 
-    `query_share` of a window, at least one call, is what queries may use of it.
+    `query_share` of a window, at least one call, is what queries may use of it. `is_spent`: calls of a
+    process that ended just now count; False only where it is known that none ran.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Budget:
         query_share: Decimal = QUERY_SHARE,
         query_patience_s: Decimal = QUERY_PATIENCE_S,
         waiting_max: int = WAITING_MAX,
+        is_spent: bool = True,
     ) -> None:
         assert rate_per_s >= 1, "a budget of nothing would wait for ever"
         self._rate = rate_per_s
@@ -103,6 +108,9 @@ class Budget:
         self._held = [0, 0, 0]  # granted and not written yet, by lane
         self._stamped = [0, 0, 0]  # written within the window, by lane
         self._stamps: deque[tuple[int, Lane]] = deque()
+        if is_spent:
+            self._stamps.extend([(clock.monotonic_ns(), Lane.SEND)] * rate_per_s)
+            self._stamped[Lane.SEND] = rate_per_s
         self._slow_until_ns = 0
         self._query_let_through_ns = 0  # before a send
         self._paused: dict[str, int] = {}

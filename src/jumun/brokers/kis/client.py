@@ -203,7 +203,7 @@ class KisClient:
             reply = await self._get(path, tr_id, params, tr_cont)
             _require_echo(reply, tr_id)
             try:
-                return read_inquiry(reply), reply.headers.get("tr_cont", "").strip(" ")
+                return read_inquiry(reply, self._access), reply.headers.get("tr_cont", "").strip(" ")
             except UnreadableReply as error:
                 raise BrokerUnavailable(f"{tr_id}: {error}; ask again") from error
             except InquiryRefused as error:

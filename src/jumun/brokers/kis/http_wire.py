@@ -5,6 +5,7 @@ the permit in the last step before the first byte, lets one request through and 
 """
 
 import asyncio
+import errno
 from collections.abc import Mapping
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from aiohttp import (
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
+from jumun.brokers.kis.access import is_local
 from jumun.brokers.kis.http_frames import HttpFrames
 from jumun.brokers.kis.replies import BODY_MAX
 from jumun.ports.broker import SendPermit
@@ -236,5 +238,8 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 def _why(error: ClientError | OSError) -> str:
     """Say what happened without the request, whose headers and query hold keys and accounts (I-66)."""
     if isinstance(error, ClientConnectorError):
-        return f"{type(error).__name__} ({error.os_error.strerror or type(error.os_error).__name__})"
+        if error.os_error.errno == errno.ECONNREFUSED:
+            start = "start `jumun simulate kis`, or " if is_local(f"//{error.host}") else ""
+            return f"nobody listens there; {start}check KIS_BASE_URL and KIS_WS_URL"
+        return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})"
     return type(error).__name__

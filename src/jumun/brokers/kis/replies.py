@@ -8,6 +8,8 @@ from typing import Final, assert_never
 
 import msgspec
 
+from jumun.brokers.kis.access import KisAccess
+from jumun.brokers.kis.advice import who_asks
 from jumun.brokers.kis.bodies import KisPost
 from jumun.brokers.kis.fields import Fields, clipped
 from jumun.brokers.kis.verdicts import BUSINESS, CONTRACT_BROKEN, HTTP_OK, NOTHING_FOUND, Verdict, verdict_of
@@ -219,10 +221,11 @@ def _unknown(reply: HttpReply, judged: Judged) -> Unknown:
 # ---- inquiries ----------------------------------------------------------------------------------
 
 
-def read_inquiry(reply: HttpReply) -> Envelope:
+def read_inquiry(reply: HttpReply, access: KisAccess | None = None) -> Envelope:
     """Return the envelope of an answered inquiry, also one that found nothing.
 
-    Raises InquiryRefused for a refusal and UnreadableReply for anything that cannot be read.
+    `access` is who asked, for the advice where the refusal is about that. Raises InquiryRefused for a
+    refusal and UnreadableReply for anything that cannot be read.
     """
     envelope = read_envelope(reply)
     if envelope.status == HTTP_OK and envelope.msg_cd == NOTHING_FOUND:
@@ -230,8 +233,9 @@ def read_inquiry(reply: HttpReply) -> Envelope:
     verdict = verdict_of(envelope.status, envelope.rt_cd, envelope.msg_cd)
     if verdict is Verdict.DONE:
         return envelope
+    advice = who_asks(envelope.msg_cd, access) if access is not None else ""
     raise InquiryRefused(
-        f"KIS refused an inquiry: {envelope.msg_cd} {envelope.text}; ask again later",
+        f"KIS refused an inquiry: {envelope.msg_cd} {envelope.text}; {advice or 'ask again later'}",
         verdict=verdict,
         msg_cd=envelope.msg_cd,
     )

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from jumun.brokers.kis.access import WS_PATH, KisAccess, KisEnvironment
+from jumun.brokers.kis.advice import who_asks
 from jumun.brokers.kis.cipher import StreamKeys
 from jumun.brokers.kis.frames import Ack, DataFrame, PingPong, read_frame
 from jumun.brokers.kis.tokens import Tokens
@@ -26,6 +27,8 @@ BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # OPSP8996: the old session
 FRESH_S: Final = 2.0  # as often as the desk asks
 PONG_TIMEOUT_S: Final = 1.5  # below the desk's own patience
 SILENCE_S: Final = 90.0  # three keep-alives of KIS are missing; their period is not confirmed (part 8, 25)
+# One keep-alive is overdue. The session is not given up for that, but fills are asked for meanwhile.
+QUIET_S: Final = SILENCE_S / 3 + 5
 REGISTRATIONS_MAX: Final = 41  # notices and prices together (kis.md 7.1)
 NOTICES: Final = {
     KisEnvironment.LIVE: ("H0STCNI0", "H0GSCNI0"),
@@ -76,6 +79,11 @@ class KisStream:
     def is_open(self) -> bool:
         """Whether a session is there; it may be silent all the same."""
         return self._frames is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a session is there that has said nothing for too long, not even a keep-alive."""
+        return self._frames is not None and self._silent_s() > QUIET_S
 
     async def open(self) -> None:
         """Begin a session and register the notices; raises BrokerUnavailable. Safe to call again."""
@@ -169,16 +177,21 @@ class KisStream:
                 self._take(frame)
                 missing.discard(frame.tr_id)
             elif isinstance(frame, Ack) and not frame.is_taken:
-                raise NothingSent(f"{frame.code} {frame.text}")
+                raise NothingSent(self._refusal(frame))
             elif isinstance(frame, PingPong):
                 await frames.send(frame.text)
 
     def _take(self, ack: Ack) -> None:
         if not ack.is_taken:
-            raise NothingSent(f"{ack.tr_id}: {ack.code} {ack.text}")
+            raise NothingSent(self._refusal(ack))
         if ack.keys is None:
             raise NothingSent(f"{ack.tr_id} was registered without a key to read it; begin again")
         self._keys[ack.tr_id] = ack.keys
+
+    def _refusal(self, ack: Ack) -> str:
+        told = f"{ack.tr_id}: {ack.code} {ack.text}".removeprefix(": ")
+        advice = who_asks(ack.code, self._access)
+        return f"{told}; {advice}" if advice else told
 
     async def _answer(self, frame: Ack | PingPong, frames: Frames) -> None:
         if isinstance(frame, PingPong):

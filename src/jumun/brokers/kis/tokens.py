@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from jumun.brokers.kis.access import KisAccess, Secret
+from jumun.brokers.kis.advice import who_asks
 from jumun.brokers.kis.budget import Budget, Lane
 from jumun.brokers.kis.codes import APPROVAL_PATH, HASHKEY_PATH, REVOKE_PATH, TOKEN_PATH
 from jumun.brokers.kis.fields import KOREA
@@ -36,6 +37,8 @@ APPROVAL_LIFE_S: Final = 23 * 3_600 + 1_800  # of 24 hours; it is looked at only
 APPROVAL_EVERY_S: Final = 1
 CALL_TIMEOUT_S: Final = 5.0
 CALL_WAIT_S: Final = Decimal(5)
+ISSUE: Final = "issue an access token"
+LATER: Final = f"the next can be asked for in {ISSUE_EVERY_S} s"
 
 _TOKEN = re.compile(r"[!-~]{1,4096}", re.ASCII)  # what a header can carry
 _CODE = re.compile(r"[0-9A-Z]{1,12}", re.ASCII)
@@ -139,7 +142,7 @@ class Tokens:
             self._asked_ns = asked_before
             self._remember(0 if note is None else note.asked_ns, note)
             raise
-        self._take(self._answer(reply, "issue an access token"))
+        self._take(self._answer(reply, ISSUE))
 
     def _adopt(self, note: TokenNote) -> bool:
         """Use the token on file: ours of an earlier run, or that of another process. True if it will do."""
@@ -274,16 +277,9 @@ class Tokens:
         if reply.status != HTTP_OK or code:
             told = code if isinstance(code, str) and _CODE.fullmatch(code) else "no code"
             why = self.mask.text(str(body.get("error_description", body.get("msg1", ""))))
-            raise BrokerUnavailable(
-                f"KIS did not {what}: {told} {why} (HTTP {reply.status}); {_next_step(told)}"
-            )
+            step = who_asks(told, self._access) or (LATER if what == ISSUE else "try again later")
+            raise BrokerUnavailable(f"KIS did not {what}: {told} {why} (HTTP {reply.status}); {step}")
         return body
-
-
-def _next_step(code: str) -> str:
-    if code in ("EGW00103", "EGW00105", "EGW00304"):
-        return "check KIS_APP_KEY and KIS_APP_SECRET, and that they are of this environment"
-    return f"it is asked again, not before {ISSUE_EVERY_S} s have passed"
 
 
 def _text(body: dict[str, object], name: str) -> str:

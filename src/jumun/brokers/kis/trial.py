@@ -12,6 +12,7 @@ from jumun.brokers.kis.broker import KISBrokerClient
 from jumun.model.errors import ConfigError, OmsError
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
+from jumun.model.words import counted
 from jumun.rules.sessions import local_date
 from jumun.rules.told_days import disputes
 from jumun.rules.trading_days import Overrides
@@ -85,14 +86,14 @@ async def _read(broker: KISBrokerClient) -> None:
 async def _orders(broker: KISBrokerClient, account_id: AccountId, day: str) -> str:
     history = await broker.history(account_id, day)
     working = sum(order.state.value == "WORKING" for order in history.orders)
-    return f"{len(history.orders)} orders on {day}, {working} of them working"
+    return f"{counted(len(history.orders), 'order')} on {day}, {working} of them working"
 
 
 async def _balance(broker: KISBrokerClient, account_id: AccountId) -> str:
     told = await broker.balance(account_id)
     cash = ", ".join(f"{amount:,f} {name}" for name, amount in sorted(told.cash.items()))
     untold = f"; {', '.join(told.cash_untold)} is not told" if told.cash_untold else ""
-    return f"{cash or 'no cash'}{untold}; {len(told.holdings)} symbols held"
+    return f"{cash or 'no cash'}{untold}; {counted(len(told.holdings), 'symbol')} held"
 
 
 async def _trading_days(broker: KISBrokerClient, calendar: Overrides, today: date) -> str:

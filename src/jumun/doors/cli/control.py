@@ -30,6 +30,7 @@ def reconcile(*, as_json: AsJson = False) -> int:
     from jumun.config import load
     from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
+    from jumun.model.words import counted
 
     told = service.ask(load().settings, "Reconcile", desk_pb2.ReconcileRequest(), desk_pb2.ReconcileReply)
     rows = [{"subject": row.subject, "ours": row.ours, "theirs": row.theirs} for row in told.differences]
@@ -44,9 +45,8 @@ def reconcile(*, as_json: AsJson = False) -> int:
             "This is one look; what still differs at a later one is a break (`jumun breaks`)."
         )
     else:
-        printing.out().print(
-            f"The books agree with the broker's; {told.unknown} orders with an unknown outcome."
-        )
+        unknown = f"{counted(told.unknown, 'order')} of unknown outcome"
+        printing.out().print(f"The books agree with the broker's; {unknown}.")
     return 1 if rows else 0
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from jumun.doors.cli import printing
 from jumun.model.instruments import Instrument
+from jumun.model.words import enumerated
 
 FALLS: Final = {"max_drawdown": "worst", "current_drawdown": "now"}
 Told = dict[str, Any]  # an object of the service; numbers are text
@@ -44,7 +45,7 @@ def show(
     for rate in summary["rates"]:
         console.print(_rate(rate), soft_wrap=not console.is_terminal)
     if summary["reason"]:
-        console.print(f"No total: {summary['reason']}.", soft_wrap=not console.is_terminal)
+        console.print(f"There is no total: {summary['reason']}.", soft_wrap=not console.is_terminal)
     console.print(
         "net: realised less costs; total: net and unrealised; ?: not known. --json has every digit."
     )
@@ -113,7 +114,7 @@ def _risk(console: Console, risk: Told) -> None:
     if table.row_count:
         console.print(table)
     for why, labels in whys.items():  # a reason is told once, not beside each figure that it keeps away
-        console.print(f"No {', '.join(labels)}: {why}.", soft_wrap=not console.is_terminal)
+        console.print(f"There is no {enumerated(labels, 'or')}: {why}.", soft_wrap=not console.is_terminal)
 
 
 def _risk_lines(risk: Told) -> list[tuple[str, object, str, bool]]:
@@ -123,7 +124,7 @@ def _risk_lines(risk: Told) -> list[tuple[str, object, str, bool]]:
     for name, label in RISKS:
         if name in FALLS and len(falls) > 1:
             figures = {money: fall[FALLS[name]] for money, fall in sorted(falls.items())}
-            lines += [(f"{label}, {money}", it["value"], it["why"], False) for money, it in figures.items()]
+            lines += [(f"{label} in {money}", it["value"], it["why"], False) for money, it in figures.items()]
         else:
             why = risk["missing"].get(name, "not known")
             lines.append((label, risk[name], why, name.startswith("value_at_risk")))

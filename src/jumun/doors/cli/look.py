@@ -7,12 +7,16 @@ from cyclopts import Parameter
 from jumun.doors.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from jumun.config import Settings
     from jumun.doors.cli.printing import Figures
+    from jumun.model.ids import OrderId
     from jumun.model.orders import Order
     from jumun.services.views import BookView, CashView, PositionView, ResultView
+    from jumun.services.whereabouts import Where
 
 
 def orders(
@@ -49,15 +53,16 @@ def orders(
             )
         else:
             found = app.open_orders(books, limit, account_id=account or None, symbol=symbol or None)
+        places = app.whereabouts(books, settings, found)
     if as_json:
-        printing.as_json({"orders": [order_fields(order) for order in found]})
+        printing.as_json({"orders": [order_fields(order, places[order.order_id]) for order in found]})
         return 0
     if not found:
         printing.out().print(
-            "No order ended or open." if every else "No open order; --all lists the ended ones too."
+            "There is no order yet." if every else "No open order; --all lists the ended ones too."
         )
         return 0
-    _print_orders(found)
+    _print_orders(found, places)
     return 0
 
 
@@ -78,11 +83,12 @@ def trace(
         order = app.find_order(books, settings, order_id)
         records = books.story_of(order.order_id)
         fills = books.fills_of(order.order_id)
+        where = app.whereabouts(books, settings, [order])[order.order_id]
     chapters = story.chapters(records)
     if as_json:
-        printing.as_json({"order": order_fields(order), "story": chapters, "fills": fills})
+        printing.as_json({"order": order_fields(order, where), "story": chapters, "fills": fills})
         return 0
-    story.tell(order, chapters, full=raw)
+    story.tell(order, chapters, full=raw, where=where)
     return 0
 
 
@@ -120,14 +126,21 @@ def require_account(account: str, settings: "Settings", in_books: "list[str]") -
         )
 
 
-def order_fields(order: "Order") -> dict[str, object]:
-    """Return what programs are shown of an order; numbers become text."""
+def order_fields(order: "Order", where: "Where | None" = None) -> dict[str, object]:
+    """Return what programs are shown of an order; numbers become text.
+
+    `route` is the venue that the broker was asked for, or SOR; `markets` where SOR filled it, `?` where it
+    is not told.
+    """
     average = order.average_fill_price
     return {
         "order_id": order.order_id,
         "client_order_id": order.client_order_id,
         "account_id": order.account_id,
         "symbol": order.symbol,
+        "venue": order.venue,
+        "route": order.venue.value if where is None else where.route,
+        "markets": [] if where is None else list(where.markets),
         "side": order.side,
         "order_type": order.order_type,
         "time_in_force": order.tif,
@@ -162,21 +175,22 @@ def order_fields(order: "Order") -> dict[str, object]:
     }
 
 
-def _print_orders(found: "list[Order]") -> None:
+def _print_orders(found: "list[Order]", places: "Mapping[OrderId, Where]") -> None:
     """A table where it fits, else two lines an order. Ids are never cut: those of one millisecond differ
     at the end only.
     """
     from jumun.doors.cli import printing
 
     console = printing.out()
-    words = ("created (UTC)", "order", "symbol", "side", "status", "why")
-    columns = (*words[:4], "qty", "price", "filled", "status", "average", "why")
+    words = ("created (UTC)", "order", "symbol", "venue", "side", "status", "why")
+    columns = (*words[:5], "qty", "price", "filled", "status", "average", "why")
     figures = printing.Figures(*columns, left=words)
     for order in found:
         figures.add(
             printing.when(order.created_ns),
             order.order_id,
             order.symbol,
+            places[order.order_id].text,
             order.side.value,
             printing.qty(order.qty),
             _price(order),
@@ -194,7 +208,8 @@ def _print_orders(found: "list[Order]") -> None:
         at = f", filled {printing.qty(order.qty_filled)}"
         at += f" at {_average(order)}" if order.qty_filled else ""
         console.print(f"{order.order_id}  {printing.status_text(order.status.value)}", soft_wrap=True)
-        console.print(f"  {order.side} {printing.qty(order.qty)} {order.symbol} {_price(order)}{at}{why}")
+        what = f"{order.side} {printing.qty(order.qty)} {order.symbol} at {places[order.order_id].text}"
+        console.print(f"  {what}, {_price(order)}{at}{why}")
 
 
 def _price(order: "Order") -> str:

@@ -4,11 +4,16 @@ from jumun.doors.cli.options import AsJson
 
 
 def show(*, as_json: AsJson = False) -> int:
-    """Print every setting, its effective value and where that came from. Secrets are masked."""
+    """Print every setting, its effective value and where that came from. Secrets are masked.
+
+    A value that would refuse the start of the service refuses this too; keys are not needed.
+    """
+    from jumun import app
     from jumun.config import load, shown
     from jumun.doors.cli import printing
 
     loaded = load()
+    app.require_sound(loaded.settings)
     names = list(type(loaded.settings).model_fields)
     rows = [
         {

@@ -150,14 +150,14 @@ def _fields(line: "Line") -> dict[str, object]:
 
 def _tell(name: str, lines: "list[Line]") -> None:
     from jumun.doors.cli import printing
+    from jumun.model.words import counted
 
     made = sum(1 for line in lines if not line.is_refused and not line.sent.existing)
     again = sum(1 for line in lines if not line.is_refused and line.sent.existing)
     refused = [line for line in lines if line.is_refused]
     console = printing.out()
-    console.print(
-        f"{name}: {made} orders made, {again} there before, {len(refused)} refused.", soft_wrap=True
-    )
+    orders = counted(made, "order")
+    console.print(f"{name}: {orders} made, {again} there before, {len(refused)} refused.", soft_wrap=True)
     for line in refused:
         where = f"line {line.line}: " if line.line else ""  # 0: the file as a whole
         what = f"{line.signal}: " if line.signal else ""

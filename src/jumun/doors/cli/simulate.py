@@ -27,9 +27,9 @@ def day(
     from jumun.doors import logs
 
     logs.configure("error")
-    from jumun import app
+    from jumun import runs
 
-    return app.simulate_day(seed, orders, as_json, days=days, stormy=stormy)
+    return runs.simulate_day(seed, orders, as_json, days=days, stormy=stormy)
 
 
 def exchange(
@@ -43,7 +43,7 @@ def exchange(
     seed: Annotated[int, Parameter(help="Which generated prices.")] = 1,
 ) -> int:
     """Run the simulated exchange as a process of its own; point OMS_EXCHANGE at it."""
-    from jumun import app
+    from jumun import runs
     from jumun.config import load
     from jumun.doors import logs
     from jumun.model.errors import BadInput
@@ -54,7 +54,7 @@ def exchange(
     if prices_a_second < 0:
         raise BadInput(f"--pace {pace} is negative; give prices a second, or 0 for none")
     logs.configure(settings.log_level, settings.log_format, "stderr")
-    return app.run_exchange(settings, host=host, port=port, ledger=ledger, pace=prices_a_second, seed=seed)
+    return runs.run_exchange(settings, host=host, port=port, ledger=ledger, pace=prices_a_second, seed=seed)
 
 
 def kis(
@@ -72,7 +72,7 @@ def kis(
     cash: Annotated[str, Parameter(help="What each account opens with.")] = "KRW=100000000,USD=100000",
 ) -> int:
     """Run a local KIS: REST and WebSocket of the Open API on the simulated market."""
-    from jumun import app
+    from jumun import runs
     from jumun.config import load
     from jumun.doors import logs
     from jumun.model.errors import BadInput
@@ -89,7 +89,7 @@ def kis(
             raise BadInput(f"--cash {part!r} names no currency; write KRW=100000000,USD=100000")
         amounts[currency] = to_decimal(amount, field=f"--cash {currency}")
     logs.configure(settings.log_level, settings.log_format, "stderr")
-    return app.run_kis_simulator(
+    return runs.run_kis_simulator(
         settings,
         host=host,
         port=port,

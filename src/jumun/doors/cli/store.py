@@ -63,6 +63,7 @@ def verify(*, as_json: AsJson = False) -> int:
     from jumun import app
     from jumun.config import load
     from jumun.doors.cli import printing
+    from jumun.model.words import counted
 
     settings = load().settings
     with app.open_books(settings) as books:
@@ -79,7 +80,7 @@ def verify(*, as_json: AsJson = False) -> int:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=newest)
         count = app.db_verify(settings, lambda done: progress.update(task, completed=done))
-    printing.out().print(f"{count:,} records checked; each follows from the one before it.")
+    printing.out().print(f"{counted(count, 'record')} checked; each follows from the one before it.")
     return 0
 
 
@@ -88,6 +89,7 @@ def rebuild(*, as_json: AsJson = False) -> int:
     from jumun import app
     from jumun.config import load
     from jumun.doors.cli import printing
+    from jumun.model.words import counted
 
     settings = load().settings
     if as_json:
@@ -97,5 +99,5 @@ def rebuild(*, as_json: AsJson = False) -> int:
 
     with Console(stderr=True).status("folding the journal into new tables"):
         count = app.db_rebuild(settings)
-    printing.out().print(f"{count:,} records folded; the tables are new.")
+    printing.out().print(f"{counted(count, 'record')} folded; the tables are new.")
     return 0

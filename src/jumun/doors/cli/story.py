@@ -39,7 +39,9 @@ from jumun.model.events import (
 from jumun.model.fills import LedgerKind
 from jumun.model.journal import Record
 from jumun.model.orders import Order, Side, Terms
+from jumun.model.words import enumerated
 from jumun.services.closing import CLOSING
+from jumun.services.whereabouts import SOR, UNTOLD, Where
 
 RAW_SHOWN: Final = 160  # characters of evidence in the table; --raw shows all, --json always does
 
@@ -65,7 +67,7 @@ def chapters(records: list[Record]) -> list[Chapter]:
     return [_chapter(record, stops[0] if stops else None) for record in records]
 
 
-def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
+def tell(order: Order, story: list[Chapter], *, full: bool, where: Where | None = None) -> None:
     """Print the story for a person."""
     console = printing.out()
     currency = order.currency.value
@@ -83,7 +85,7 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
     console.print(head)
     console.print(
         f"{order.side} {printing.qty(order.qty)} {order.symbol} {order.order_type} {price}{stop}{asked} "
-        f"{currency} {order.tif}, account {order.account_id}, "
+        f"{currency} {order.tif}, {_placed(order, where)}, account {order.account_id}, "
         f"by {order.created_by}, strategy {order.strategy_version}"
     )
     average = order.average_fill_price
@@ -111,6 +113,16 @@ def tell(order: Order, story: list[Chapter], *, full: bool) -> None:
                 str(chapter.record), chapter.at, chapter.what, Text(chapter.told), Text(raw, style="dim")
             )
     console.print(table)
+
+
+def _placed(order: Order, where: Where | None) -> str:
+    """Where it was sent, and where a router filled it."""
+    if where is None or where.route != SOR:
+        return f"at {order.venue if where is None else where.route}"
+    if not where.markets:
+        return "by SOR to KRX or NXT, which the broker chooses"
+    markets = ["a market that is not told" if name == UNTOLD else name for name in where.markets]
+    return f"by SOR, filled at {enumerated(markets)}"
 
 
 def _chapter(record: Record, stop: Decimal | None) -> Chapter:

@@ -181,6 +181,7 @@ def cancel_all(
     from jumun.config import load
     from jumun.doors.cli import printing, service
     from jumun.doors.grpc.gen import desk_pb2
+    from jumun.model.words import counted
 
     request = desk_pb2.CancelAllRequest(symbol=symbol, account_id=account, by=by)
     reply = service.ask(load().settings, "CancelAll", request, desk_pb2.CancelAllReply)
@@ -191,8 +192,8 @@ def cancel_all(
     if not reply.asked:
         printing.out().print(f"No open order{of} to cancel.")
     else:
-        many = "A cancel of 1 order" if reply.asked == 1 else f"Cancels of {reply.asked} orders"
-        printing.out().print(f"{many}{of} {'is' if reply.asked == 1 else 'are'} asked for.", soft_wrap=True)
+        many = counted(reply.asked, "order")
+        printing.out().print(f"A cancel of {many}{of} is asked for.", soft_wrap=True)
     return 0
 
 

@@ -133,10 +133,7 @@ class DeskService(BookCalls):
             gate.require_open()
             decisions = await gate.whole(gate.engine.reconciler.study())
         except BrokerUnavailable as error:
-            where = f" at {gate.exchange}" if gate.exchange else ""
-            why = str(error).partition(";")[0]
-            text = f"the exchange{where} does not answer ({why}); start it or correct OMS_EXCHANGE"
-            return await refuse(context, BrokerUnavailable(text))
+            return await refuse(context, gate.unanswered(error))
         except OmsError as error:
             return await refuse(context, error)
         return pb.ReconcileReply(

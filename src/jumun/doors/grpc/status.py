@@ -65,6 +65,7 @@ _CODES: Final = {
         Reason.STALE_DECISION,
         Reason.TOO_MANY_UNKNOWN,
         Reason.OPERATOR,
+        Reason.OPENING_UNKNOWN,
     ),
     grpc.StatusCode.NOT_FOUND: (Reason.UNKNOWN_ORDER, Reason.UNKNOWN_BREAK),
     grpc.StatusCode.ALREADY_EXISTS: (Reason.KEY_CONFLICT,),

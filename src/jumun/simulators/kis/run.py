@@ -204,6 +204,8 @@ def announcement(config: KisRun, server: KisServer) -> list[str]:
         f"KIS simulator ready on {rest} {stream} pid {os.getpid()} "
         f"({customer.environment}; {config.world.name}; {prices}; {at} in Seoul)",
         f"  account {', '.join(customer.accounts)}  HTS id {customer.hts_id}",
+        f"  settings of jumun: OMS_BROKER=kis OMS_ENVIRONMENT=sim KIS_BASE_URL={rest} KIS_WS_URL={stream}"
+        + (" KIS_SIM_AS=paper" if customer.environment == "paper" else ""),
     ]
     demo = demo_customer(customer.environment, hts_id=customer.hts_id, accounts=customer.accounts)
     if customer != demo:
