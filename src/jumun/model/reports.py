@@ -54,6 +54,7 @@ class ModifyRequest(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal | None
     price_before: Decimal | None
     number: int = 1  # counts the modifies of this order: an answer that comes late must not end a later one
+    session: TradingSession = TradingSession.REGULAR  # of the order: some need a call of their own
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,7 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
     venue: Venue
     ref: BrokerRef
     qty_left: Decimal
+    session: TradingSession = TradingSession.REGULAR  # of the order: some need a call of their own
 
 
 # ---- outcomes: exactly four for a submit (DESIGN, Never twice 2) --------------------------------

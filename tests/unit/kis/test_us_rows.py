@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jumun.brokers.kis.us_rows import open_orders_of_us, orders_of_us
+from jumun.brokers.kis.us_rows import is_daytime, open_orders_of_us, orders_of_us, rows_of_us_day
 from jumun.model.errors import UnreadableReply
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
@@ -167,6 +167,70 @@ def test_an_odd_us_row_makes_the_whole_list_unreadable(rows: list[Row]) -> None:
 def test_an_order_without_a_price_reads_as_market_whatever_it_was_sent_as() -> None:
     (order,) = read(a_us_row(1, 10, working=10, ft_ord_unpr3="0.00000000"))
     assert (order.order_type, order.price) == (OrderType.MARKET, None)
+
+
+# ---- the day market: 10:00 to 18:00 in Seoul, from 20:00 of the evening before in New York ------------
+
+
+def a_daytime_row(number: int, ordered: int, time: str = "103000", **more: object) -> Row:
+    row = a_us_row(number, ordered, **more)  # type: ignore[arg-type]  # the same fields, passed on
+    return (
+        {"ord_dt": "20261119"}
+        | {"dmst_ord_dt": "20261120", "thco_ord_tmd": time}
+        | {
+            name: value
+            for name, value in row.items()
+            if name not in ("ord_dt", "dmst_ord_dt", "thco_ord_tmd")
+        }
+    )
+
+
+@pytest.mark.req("I-39", "I-64", "F-94")
+def test_a_day_holds_the_orders_of_its_day_market_whichever_date_the_list_calls_the_evening_before() -> None:
+    before = date(2026, 11, 19)
+    evening = a_daytime_row(1, 10, working=10)
+    renamed = a_daytime_row(2, 10, working=10) | {"ord_dt": "20261120"}
+    after_midnight = a_daytime_row(3, 10, "150000", working=10) | {"ord_dt": "20261120"}
+    night_before = a_us_row(4, 10, filled=10, ord_dt="20261119", dmst_ord_dt="20261119")
+    earlier_day = a_daytime_row(5, 10, working=10) | {"dmst_ord_dt": "20261119"}
+    coming = a_daytime_row(6, 10, working=10) | {"ord_dt": "20261120", "dmst_ord_dt": "20261121"}
+    regular = a_us_row(7, 10, working=10)
+    rows = listed(evening, renamed, after_midnight, night_before, earlier_day, coming, regular)
+    mine = rows_of_us_day(rows, before, TODAY)
+    assert [int(row.text("odno")) for row in mine] == [1, 2, 3, 7]
+    found = orders_of_us(mine, ACCOUNT.account_id, TODAY, over=False)
+    assert {one.ref.trade_date for one in found} == {"2026-11-20"}
+    assert [is_daytime(row) for row in mine] == [True, True, True, False]
+
+
+@pytest.mark.req("F-41")
+def test_a_row_of_a_date_that_nobody_asked_for_makes_the_list_unreadable() -> None:
+    with pytest.raises(UnreadableReply, match="2026-11-20 to 2026-11-20 was asked for"):
+        rows_of_us_day(listed(a_daytime_row(1, 10, working=10)), TODAY, TODAY)
+
+
+@pytest.mark.req("F-55")
+def test_what_still_shows_as_open_after_the_day_market_has_expired_and_a_regular_order_works_on() -> None:
+    rows = listed(a_daytime_row(1, 10, filled=4, working=6), a_us_row(2, 10, working=10))
+    ends = {
+        over: [
+            one.state
+            for one in orders_of_us(rows, ACCOUNT.account_id, TODAY, over=False, day_market_over=over)
+        ]
+        for over in (False, True)
+    }
+    assert ends == {False: [State.WORKING, State.WORKING], True: [State.EXPIRED, State.WORKING]}
+
+
+@pytest.mark.req("I-39", "F-49")
+def test_a_change_asked_for_over_midnight_in_new_york_finds_its_parent() -> None:
+    first = a_daytime_row(1, 10)
+    revised = a_daytime_row(2, 10, "141500", working=10, asked="01", parent=1) | {"ord_dt": "20261120"}
+    late = a_daytime_row(3, 10, "180000", asked="02", parent=2, status="거부") | {"ord_dt": "20261120"}
+    rows = listed(first, revised, late | {"rjct_rson_name": "거부"})
+    found = orders_of_us(rows, ACCOUNT.account_id, TODAY, over=False)
+    assert [(int(one.ref.number), one.state) for one in found] == [(1, State.REPLACED), (2, State.WORKING)]
+    assert found[1].replaces == found[0].ref
 
 
 @pytest.mark.req("F-94", "F-91")

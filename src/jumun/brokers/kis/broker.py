@@ -18,6 +18,7 @@ from jumun.brokers.kis.bodies import (
     cancel_post,
     modify_post,
     plain_standing,
+    standing_for,
     standing_of,
     submit_post,
 )
@@ -344,10 +345,10 @@ class KISBrokerClient:
 
     def _standing(self, request: CancelRequest | ModifyRequest) -> Standing:
         known = self._standings.get((request.account_id, request.ref))
-        if known is not None:
-            return known
-        instrument = self._known(request.symbol)
-        return plain_standing(request.venue, "" if instrument is None else instrument.exchange)
+        if known is None:
+            instrument = self._known(request.symbol)
+            known = plain_standing(request.venue, "" if instrument is None else instrument.exchange)
+        return standing_for(known, request.session)
 
     def _known(self, symbol: str) -> Instrument | None:
         return self._instruments.get(symbol) if symbol in self._instruments else None

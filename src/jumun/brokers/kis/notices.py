@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from jumun.brokers.kis.cipher import StreamKeys
-from jumun.brokers.kis.fields import KOREA, NEW_YORK, ZERO
+from jumun.brokers.kis.fields import KOREA, NEW_YORK, ZERO, in_day_market, us_trade_date
 from jumun.brokers.kis.frames import Ack, DataFrame, Frame, PingPong, open_payload, read_frame
 from jumun.brokers.kis.notice_records import (
     Action,
@@ -166,8 +166,9 @@ def instants_of(record: NoticeRecord, received_ns: int, us_zone: str) -> tuple[s
     """Return the trading day of a notice and when it happened, in UTC nanoseconds.
 
     Korea: the Korean date of receipt; a time more than 12 hours ahead of it is of the day before. United
-    States: the New York date of the receipt, and a time in `us_zone`. Wrong only for a US order that lives
-    over midnight in New York (kis.md 3.3.9, the day session).
+    States: the New York date of the receipt, and a time in `us_zone`; what happened and was received in the
+    hours of the day market belongs to it (kis.md 3.3.9). Both must lie in them: then neither a notice that
+    comes hours late nor a wrong `us_zone` moves the date of a regular order.
     """
     received = _EPOCH + timedelta(microseconds=received_ns // 1_000)
     zone = KOREA if record.stream is Stream.DOMESTIC else ZoneInfo(us_zone)
@@ -175,8 +176,11 @@ def instants_of(record: NoticeRecord, received_ns: int, us_zone: str) -> tuple[s
     happened = _at(local.date(), record.time, zone)
     if happened - local > HALF_A_DAY:
         happened = _at(local.date() - timedelta(days=1), record.time, zone)
-    at_home = record.stream is Stream.DOMESTIC
-    day = (happened.astimezone(KOREA) if at_home else received.astimezone(NEW_YORK)).date()
+    if record.stream is Stream.DOMESTIC:
+        day = happened.astimezone(KOREA).date()
+    else:
+        in_new_york = received.astimezone(NEW_YORK).date()
+        day = us_trade_date(happened, in_new_york) if in_day_market(received) else in_new_york
     return day.isoformat(), (happened - _EPOCH) // _MICROSECOND * 1_000
 
 
