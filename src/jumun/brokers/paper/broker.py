@@ -47,7 +47,7 @@ from jumun.exchange.world import World
 from jumun.model.errors import ConfigError, UnreadableReply
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
-from jumun.model.orders import TradingSession
+from jumun.model.orders import OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.reports import (
     Accepted,
@@ -170,6 +170,12 @@ class PaperBroker:
         regular = request.session is TradingSession.REGULAR
         if not regular and (request.venue, request.session) not in self._traits.sessions:
             text = f"{self._traits.name} takes no {request.session} orders at {request.venue}"
+            return Rejected(
+                code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
+            )
+        is_plain = (request.order_type, request.tif) == (OrderType.LIMIT, TimeInForce.DAY)
+        if request.session is TradingSession.DAY_MARKET and not is_plain:
+            text = f"the US day market takes LIMIT DAY only, not {request.order_type} {request.tif}; send one"
             return Rejected(
                 code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
             )
