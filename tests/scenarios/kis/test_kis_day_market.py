@@ -210,6 +210,22 @@ def test_its_hours_and_the_regular_ones_take_each_others_orders_never() -> None:
     play_on(evening, 23)
 
 
+@pytest.mark.req("I-57", "C-11")
+def test_a_price_of_the_day_market_triggers_no_stop_that_waits_for_the_regular_session() -> None:
+    async def play(stage: Stage) -> None:
+        stop = {"order_type": OrderType.STOP_LIMIT, "stop_price": Decimal(210), "price": Decimal(211)}
+        held = await stage.buy(symbol="AAPL", time_in_force=TimeInForce.GTC, **stop)
+        stage.trade("AAPL", 220, 100)
+        await asyncio.sleep(150)
+        assert stage.order(held).stop_held, "it was traded at 220, apart from the regular session"
+        quote = stage.broker.quote("AAPL")
+        assert quote is not None
+        assert quote.last == Decimal("196.5")
+        await cancelled(stage, held)
+
+    play_on(play, 10, 30)
+
+
 @pytest.mark.req("S002-44", "I-57")
 def test_kis_paper_has_no_day_market_and_says_so_in_a_sentence() -> None:
     async def play(stage: Stage) -> None:

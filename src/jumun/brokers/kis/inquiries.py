@@ -120,8 +120,7 @@ class Inquiries:
         now_ns = self._clock.now_ns()
         days = [local_date(venue, now_ns) for venue in venues]
         if self._us:
-            phase, day = phase_at(Venue.US, now_ns, self._sessions)
-            days += [day] if phase is Phase.DAY_MARKET else []
+            days += self._day_market_now(now_ns)
         return tuple(dict.fromkeys(day.isoformat() for day in days))
 
     async def balance(self, account: KisAccount) -> Balance:
@@ -256,6 +255,13 @@ class Inquiries:
         except NoCalendar:
             return False
         return plan is None or asked_ns >= plan.end_ns(TradingSession.DAY_MARKET)
+
+    def _day_market_now(self, now_ns: int) -> list[date]:
+        try:
+            phase, day = phase_at(Venue.US, now_ns, self._sessions)
+        except NoCalendar:
+            return []  # nothing is traded on a day that nobody knows
+        return [day] if phase is Phase.DAY_MARKET else []
 
     def _is_closed(self, day: date, asked_ns: int) -> bool:
         """Whether KRX's regular session of that day is over; where nobody knows the hours, it is not."""

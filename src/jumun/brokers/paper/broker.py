@@ -302,8 +302,8 @@ class PaperBroker:
                 assert_never(notice)
 
     def _remember(self, printed: Printed) -> None:
-        if printed.venue is not None:
-            return  # a print elsewhere is not the price at home
+        if printed.venue is not None or printed.session is TradingSession.DAY_MARKET:
+            return  # a print elsewhere, or in the day market, is not the price at home
         if printed.symbol in self._quotes or len(self._quotes) < QUOTES_MAX:
             quote = Quote(symbol=printed.symbol, last=printed.price, base=printed.base, ts_ns=printed.ts_ns)
             self._quotes[printed.symbol] = quote
