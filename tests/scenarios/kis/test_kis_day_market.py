@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 from jumun.brokers.kis.access import KisEnvironment
+from jumun.model.errors import BrokerUnavailable
 from jumun.model.ids import OrderId
 from jumun.model.orders import Order, OrderStatus, OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
+from jumun.services.liveness import IDLE_EVERY_S, PING_EVERY_S
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
+from jumun.testing.kis_stack import ACCOUNT
 from tests.scenarios.any_stage import USER, ns_of, until
 from tests.scenarios.kis.stage import Stage, a_fault, on_stage
 
@@ -213,7 +216,11 @@ def test_its_hours_and_the_regular_ones_take_each_others_orders_never() -> None:
 @pytest.mark.req("I-57", "C-11")
 def test_a_price_of_the_day_market_triggers_no_stop_that_waits_for_the_regular_session() -> None:
     async def play(stage: Stage) -> None:
-        stop = {"order_type": OrderType.STOP_LIMIT, "stop_price": Decimal(210), "price": Decimal(211)}
+        stop: dict[str, Any] = {
+            "order_type": OrderType.STOP_LIMIT,
+            "stop_price": Decimal(210),
+            "price": Decimal(211),
+        }
         held = await stage.buy(symbol="AAPL", time_in_force=TimeInForce.GTC, **stop)
         stage.trade("AAPL", 220, 100)
         await asyncio.sleep(150)
@@ -224,6 +231,39 @@ def test_a_price_of_the_day_market_triggers_no_stop_that_waits_for_the_regular_s
         await cancelled(stage, held)
 
     play_on(play, 10, 30)
+
+
+@pytest.mark.req("F-80")
+def test_an_account_that_traded_in_the_day_market_is_not_opened_from_what_kis_says() -> None:
+    async def play(stage: Stage) -> None:
+        await stage.ended(await buy(stage))
+        with pytest.raises(BrokerUnavailable, match="has traded on 2025-05-27 already"):
+            await stage.broker.opening(ACCOUNT)
+
+    play_on(play, 10, 30)
+
+
+@pytest.mark.req("F-20")
+@pytest.mark.parametrize("environment", [KisEnvironment.LIVE, KisEnvironment.PAPER])
+def test_where_it_can_be_traded_the_desk_listens_as_closely_as_in_the_regular_session(
+    environment: KisEnvironment,
+) -> None:
+    async def play(stage: Stage) -> None:
+        pings: list[int] = []
+        ping = stage.broker.ping
+
+        async def counted() -> None:
+            pings.append(stage.clock.now_ns())
+            await ping()
+
+        stage.broker.ping = counted  # type: ignore[method-assign]  # it is counted and done
+        await asyncio.sleep(IDLE_EVERY_S * 4)
+        usual = IDLE_EVERY_S if environment is KisEnvironment.PAPER else PING_EVERY_S
+        assert abs(len(pings) - IDLE_EVERY_S * 4 / usual) <= 2, (
+            "paper has no day market, so it is night there"
+        )
+
+    play_on(play, 10, 30, environment=environment)
 
 
 @pytest.mark.req("S002-44", "I-57")
