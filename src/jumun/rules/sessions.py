@@ -5,8 +5,9 @@ regular session of the day, so a late open or an exam day moves them without a s
 disagree the narrower window is used: refusing an order for some minutes costs less than sending it blind.
 The Korean close-price session 08:30 to 08:40 runs inside the opening auction's entry time: it is no phase
 and is asked for by `SessionPlan.takes`. The United States day market runs from 10:00 to 18:00 in Seoul
-(kis.md 3.3.9), so it begins on the evening before in New York and belongs to the date on which it ends. Not
-modelled: other United States trading before and after the regular session (reads as CLOSED).
+(kis.md 3.3.9), so it begins on the evening before in New York and belongs to the date on which it ends. The
+press has it an hour earlier in New York's summer; orders leave from 10:00 on and have surely ended at 18:00.
+Not modelled: other United States trading before and after the regular session (reads as CLOSED).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -40,6 +41,7 @@ __all__ = [
     "Phase",
     "SessionPlan",
     "Window",
+    "day_market_date",
     "is_session",
     "local_date",
     "next_session",
@@ -62,6 +64,7 @@ QUARTER_NS: Final = 900 * NS
 CLOSE_BEFORE_START_NS: Final = 30 * 60 * NS  # before the opening
 CLOSE_BEFORE_END_NS: Final = 20 * 60 * NS
 DAY_MARKET: Final = (time(10, 0), time(18, 0))  # in Seoul, which has no summer time
+EVENING_OVER: Final = time(20, 0)  # in New York: what trades then belongs to the session to come
 OPENING_ENTRY_NS: Final = 330 * 60 * NS  # 04:00 in New York
 OPENING_CUTOFF_NS: Final = 2 * 60 * NS
 CLOSING_CUTOFF_NS: Final = 10 * 60 * NS
@@ -250,6 +253,27 @@ def phase_at(venue: Venue, ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> t
         return Phase.CLOSED, day
     coming = session_on(venue, day, overrides)  # its day market begins on the evening before
     return Phase.CLOSED if coming is None else coming.phase_at(ts_ns), day
+
+
+def day_market_date(ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> date | None:
+    """Return the trade date of the US day market in whose hours `ts_ns` lies; None outside of them.
+
+    For reading what brokers tell, and wider than the window in which orders are sent: from 20:00 in New York
+    on, which in summer is 09:00 in Seoul, nothing belongs to the session that has ended there, and a person's
+    order must not pass for an expired one. A regular session that an override put into these hours wins.
+    """
+    if overrides.always_open:
+        return None
+    day = local_date(Venue.KRX, ts_ns)
+    try:
+        plan = session_on(Venue.US, day, overrides)
+    except NoCalendar:
+        return None
+    if plan is None:
+        return None
+    start_ns = _ns(Venue.US, day - timedelta(days=1), EVENING_OVER)
+    end_ns = min(_ns(Venue.KRX, day, DAY_MARKET[1]), plan.open_ns)
+    return day if start_ns <= ts_ns < end_ns else None
 
 
 def trade_date_of(venue: Venue, ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> date:

@@ -1,6 +1,6 @@
 """Orders for US shares as KIS lists them: by New York dates, without cancelled shares and without kinds."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 
 import msgspec
@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jumun.brokers.kis.us_rows import is_daytime, open_orders_of_us, orders_of_us, rows_of_us_day
+from jumun.brokers.kis.us_rows import (
+    is_daytime,
+    open_orders_of_us,
+    orders_of_us,
+    rows_of_us_day,
+    trade_date_of_us,
+)
 from jumun.model.errors import UnreadableReply
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.orders import BrokerRef, OrderType, Side
 from jumun.model.reports import BrokerState, OrderReport
+from jumun.rules.trading_days import ALWAYS_OPEN, DayOverride, Overrides
 from tests.unit.kis.pure_values import ACCOUNT, TODAY, body_of, first_of, listed, rows_of
 
 State = BrokerState
@@ -193,14 +200,44 @@ def test_a_day_holds_the_orders_of_its_day_market_whichever_date_the_list_calls_
     after_midnight = a_daytime_row(3, 10, "150000", working=10) | {"ord_dt": "20261120"}
     night_before = a_us_row(4, 10, filled=10, ord_dt="20261119", dmst_ord_dt="20261119")
     earlier_day = a_daytime_row(5, 10, working=10) | {"dmst_ord_dt": "20261119"}
-    coming = a_daytime_row(6, 10, working=10) | {"ord_dt": "20261120", "dmst_ord_dt": "20261121"}
     regular = a_us_row(7, 10, working=10)
-    rows = listed(evening, renamed, after_midnight, night_before, earlier_day, coming, regular)
+    rows = listed(evening, renamed, after_midnight, night_before, earlier_day, regular)
     mine = rows_of_us_day(rows, before, TODAY)
     assert [int(row.text("odno")) for row in mine] == [1, 2, 3, 7]
     found = orders_of_us(mine, ACCOUNT.account_id, TODAY, over=False)
     assert {one.ref.trade_date for one in found} == {"2026-11-20"}
     assert [is_daytime(row) for row in mine] == [True, True, True, False]
+    theirs = rows_of_us_day(listed(evening, night_before, earlier_day), before, before)
+    assert [int(row.text("odno")) for row in theirs] == [4, 5], "the evening is not of the day that ended"
+
+
+@pytest.mark.req("F-93", "F-55")
+def test_a_regular_session_that_an_override_put_into_korean_daytime_has_no_orders_of_the_day_market() -> None:
+    entry = DayOverride(venue=Venue.US, day=TODAY, open=time(2, 50), close=time(4, 0))  # 16:50 in Seoul
+    moved = Overrides(days=(entry,))
+    early, late = a_daytime_row(1, 10, "164959"), a_daytime_row(2, 10, "165000")
+    (before,), (after,) = listed(early), listed(late)
+    assert [is_daytime(row, moved) for row in (before, after)] == [True, False]
+    assert not is_daytime(before, ALWAYS_OPEN)
+
+
+@pytest.mark.req("I-64", "F-94", "F-55")
+@pytest.mark.parametrize(
+    ("korean", "time", "listed_as", "day", "daytime"),
+    [
+        ("20250617", "093000", "20250616", date(2025, 6, 17), True),  # summer: 20:30 in New York
+        ("20250617", "085959", "20250616", date(2025, 6, 16), False),  # 19:59:59, after the regular session
+        ("20250617", "175959", "20250617", date(2025, 6, 17), True),
+        ("20250617", "180000", "20250617", date(2025, 6, 17), False),
+        ("20261120", "093000", "20261119", date(2026, 11, 19), False),  # winter: 19:30 in New York
+    ],
+)
+def test_from_eight_in_the_evening_in_new_york_an_order_is_of_the_session_to_come(
+    korean: str, time: str, listed_as: str, day: date, daytime: bool
+) -> None:
+    row = a_us_row(1, 10, working=10, ord_dt=listed_as, dmst_ord_dt=korean, thco_ord_tmd=time)
+    (read_row,) = listed(row)
+    assert (trade_date_of_us(read_row), is_daytime(read_row)) == (day, daytime)
 
 
 @pytest.mark.req("F-41")

@@ -311,7 +311,12 @@ class KISBrokerClient:
                 self._quotes.hear(frame)
             else:
                 heard = hear(
-                    frame, self._stream.keys.get(frame.tr_id), self._clock.now_ns(), self._ours, self._known
+                    frame,
+                    self._stream.keys.get(frame.tr_id),
+                    self._clock.now_ns(),
+                    self._ours,
+                    self._known,
+                    day_market=self._inquiries.day_market_date,
                 )
                 for report in self._of(heard):
                     yield report

@@ -16,7 +16,6 @@ import msgspec
 from jumun.model.errors import UnreadableReply
 from jumun.model.ids import BrokerOrderNo
 from jumun.model.money import WIDE, BadNumber, to_decimal
-from jumun.rules.sessions import DAY_MARKET
 
 KOREA: Final = ZoneInfo("Asia/Seoul")
 NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -165,21 +164,6 @@ def tidy(value: Decimal) -> Decimal:
     if value == value.to_integral_value(rounding=ROUND_DOWN):
         return Decimal(int(value))
     return value.normalize(WIDE)
-
-
-def in_day_market(at: datetime) -> bool:
-    """Whether an instant lies in the hours of the US day market, 10:00 to 18:00 in Seoul (kis.md 3.3.9)."""
-    start, end = DAY_MARKET
-    return start <= at.astimezone(KOREA).time() < end
-
-
-def us_trade_date(at: datetime, local: date) -> date:
-    """Return the trade date of what happened at `at`, which is called `local` in New York.
-
-    The day market begins at 20:00 or 21:00 in New York, on the evening before the session that it belongs
-    to; its date is the one in Seoul, on either side of midnight in New York.
-    """
-    return at.astimezone(KOREA).date() if in_day_market(at) else local
 
 
 def korean_ns(day: date, at: time) -> int:

@@ -27,7 +27,7 @@ from jumun.model.money import Currency, exact_sum
 from jumun.model.orders import BrokerRef, TradingSession
 from jumun.model.reports import Balance, OrderHistory, OrderReport
 from jumun.ports.outside import Clock
-from jumun.rules.sessions import NoCalendar, Phase, local_date, phase_at, session_on
+from jumun.rules.sessions import NoCalendar, day_market_date, local_date, session_on
 from jumun.rules.trading_days import Overrides
 
 WHOLE_US: Final = "NASD"  # live: all US exchanges; on paper Nasdaq alone (kis.md 3.3.5)
@@ -96,17 +96,18 @@ class Inquiries:
                 first = self._first_us_date(day)
                 params = self._us_params(account, first, day)
                 listed = await self._rows(Function.US_ORDERS, params, "output")
-                rows = rows_of_us_day(listed, first, day)
+                rows = rows_of_us_day(listed, first, day, self._sessions)
                 found = orders_of_us(
                     rows,
                     account.account_id,
                     day,
                     over=self._is_over((Venue.US,), day, asked_ns),
                     day_market_over=self._is_day_market_over(day, asked_ns),
+                    sessions=self._sessions,
                 )
                 self._require_grown((account.account_id, trade_date, Function.US_ORDERS), len(rows))
                 orders += found
-                standings |= _us_standings(rows, found)
+                standings |= _us_standings(rows, found, self._sessions)
         except UnreadableReply as error:
             raise BrokerUnavailable(f"the orders of {trade_date} cannot be read: {error}") from error
         history = OrderHistory(
@@ -120,7 +121,8 @@ class Inquiries:
         now_ns = self._clock.now_ns()
         days = [local_date(venue, now_ns) for venue in venues]
         if self._us:
-            days += self._day_market_now(now_ns)
+            coming = day_market_date(now_ns, self._sessions)
+            days += [] if coming is None else [coming]
         return tuple(dict.fromkeys(day.isoformat() for day in days))
 
     async def balance(self, account: KisAccount) -> Balance:
@@ -256,12 +258,9 @@ class Inquiries:
             return False
         return plan is None or asked_ns >= plan.end_ns(TradingSession.DAY_MARKET)
 
-    def _day_market_now(self, now_ns: int) -> list[date]:
-        try:
-            phase, day = phase_at(Venue.US, now_ns, self._sessions)
-        except NoCalendar:
-            return []  # nothing is traded on a day that nobody knows
-        return [day] if phase is Phase.DAY_MARKET else []
+    def day_market_date(self, ts_ns: int) -> date | None:
+        """The trade date of the US day market that `ts_ns` lies in, by this desk's calendar."""
+        return day_market_date(ts_ns, self._sessions)
 
     def _is_closed(self, day: date, asked_ns: int) -> bool:
         """Whether KRX's regular session of that day is over; where nobody knows the hours, it is not."""
@@ -279,11 +278,13 @@ class Inquiries:
         }
 
 
-def _us_standings(rows: Sequence[Fields], orders: Sequence[OrderReport]) -> dict[BrokerRef, Standing]:
+def _us_standings(
+    rows: Sequence[Fields], orders: Sequence[OrderReport], sessions: Overrides
+) -> dict[BrokerRef, Standing]:
     """These lists tell the exchange and not the kind: a limit order of the session of its time is assumed."""
     standings = {
         (row.branch("ord_gno_brno"), row.order_number("odno")): Standing(
-            route=row.text("ovrs_excg_cd"), daytime=is_daytime(row)
+            route=row.text("ovrs_excg_cd"), daytime=is_daytime(row, sessions)
         )
         for row in rows
     }

@@ -5,35 +5,29 @@ where it was sent for an auction. Cancelled shares are not told; a cancel shows 
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from jumun.brokers.kis.chains import Asked, Found, Line, Reading, orders_in
 from jumun.brokers.kis.codes import EXCHANGES, SIDE_OF_CODE
-from jumun.brokers.kis.fields import (
-    KOREA,
-    NS,
-    ZERO,
-    Fields,
-    in_day_market,
-    korean_ns,
-    korean_ns_of_us_day,
-    us_trade_date,
-)
+from jumun.brokers.kis.fields import ZERO, Fields, korean_ns, korean_ns_of_us_day
 from jumun.brokers.kis.rows import filled_amount, require_bounded
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.orders import BrokerRef, OrderType
 from jumun.model.reports import BrokerState, OrderReport
+from jumun.rules.sessions import NO_OVERRIDES, Overrides, day_market_date
 
 ASKED_OF_CODE: Final = {"00": Asked.ORDER, "01": Asked.REVISE, "02": Asked.CANCEL}
 COMPLETED: Final = "완료"  # prcs_stat_name; the other two words are not needed
 REJECTED: Final = "거부"
 
 
-def rows_of_us_day(rows: Sequence[Fields], first: date, trade_date: date) -> list[Fields]:
+def rows_of_us_day(
+    rows: Sequence[Fields], first: date, trade_date: date, sessions: Overrides = NO_OVERRIDES
+) -> list[Fields]:
     """Return the US rows of one trade date from a list of the dates from `first` to it.
 
     Rows of other countries' exchanges, which only the paper service mixes in, are none of ours. Raises
@@ -44,7 +38,7 @@ def rows_of_us_day(rows: Sequence[Fields], first: date, trade_date: date) -> lis
     for row in ours:
         if not first <= row.day("ord_dt") <= trade_date:
             raise row.unreadable(f"ord_dt is {row.text('ord_dt')} and {first} to {trade_date} was asked for")
-    return [row for row in ours if trade_date_of_us(row) == trade_date]
+    return [row for row in ours if trade_date_of_us(row, sessions) == trade_date]
 
 
 def orders_of_us(
@@ -54,6 +48,7 @@ def orders_of_us(
     *,
     over: bool,
     day_market_over: bool = False,
+    sessions: Overrides = NO_OVERRIDES,
 ) -> tuple[OrderReport, ...]:
     """Return every US order of that trade date from all its rows of all pages; raises UnreadableReply.
 
@@ -64,25 +59,27 @@ def orders_of_us(
     require_bounded(rows)
     ours = [row for row in rows if is_us(row)]
     for row in ours:
-        if trade_date_of_us(row) != trade_date:
+        if trade_date_of_us(row, sessions) != trade_date:
             raise row.unreadable(f"ord_dt is {row.text('ord_dt')} and {trade_date} was asked for")
-    lines = [_line(row, "rvse_cncl_dvsn", is_over=day_market_over and is_daytime(row)) for row in ours]
+    lines = [
+        _line(row, "rvse_cncl_dvsn", is_over=day_market_over and is_daytime(row, sessions)) for row in ours
+    ]
     found = orders_in(lines, Reading(over=over))
     return tuple(_report(order, account_id, trade_date, _taken_ns(order.line.fields)) for order in found)
 
 
-def is_daytime(row: Fields) -> bool:
+def is_daytime(row: Fields, sessions: Overrides = NO_OVERRIDES) -> bool:
     """Whether the order of a row of inquire-ccnl was taken in the hours of the US day market."""
-    return in_day_market(_taken(row))
+    return day_market_date(_taken_ns(row), sessions) is not None
 
 
-def trade_date_of_us(row: Fields) -> date:
+def trade_date_of_us(row: Fields, sessions: Overrides = NO_OVERRIDES) -> date:
     """Return the trade date of a row of inquire-ccnl.
 
     Whether KIS lists an order of the evening before under the date in New York or under the one of the
     session to come is not known; the Korean time of the order tells either way.
     """
-    return us_trade_date(_taken(row), row.day("ord_dt"))
+    return day_market_date(_taken_ns(row), sessions) or row.day("ord_dt")
 
 
 def open_orders_of_us(rows: Sequence[Fields], account_id: AccountId) -> tuple[OrderReport, ...]:
@@ -100,8 +97,8 @@ def open_orders_of_us(rows: Sequence[Fields], account_id: AccountId) -> tuple[Or
             continue
         found = Found(line=line, state=BrokerState.WORKING, qty=line.filled + line.working, replaces=None)
         taken_ns = korean_ns_of_us_day(row.day("ord_dt"), row.clock("ord_tmd"))
-        taken = datetime.fromtimestamp(taken_ns // NS, tz=KOREA)
-        reports.append(_report(found, account_id, us_trade_date(taken, row.day("ord_dt")), taken_ns))
+        trade_date = day_market_date(taken_ns) or row.day("ord_dt")
+        reports.append(_report(found, account_id, trade_date, taken_ns))
     return tuple(reports)
 
 
@@ -175,10 +172,6 @@ def _parent_ref(found: Found, trade_date: date) -> BrokerRef | None:
     if not line.parent:
         return None
     return BrokerRef(trade_date=trade_date.isoformat(), branch=line.branch, number=line.parent)
-
-
-def _taken(row: Fields) -> datetime:
-    return datetime.combine(row.day("dmst_ord_dt"), row.clock("thco_ord_tmd"), tzinfo=KOREA)
 
 
 def _taken_ns(row: Fields) -> int:
