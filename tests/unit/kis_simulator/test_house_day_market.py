@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from jumun.exchange.market import Market
 from jumun.exchange.sample_world import sample_world, whole_day_world
+from jumun.model.instruments import Venue
 from jumun.model.orders import TradingSession
 from jumun.model.reports import BrokerState
 from jumun.rules.trading_days import NO_OVERRIDES
+from jumun.simulators.kis.acts import next_phase_ns
 from tests.unit.kis_simulator.house_calls import (
     PAPER,
     Caller,
@@ -160,3 +163,10 @@ def test_the_evening_before_is_listed_under_one_date_or_the_other(dates: str, ev
     assert list(client.listed("20261119")) == ([first] if dates == "local" else [])
     unfilled = client.pages("overseas-inquire-nccs", {"OVRS_EXCG_CD": "NASD", "SORT_SQN": "DS"}, "output")
     assert [row["ord_dt"] for row in unfilled] == [evening, "20261120"]
+
+
+def test_time_is_skipped_to_its_beginning_in_a_world_that_runs_it() -> None:
+    whole, plain = (Market(world(NO_OVERRIDES)) for world in (whole_day_world, sample_world))
+    morning = seoul_ns("2026-11-20 08:00")
+    assert next_phase_ns(whole, Venue.US, morning) == seoul_ns("2026-11-20 10:00")
+    assert next_phase_ns(plain, Venue.US, morning) == seoul_ns("2026-11-20 23:30")
