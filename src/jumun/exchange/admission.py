@@ -153,7 +153,7 @@ def _is_taken(order: NewOrder, world: World) -> bool:
     kind, tif, session = order.order_type, order.tif, order.session
     if session in FIXED:
         return kind in (OrderType.LIMIT, OrderType.MARKET) and tif is TimeInForce.DAY
-    if session is TradingSession.SINGLE_PRICE:
+    if session in (TradingSession.SINGLE_PRICE, TradingSession.DAY_MARKET):
         return kind is OrderType.LIMIT and tif is TimeInForce.DAY
     if session is not TradingSession.REGULAR or order.venue is Venue.NXT:
         return kind is OrderType.LIMIT and (kind, tif) in KINDS

@@ -340,12 +340,16 @@ class Floor:
         return account
 
     def _newest_at_home(self, symbol: str) -> Printed | None:
-        """Return the newest print of any session where the issue is listed."""
+        """Return the newest print where the issue is listed, of any session but the day market.
+
+        That one is thin and apart: its prices neither trigger a stop nor value anything in the regular one.
+        """
         venue = self.master.get(symbol).venue
         prints = [
             line.newest
             for session in SESSION_PHASES
             if session[0] is venue
+            and session[1] is not TradingSession.DAY_MARKET
             and (line := self._lines.get(line_name(self.master.get(symbol), venue, session[1]))) is not None
             and line.newest is not None
         ]

@@ -79,6 +79,7 @@ PHASE_SESSION: Final = {
     Phase.AFTER_CLOSE: TradingSession.CLOSE_AFTER,
     Phase.SINGLE_PRICE: TradingSession.SINGLE_PRICE,
     Phase.AFTER_MARKET: TradingSession.AFTER_MARKET,
+    Phase.DAY_MARKET: TradingSession.DAY_MARKET,
 }
 
 

@@ -36,7 +36,9 @@ OPENING: Final = frozenset({OrderType.MOO, OrderType.LOO})
 CLOSING: Final = frozenset({OrderType.MOC, OrderType.LOC})
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 AUCTION_PHASES: Final = frozenset({Phase.PRE_OPEN_AUCTION, Phase.CLOSING_AUCTION})
-CONTINUOUS_PHASES: Final = frozenset({Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET})
+CONTINUOUS_PHASES: Final = frozenset(
+    {Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET, Phase.DAY_MARKET}
+)
 FIXED_SESSIONS: Final = frozenset({TradingSession.CLOSE_BEFORE, TradingSession.CLOSE_AFTER})
 TEN_MINUTES_NS: Final = 600 * NS
 
@@ -430,7 +432,7 @@ class Pit(Floor):
         """Whether a trade at `price` must not happen; starts what happens instead."""
         if self.world.vi and line.venue is not Venue.US:
             return self._vi(instrument, line, price, moment)
-        if self.world.luld and line.venue is Venue.US:
+        if self.world.luld and line.venue is Venue.US and line.is_primary:  # the day market has no bands
             return self._luld(line, price, moment)
         return False
 

@@ -52,6 +52,7 @@ class TradingSession(StrEnum):
     CLOSE_AFTER = "CLOSE_AFTER"  # KRX 15:40 to 16:00, at the day's close
     SINGLE_PRICE = "SINGLE_PRICE"  # KRX ten-minute auctions, until 2026-09-13
     AFTER_MARKET = "AFTER_MARKET"  # the evening, continuous, limit orders only
+    DAY_MARKET = "DAY_MARKET"  # US shares 10:00 to 18:00 in Seoul, before the regular session of that date
 
 
 class OrderStatus(StrEnum):

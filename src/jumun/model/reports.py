@@ -55,6 +55,7 @@ class ModifyRequest(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal | None
     price_before: Decimal | None
     number: int = 1  # counts the modifies of this order: an answer that comes late must not end a later one
+    session: TradingSession = TradingSession.REGULAR  # of the order: some need a call of their own
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
     venue: Venue
     ref: BrokerRef
     qty_left: Decimal
+    session: TradingSession = TradingSession.REGULAR  # of the order: some need a call of their own
 
 
 # ---- outcomes: exactly four for a submit (DESIGN, Never twice 2) --------------------------------

@@ -87,6 +87,7 @@ def intend_cancels(draft: Draft) -> None:
             venue=order.venue,
             ref=ref,
             qty_left=order.qty_left,
+            session=order.session,
         )
         draft.add(CancelIntended(order_id=order_id, request=request))
 

@@ -194,7 +194,7 @@ def _again_next_session(order: Order, evidence: str, draft: Draft) -> None:
 
 def _day_is_over(order: Order, history: OrderHistory, draft: Draft) -> bool:
     plan = session_on(order.venue, date.fromisoformat(order.trade_date), draft.policy.sessions)
-    return plan is not None and history.asked_ns >= plan.last_ns + draft.policy.settles_after_ns
+    return plan is not None and history.asked_ns >= plan.end_ns(order.session) + draft.policy.settles_after_ns
 
 
 def _contradiction(order: Order, report: OrderReport, command: StudyHistory, draft: Draft) -> None:

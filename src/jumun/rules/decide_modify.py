@@ -299,6 +299,7 @@ def _request(order: Order, terms: Terms) -> ModifyRequest:
         price=terms.price,
         price_before=order.price,
         number=order.modify_asked + 1,
+        session=order.session,
     )
 
 

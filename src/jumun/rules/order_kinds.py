@@ -13,7 +13,7 @@ from jumun.model.reasons import Reason
 from jumun.model.signals import ApprovedOrderIntent
 from jumun.model.words import enumerated
 from jumun.rules.policy import KIND, Denial, Policy
-from jumun.rules.sessions import Phase, local_date, session_on
+from jumun.rules.sessions import Phase, session_on, trade_date_of
 
 PRICED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LOO, OrderType.LOC})
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -69,6 +69,12 @@ def kind_problem(
     if session is not TradingSession.REGULAR and (venue, session) not in policy.session_kinds:
         text = _session_text(session, venue, policy)
         return Denial(Reason.KIND_NOT_SUPPORTED, text)
+    if session is TradingSession.DAY_MARKET and (intent.order_type, tif) != (
+        OrderType.LIMIT,
+        TimeInForce.DAY,
+    ):
+        text = f"the US day market takes LIMIT DAY orders only, not {intent.order_type} {tif}; send one"
+        return Denial(Reason.KIND_NOT_SUPPORTED, text)
     sent_as = SENT_AS.get(intent.order_type, intent.order_type)
     native = is_native(venue, intent.order_type, tif, policy.kinds)
     if not native and not (intent.order_type in STOPS and is_native(venue, sent_as, tif, policy.kinds)):
@@ -109,7 +115,7 @@ def is_time_for(
     session: TradingSession, order_type: OrderType, venue: Venue, now_ns: int, policy: Policy
 ) -> bool:
     """Whether an order of this session and kind may leave now (I-57)."""
-    plan = session_on(venue, local_date(venue, now_ns), policy.sessions)
+    plan = session_on(venue, trade_date_of(venue, now_ns, policy.sessions), policy.sessions)
     if plan is None:
         return False
     entry = plan.auction_entry(order_type)

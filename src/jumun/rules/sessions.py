@@ -4,8 +4,10 @@ Source: krx_market.md sections 3.1 to 3.3 (Korea) and 11.2 (United States). Wind
 regular session of the day, so a late open or an exam day moves them without a second table. Where relays
 disagree the narrower window is used: refusing an order for some minutes costs less than sending it blind.
 The Korean close-price session 08:30 to 08:40 runs inside the opening auction's entry time: it is no phase
-and is asked for by `SessionPlan.takes`. Not modelled: United States trading before and after the regular
-session (reads as CLOSED).
+and is asked for by `SessionPlan.takes`. The United States day market runs from 10:00 to 18:00 in Seoul
+(kis.md 3.3.9), so it begins on the evening before in New York and belongs to the date on which it ends. The
+press has it an hour earlier in New York's summer; orders leave from 10:00 on and have surely ended at 18:00.
+Not modelled: other United States trading before and after the regular session (reads as CLOSED).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,6 +41,7 @@ __all__ = [
     "Phase",
     "SessionPlan",
     "Window",
+    "day_market_date",
     "is_session",
     "local_date",
     "next_session",
@@ -60,6 +63,8 @@ NS: Final = 1_000_000_000
 QUARTER_NS: Final = 900 * NS
 CLOSE_BEFORE_START_NS: Final = 30 * 60 * NS  # before the opening
 CLOSE_BEFORE_END_NS: Final = 20 * 60 * NS
+DAY_MARKET: Final = (time(10, 0), time(18, 0))  # in Seoul, which has no summer time
+EVENING_OVER: Final = time(20, 0)  # in New York: what trades then belongs to the session to come
 OPENING_ENTRY_NS: Final = 330 * 60 * NS  # 04:00 in New York
 OPENING_CUTOFF_NS: Final = 2 * 60 * NS
 CLOSING_CUTOFF_NS: Final = 10 * 60 * NS
@@ -72,6 +77,7 @@ class Phase(StrEnum):
     """What the venue does with an order now."""
 
     CLOSED = "CLOSED"
+    DAY_MARKET = "DAY_MARKET"  # continuous, during the day in Seoul (US shares, where the broker offers it)
     PRE_MARKET = "PRE_MARKET"  # continuous, before the regular session (NXT)
     PRE_OPEN_AUCTION = "PRE_OPEN_AUCTION"  # orders are taken, matched once at the open
     CONTINUOUS = "CONTINUOUS"
@@ -107,13 +113,25 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def first_ns(self) -> int:
-        """When the first window of the day starts."""
-        return self.windows[0].start_ns
+        """When the first window of the day starts that everyone can trade in.
+
+        The day market is left out: few brokers offer it, and no day of anyone else begins with it.
+        """
+        return next(window.start_ns for window in self.windows if window.phase is not Phase.DAY_MARKET)
 
     @property
     def last_ns(self) -> int:
         """When the last window of the day ends: after it no order of that day can fill."""
         return self.windows[-1].end_ns
+
+    def end_ns(self, session: TradingSession) -> int:
+        """When an order of `session` has certainly ended: the day's end, but for one of the day market.
+
+        An order of another session may still rest in a later one; one of the day market ends with it, hours
+        before the regular session begins.
+        """
+        span = self.span(session) if session is TradingSession.DAY_MARKET else None
+        return self.last_ns if span is None else span[1]
 
     def span(self, session: TradingSession) -> tuple[int, int] | None:
         """Return from when to when (excluded) an order of `session` may live; None where the day has none.
@@ -171,6 +189,7 @@ SESSION_PHASES: Final = {
     (Venue.NXT, TradingSession.REGULAR): frozenset({Phase.PRE_MARKET, Phase.CONTINUOUS, Phase.AFTER_MARKET}),
     (Venue.NXT, TradingSession.AFTER_MARKET): frozenset({Phase.AFTER_MARKET}),
     (Venue.US, TradingSession.REGULAR): frozenset({Phase.CONTINUOUS}),
+    (Venue.US, TradingSession.DAY_MARKET): frozenset({Phase.DAY_MARKET}),
 }
 
 
@@ -204,15 +223,19 @@ def session_on(venue: Venue, day: date, overrides: Overrides = NO_OVERRIDES) -> 
         return None
     if overrides.always_open:
         return _around_the_clock(venue, day)
-    windows = _WINDOWS[venue](day, hours, overrides)
+    open_ns = _ns(venue, day, hours.open)
+    windows = tuple(
+        Window(phase, _ns(venue, day, start), _ns(venue, day, end))
+        for phase, start, end in _WINDOWS[venue](day, hours, overrides)
+    )
+    if venue is Venue.US and _runs_day_market(day, overrides):
+        windows = (*_day_market(day, open_ns), *windows)
     return SessionPlan(
         venue=venue,
         trade_date=day,
-        open_ns=_ns(venue, day, hours.open),
+        open_ns=open_ns,
         close_ns=_ns(venue, day, hours.close),
-        windows=tuple(
-            Window(phase, _ns(venue, day, start), _ns(venue, day, end)) for phase, start, end in windows
-        ),
+        windows=windows,
     )
 
 
@@ -223,9 +246,34 @@ def phase_at(venue: Venue, ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> t
     """
     today = local_date(venue, ts_ns)
     plan = session_on(venue, today, overrides)
-    if plan is None or ts_ns >= plan.last_ns:
-        return Phase.CLOSED, next_session(venue, today, overrides)
-    return plan.phase_at(ts_ns), today
+    if plan is not None and ts_ns < plan.last_ns:
+        return plan.phase_at(ts_ns), today
+    day = next_session(venue, today, overrides)
+    if venue is not Venue.US:
+        return Phase.CLOSED, day
+    coming = session_on(venue, day, overrides)  # its day market begins on the evening before
+    return Phase.CLOSED if coming is None else coming.phase_at(ts_ns), day
+
+
+def day_market_date(ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> date | None:
+    """Return the trade date of the US day market in whose hours `ts_ns` lies; None outside of them.
+
+    For reading what brokers tell, and wider than the window in which orders are sent: from 20:00 in New York
+    on, which in summer is 09:00 in Seoul, nothing belongs to the session that has ended there, and a person's
+    order must not pass for an expired one. A regular session that an override put into these hours wins.
+    """
+    if overrides.always_open:
+        return None
+    day = local_date(Venue.KRX, ts_ns)
+    try:
+        plan = session_on(Venue.US, day, overrides)
+    except NoCalendar:
+        return None
+    if plan is None:
+        return None
+    start_ns = _ns(Venue.US, day - timedelta(days=1), EVENING_OVER)
+    end_ns = min(_ns(Venue.KRX, day, DAY_MARKET[1]), plan.open_ns)
+    return day if start_ns <= ts_ns < end_ns else None
 
 
 def trade_date_of(venue: Venue, ts_ns: int, overrides: Overrides = NO_OVERRIDES) -> date:
@@ -283,6 +331,27 @@ def _us_windows(_day: date, hours: Hours, _overrides: Overrides) -> _Spans:
 
 
 _WINDOWS: Final = {Venue.KRX: _krx_windows, Venue.NXT: _nxt_windows, Venue.US: _us_windows}
+
+
+def _runs_day_market(day: date, overrides: Overrides) -> bool:
+    """Whether it runs before the regular session of `day`: before every one, unless an override says less.
+
+    No source says what KIS does on a Korean holiday. It is taken to trade, as it does at night: an order
+    that KIS does not take is refused, and none is held back that it would have taken.
+    """
+    if overrides.day_market_on_korean_holidays:
+        return True
+    try:
+        return is_session(Venue.KRX, day, overrides)
+    except NoCalendar:
+        return False
+
+
+def _day_market(day: date, open_ns: int) -> tuple[Window, ...]:
+    """The window of the date on which it ends, both in Seoul and in New York; none after an early open."""
+    start, end = DAY_MARKET
+    start_ns, end_ns = _ns(Venue.KRX, day, start), min(_ns(Venue.KRX, day, end), open_ns)
+    return (Window(Phase.DAY_MARKET, start_ns, end_ns),) if start_ns < end_ns else ()
 
 
 def _that_last(spans: _Spans) -> _Spans:

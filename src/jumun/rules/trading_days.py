@@ -79,11 +79,13 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     `always_open` is for a simulated market around the clock: each local date is one continuous session.
     `auction_entry_from_0820` takes opening-auction orders ten minutes earlier since 2026-09-14; relays
     disagree about it (krx_market.md 3.1), so it is off until somebody has seen it.
+    `day_market_on_korean_holidays`: the US day market runs although KRX is closed that day.
     """
 
     days: tuple[DayOverride, ...] = ()
     always_open: bool = False
     auction_entry_from_0820: bool = False
+    day_market_on_korean_holidays: bool = True
 
     def __post_init__(self) -> None:
         """Refuse two answers for one day."""

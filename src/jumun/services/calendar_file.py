@@ -1,6 +1,7 @@
 """The operator's calendar: a TOML file of days that the generated tables do not know or have wrong.
 
-    auction_entry_from_0820 = false     # optional
+    auction_entry_from_0820 = false           # optional
+    day_market_on_korean_holidays = true      # optional
 
     [[days]]
     venue = "KRX"
@@ -30,7 +31,8 @@ from jumun.rules.trading_days import DayOverride, Overrides
 
 DAYS_MAX: Final = 2_000  # eight years of nothing but exceptions
 TEXT_MAX: Final = 200
-_TOP: Final = frozenset({"days", "auction_entry_from_0820"})
+_SWITCHES: Final = {"auction_entry_from_0820": False, "day_market_on_korean_holidays": True}
+_TOP: Final = frozenset({"days", *_SWITCHES})
 _FIELDS: Final = frozenset({"venue", "day", "closed", "open", "close", "note", "despite_broker"})
 _WORKING: Final = 'venue = "KRX", day = 2026-11-19, open = 10:00:00, close = 16:30:00'
 
@@ -54,11 +56,14 @@ def calendar_of(given: Mapping[str, object], name: str) -> Overrides:
     rows = given.get("days", [])
     if not isinstance(rows, list) or len(rows) > DAYS_MAX:
         raise ConfigError(f"{name}: days must be at most {DAYS_MAX} tables [[days]]; a day is {_WORKING}")
-    early = given.get("auction_entry_from_0820", False)
-    if not isinstance(early, bool):
-        raise ConfigError(f"{name}: auction_entry_from_0820 is {early!r}; write true or false")
+    switches: dict[str, bool] = {}
+    for switch, default in _SWITCHES.items():
+        value = given.get(switch, default)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name}: {switch} is {value!r}; write true or false")
+        switches[switch] = value
     days = tuple(_day(row, f"{name}: day {number}") for number, row in enumerate(rows, 1))
-    return Overrides(days=days, auction_entry_from_0820=early)
+    return Overrides(days=days, **switches)
 
 
 def _day(row: object, where: str) -> DayOverride:

@@ -15,6 +15,8 @@ from typing import Final
 import structlog
 
 from jumun.model.errors import BrokerUnavailable
+from jumun.model.instruments import Venue
+from jumun.model.orders import TradingSession
 from jumun.model.reports import BrokerReport, StreamGap, UnreadableNotice
 from jumun.ports.broker import Broker
 from jumun.rules.sessions import NoCalendar, Phase, phase_at
@@ -158,11 +160,13 @@ class Liveness:
         """Whether any venue is in a session; a day without a calendar counts as one that may."""
         policy, now_ns = self._desk.policy, self._desk.clock.now_ns()
         try:
-            return any(
-                phase_at(venue, now_ns, policy.sessions)[0] is not Phase.CLOSED for venue in self._venues
-            )
+            phases = [phase_at(venue, now_ns, policy.sessions)[0] for venue in self._venues]
         except NoCalendar:
             return True
+        closed = {Phase.CLOSED}
+        if (Venue.US, TradingSession.DAY_MARKET) not in policy.session_kinds:
+            closed.add(Phase.DAY_MARKET)  # it runs, and this broker takes no order for it
+        return any(phase not in closed for phase in phases)
 
     # ---- connecting -------------------------------------------------------------------------------
 

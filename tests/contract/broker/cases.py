@@ -12,7 +12,7 @@ import pytest
 
 from jumun.model.orders import OrderType, TimeInForce
 from jumun.model.reports import ModifyRefused, ModifyRequest, Rejected, SubmitRequest
-from tests.contract.broker.places import KRX, NXT, SOR, US
+from tests.contract.broker.places import KRX, NXT, SOR, US, US_DAY
 from tests.contract.broker.stands import Stand, yes
 from tests.contract.broker.stands_kis import KisSocketStand, KisSorStand, KisVirtualStand
 from tests.contract.broker.stands_paper import PaperStand
@@ -24,11 +24,13 @@ STANDS: Final[dict[str, Callable[[], Stand]]] = {
     "paper KRX": lambda: PaperStand("paper KRX", KRX),
     "paper NXT": lambda: PaperStand("paper NXT", NXT),
     "paper US": lambda: PaperStand("paper US", US),
+    "paper US day market": lambda: PaperStand("paper US day market", US_DAY),
     "KIS live KRX": lambda: KisVirtualStand("KIS live KRX", KRX, "real"),
     "KIS live KRX, sockets": lambda: KisSocketStand("KIS live KRX, sockets", KRX, "real"),
     "KIS live NXT": lambda: KisVirtualStand("KIS live NXT", NXT, "real"),
     "KIS live SOR": lambda: KisSorStand("KIS live SOR", SOR, "real"),
     "KIS live US": lambda: KisVirtualStand("KIS live US", US, "real"),
+    "KIS live US day market": lambda: KisVirtualStand("KIS live US day market", US_DAY, "real"),
     "KIS paper KRX": lambda: KisVirtualStand("KIS paper KRX", KRX, "paper"),
     "KIS paper US": lambda: KisVirtualStand("KIS paper US", US, "paper"),
 }
@@ -54,17 +56,19 @@ KIS_SELLS: Final = Declined(why="KIS takes MOO and MOC orders as sells only")
 NXT_LIMIT: Final = Declined(
     why="NXT takes no market orders (at KIS the broker's switch nxt_market_immediate)"
 )
+DAY_MARKET: Final = Declined(why="the US day market takes LIMIT DAY orders only")
 KOREA: Final = Declined(why="Korean venues have no orders for one auction only")
 US_PART: Final = Declined(
     why="nobody has seen KIS cancel a part of a US order (the broker's switch us_partial_cancel)",
     code="NOT_MODIFIABLE",
 )
 
-_KIS_US: Final = ("KIS live US", "KIS paper US")
+_KIS_US: Final = ("KIS live US", "KIS live US day market", "KIS paper US")
+_DAY_MARKET: Final = dict.fromkeys(("paper US day market", "KIS live US day market"), DAY_MARKET)
 _AT_HOME: Final = tuple(name for name in STANDS if "US" not in name)
-_PLAIN_US: Final = {"KIS live US": KIS_US, "KIS paper US": KIS_PAPER_US}
+_PLAIN_US: Final = {"KIS live US": KIS_US, "KIS paper US": KIS_PAPER_US} | _DAY_MARKET
 _IMMEDIATE: Final = _PLAIN_US | {"KIS paper KRX": KIS_PAPER}
-_AUCTION: Final = dict.fromkeys(_AT_HOME, KOREA) | {"KIS paper US": KIS_PAPER_US}
+_AUCTION: Final = dict.fromkeys(_AT_HOME, KOREA) | {"KIS paper US": KIS_PAPER_US} | _DAY_MARKET
 
 DECLINED: Final[dict[str, Mapping[str, Declined]]] = {
     "C-11": _PLAIN_US | {"paper NXT": NXT_LIMIT, "KIS live NXT": NXT_LIMIT},
@@ -85,7 +89,8 @@ DECLINED: Final[dict[str, Mapping[str, Declined]]] = {
 # What passes and is not quite alike; each case asserts which of the two it is.
 DIFFERS: Final[dict[str, Mapping[str, str]]] = {
     "C-05": dict.fromkeys(
-        ("paper US", *_KIS_US), "US exchanges have no daily price limits: the order is taken and rests"
+        ("paper US", "paper US day market", *_KIS_US),
+        "US exchanges have no daily price limits: the order is taken and rests",
     ),
     "C-17": {"KIS paper US": "KIS's paper service tells no dollars: shares agree, cash is untold"},
     "C-22": dict.fromkeys(

@@ -11,6 +11,7 @@ from jumun.exchange.sample_world import sample_world
 from jumun.exchange.world import World
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
+from jumun.model.orders import TradingSession
 from jumun.rules.sessions import NO_OVERRIDES
 
 NS: Final = 1_000_000_000
@@ -32,6 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     tick: Decimal
     start_ns: int
     by_sor: bool = False  # the broker lets KIS choose, and KIS chooses NXT
+    session: TradingSession = TradingSession.REGULAR  # of all its orders
 
     @property
     def trades_at(self) -> Venue:
@@ -54,11 +56,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         whole = sample_world(NO_OVERRIDES)
         issue = next(issue for issue in whole.instruments if issue.symbol == self.symbol)
         issue = msgspec.structs.replace(issue, nxt=self.trades_at is Venue.NXT)
-        return msgspec.structs.replace(whole, instruments=(issue,), bases={self.symbol: self.price})
+        sessions = () if self.session is TradingSession.REGULAR else (self.session,)
+        return msgspec.structs.replace(
+            whole, instruments=(issue,), bases={self.symbol: self.price}, sessions=sessions
+        )
 
 
-def _ten_o_clock(zone: str) -> int:
-    at = datetime.fromisoformat(f"{TODAY}T10:00:00").replace(tzinfo=ZoneInfo(zone))
+def _at(zone: str, time: str = "10:00:00") -> int:
+    at = datetime.fromisoformat(f"{TODAY}T{time}").replace(tzinfo=ZoneInfo(zone))
     return int(at.timestamp()) * NS
 
 
@@ -69,7 +74,7 @@ def _korean(venue: Venue, *, by_sor: bool = False) -> Place:
         currency=Currency.KRW,
         price=Decimal(58_000),
         tick=Decimal(100),
-        start_ns=_ten_o_clock("Asia/Seoul"),
+        start_ns=_at("Asia/Seoul"),
         by_sor=by_sor,
     )
 
@@ -83,5 +88,10 @@ US: Final = Place(
     currency=Currency.USD,
     price=Decimal("196.50"),
     tick=Decimal("0.01"),
-    start_ns=_ten_o_clock("America/New_York"),
+    start_ns=_at("America/New_York"),
+)
+US_DAY: Final = msgspec.structs.replace(
+    US,
+    session=TradingSession.DAY_MARKET,
+    start_ns=_at("Asia/Seoul", "12:30:00"),  # 23:30 of the day before in New York
 )

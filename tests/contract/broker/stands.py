@@ -190,6 +190,7 @@ class Stand(ABC):
                 qty=Decimal(1),
                 price=self.place.low,
                 client="crowd",
+                session=self.place.session,
             )
             assert isinstance(self.market.submit(order, self.clock.now_ns()), OrderRecord)
 
@@ -218,7 +219,7 @@ class Stand(ABC):
         price: Decimal | None = None,
         venue: Venue | None = None,
         trade_date: str = TODAY,
-        session: TradingSession = TradingSession.REGULAR,
+        session: TradingSession | None = None,
     ) -> SubmitRequest:
         """A request with everything a case does not care about; a buy that rests, unless said otherwise."""
         priced = kind in (OrderType.LIMIT, OrderType.LOO, OrderType.LOC)
@@ -236,7 +237,7 @@ class Stand(ABC):
             price=(self.place.low if price is None else price) if priced else None,
             trade_date=trade_date,
             reference=None,
-            session=session,
+            session=session or self.place.session,
         )
 
     def cancel_of(self, ref: BrokerRef, qty_left: Decimal | int = QTY) -> CancelRequest:
@@ -248,6 +249,7 @@ class Stand(ABC):
             venue=self.place.venue,
             ref=ref,
             qty_left=Decimal(qty_left),
+            session=self.place.session,
         )
 
     def modify_of(
@@ -276,6 +278,7 @@ class Stand(ABC):
             qty_left_before=Decimal(qty_before - filled),
             price=before if price is None else price,
             price_before=before,
+            session=self.place.session,
         )
 
     async def accepted(self, request: SubmitRequest | None = None) -> Accepted:

@@ -16,7 +16,15 @@ from typing import Any, Final
 import msgspec
 
 from jumun.brokers.kis.access import KisEnvironment, parse_account
-from jumun.brokers.kis.bodies import KisPost, cancel_post, modify_post, plain_standing, submit_post
+from jumun.brokers.kis.bodies import (
+    KisPost,
+    Standing,
+    cancel_post,
+    modify_post,
+    plain_standing,
+    standing_for,
+    submit_post,
+)
 from jumun.brokers.kis.broker import KISBrokerClient
 from jumun.brokers.kis.http_wire import HttpWire
 from jumun.exchange.market import Market
@@ -46,7 +54,7 @@ TOKEN_WAIT_S: Final = 62.0  # one token a minute: a broker that begins again wit
 LATE_MS: Final = 300
 ANSWER_TIMEOUT_S: Final = 1.0  # what a case waits for in vain
 TRIES_MAX: Final = 50
-ORDER_PATHS: Final = ("order-cash", "order-rvsecncl", "overseas-stock/v1/trading/order")
+ORDER_PATHS: Final = ("order-cash", "order-rvsecncl", "overseas-stock/v1/trading/order", "daytime-order")
 CALL_FAULTS: Final = {
     Fault.ANSWER_RESET: ("reset_after", ORDER_PATHS),
     Fault.ANSWER_LATE: ("slow", ORDER_PATHS),
@@ -201,16 +209,20 @@ class KisStand(Stand):
 
     def hand_cancels(self, ref: BrokerRef) -> None:
         """See Stand."""
-        standing = plain_standing(self.place.venue, self.market.master.get(self.place.symbol).exchange)
         account = parse_account(ACCOUNT)
+        standing = self._standing()
         self._by_hand(cancel_post(self.cancel_of(ref), account, self._kis_environment, standing))
 
     def hand_modifies(self, ref: BrokerRef, price: Decimal) -> None:
         """See Stand."""
-        standing = plain_standing(self.place.venue, self.market.master.get(self.place.symbol).exchange)
         account = parse_account(ACCOUNT)
+        standing = self._standing()
         request = self.modify_of(ref, price=price)
         self._by_hand(modify_post(request, account, self._kis_environment, standing))
+
+    def _standing(self) -> Standing:
+        plain = plain_standing(self.place.venue, self.market.master.get(self.place.symbol).exchange)
+        return standing_for(plain, self.place.session)
 
     @property
     def _kis_environment(self) -> KisEnvironment:

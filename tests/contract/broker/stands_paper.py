@@ -63,8 +63,9 @@ class PaperStand(VirtualStand):
         self._link = LocalLink(self._market, self.clock)
         plan = FaultPlan(notice_late_ms_max=LATE_MS, reply_late_ms_max=LATE_MS)
         self._line = FaultyLink(self._link, plan, Random(1), self.clock)
-        has_nxt = self.place.venue is Venue.NXT
-        traits = paper_traits(world=self.place.world if has_nxt else None)
+        world = self.place.world
+        is_plain = self.place.venue is not Venue.NXT and not world.sessions
+        traits = paper_traits(world=None if is_plain else world)
         self.broker = PaperBroker(self._line, traits, self.clock)
         await self.broker.connect()
         await self.heard.listen(self.broker)
@@ -119,6 +120,7 @@ class PaperStand(VirtualStand):
             qty=qty,
             price=price,
             client="by hand",
+            session=place.session,
         )
         _done(self._market.submit(order, self.clock.now_ns()))
 

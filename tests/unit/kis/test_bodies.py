@@ -15,6 +15,7 @@ from jumun.brokers.kis.bodies import (
     cancel_post,
     modify_post,
     plain_standing,
+    standing_for,
     standing_of,
     submit_post,
 )
@@ -157,9 +158,9 @@ def test_a_market_on_close_order_has_the_price_zero() -> None:
     assert (post.body["ORD_DVSN"], post.body["OVRS_ORD_UNPR"]) == ("33", "0")
 
 
-def test_an_order_of_the_us_day_session_and_its_change_have_addresses_of_their_own() -> None:
-    request = a_request(APPLE, side=Side.SELL, price="190.50")
-    post = posted(submit_post(request, APPLE, ACCOUNT, LIVE, TODAY, daytime=True))
+def test_an_order_of_the_us_day_market_and_its_change_have_addresses_of_their_own() -> None:
+    request = a_request(APPLE, side=Side.SELL, price="190.50", session=TradingSession.DAY_MARKET)
+    post = posted(submit_post(request, APPLE, ACCOUNT, LIVE, TODAY))
     assert (post.path, post.tr_id) == ("/uapi/overseas-stock/v1/trading/daytime-order", "TTTS6037U")
     standing = standing_of(post)
     assert standing == Standing(route="NASD", daytime=True)
@@ -171,9 +172,19 @@ def test_an_order_of_the_us_day_session_and_its_change_have_addresses_of_their_o
     assert refused(cancel_post(a_cancel(APPLE), ACCOUNT, PAPER, standing))
 
 
-@pytest.mark.parametrize("daytime", [False, True])
-def test_every_body_has_the_fields_of_the_contract(daytime: bool) -> None:
-    us = posted(submit_post(a_request(APPLE, price="190"), APPLE, ACCOUNT, LIVE, TODAY, daytime=daytime))
+@pytest.mark.req("F-80")
+def test_the_session_of_the_order_decides_the_call_that_changes_it_when_nobody_remembers_sending_it() -> None:
+    plain = plain_standing(Venue.US, "NASD")
+    assert standing_for(plain, TradingSession.REGULAR) == plain
+    assert standing_for(plain, TradingSession.DAY_MARKET) == Standing(route="NASD", daytime=True)
+    listed = Standing(route="NASD", daytime=True)  # by its time in a list: an order of somebody else's
+    assert standing_for(listed, TradingSession.REGULAR) == listed
+
+
+@pytest.mark.parametrize("session", [TradingSession.REGULAR, TradingSession.DAY_MARKET])
+def test_every_body_has_the_fields_of_the_contract(session: TradingSession) -> None:
+    request = a_request(APPLE, price="190", session=session)
+    us = posted(submit_post(request, APPLE, ACCOUNT, LIVE, TODAY))
     posts = [
         us,
         posted(submit_post(a_request(), SHARE, ACCOUNT, LIVE, TODAY)),

@@ -196,17 +196,19 @@ def test_a_us_share_without_its_exchange_cannot_be_asked_for() -> None:
     assert why(order_code(a_request(nowhere), nowhere, LIVE, TODAY))[0] is Reason.UNKNOWN_SYMBOL
 
 
-def test_the_us_day_session_takes_limits_and_is_live_only() -> None:
-    request = a_request(APPLE, price="190.00")
-    assert order_code(request, APPLE, LIVE, TODAY, daytime=True) == "00"
-    assert "paper" in why(order_code(request, APPLE, PAPER, TODAY, daytime=True))[1]
+@pytest.mark.req("I-57")
+def test_the_us_day_market_takes_limits_and_is_live_only() -> None:
+    request = a_request(APPLE, price="190.00", session=Session.DAY_MARKET)
+    assert order_code(request, APPLE, LIVE, TODAY) == "00"
+    assert "paper service has no US day market; wait" in why(order_code(request, APPLE, PAPER, TODAY))[1]
     for wrong in (
-        fitting(Venue.US, Session.REGULAR, Type.LOC, Tif.DAY),
-        fitting(Venue.KRX, Session.REGULAR, Type.LIMIT, Tif.DAY),
-        a_request(APPLE, tif=Tif.IOC),
-        a_request(APPLE, price=None),
+        fitting(Venue.US, Session.DAY_MARKET, Type.LOC, Tif.DAY),
+        fitting(Venue.US, Session.DAY_MARKET, Type.MARKET, Tif.DAY),
+        fitting(Venue.KRX, Session.DAY_MARKET, Type.LIMIT, Tif.DAY),
+        a_request(APPLE, tif=Tif.IOC, session=Session.DAY_MARKET),
+        a_request(APPLE, price=None, session=Session.DAY_MARKET),
     ):
-        assert why(order_code(wrong, instrument_at(wrong.venue), LIVE, TODAY, daytime=True))
+        assert why(order_code(wrong, instrument_at(wrong.venue), LIVE, TODAY))
 
 
 @pytest.mark.req("F-97")
@@ -245,10 +247,9 @@ def test_what_the_traits_promise_is_what_is_taken() -> None:
 
 def test_the_sessions_follow_the_date() -> None:
     fixed = {(Venue.KRX, Session.CLOSE_BEFORE), (Venue.KRX, Session.CLOSE_AFTER)}
-    evening = (Venue.NXT, Session.AFTER_MARKET)
-    assert sessions_of(LIVE, BEFORE_REFORM) == fixed | {evening, (Venue.KRX, Session.SINGLE_PRICE)}
-    assert sessions_of(LIVE, TODAY) == fixed | {
-        evening,
+    always = {(Venue.NXT, Session.AFTER_MARKET), (Venue.US, Session.DAY_MARKET)}
+    assert sessions_of(LIVE, BEFORE_REFORM) == fixed | always | {(Venue.KRX, Session.SINGLE_PRICE)}
+    assert sessions_of(LIVE, TODAY) == fixed | always | {
         (Venue.KRX, Session.AFTER_MARKET),
         (Venue.NXT, Session.PRE_MARKET),
     }

@@ -184,6 +184,25 @@ def test_after_korean_midnight_a_us_notice_is_still_of_the_new_york_day() -> Non
     assert filled.ts_event_ns == at("2026-11-21 00:30:00")
 
 
+@pytest.mark.req("I-64", "F-94")
+@pytest.mark.parametrize(
+    ("received", "time", "day"),
+    [
+        ("2026-11-20 10:30:01", "103000", "2026-11-20"),  # 20:30 of the 19th in New York
+        ("2026-11-20 15:00:01", "150000", "2026-11-20"),
+        ("2026-11-20 18:00:01", "175959", "2026-11-20"),
+        ("2026-11-20 05:59:59", "055958", "2026-11-19"),  # the regular session of the 19th
+        ("2026-11-20 10:30:00", "055958", "2026-11-19"),  # and hours late
+        ("2026-11-20 10:00:00", "095959", "2026-11-19"),
+        ("2026-11-21 01:30:00", "113000", "2026-11-20"),  # a regular fill, in another zone than was said
+    ],
+)
+def test_a_us_notice_of_the_day_market_is_of_the_session_to_come(received: str, time: str, day: str) -> None:
+    filled = one(FILL, {"STCK_CNTG_HOUR": time}, layout=US_WIDE, received_ns=at(received))
+    assert isinstance(filled, FillNotice)
+    assert filled.ref.trade_date == day
+
+
 def test_a_us_price_beyond_the_narrow_field_is_read_from_the_wide_one() -> None:
     wide = {"CNTG_UNPR": "345001000", "CNTG_UNPR12": "007345001000"}
     filled = one(FILL, wide, layout=US_WIDE, received_ns=NIGHT)

@@ -1,6 +1,6 @@
 """Orders for US shares as KIS lists them: by New York dates, without cancelled shares and without kinds."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 
 import msgspec
@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jumun.brokers.kis.us_rows import open_orders_of_us, orders_of_us
+from jumun.brokers.kis.us_rows import (
+    is_daytime,
+    open_orders_of_us,
+    orders_of_us,
+    rows_of_us_day,
+    trade_date_of_us,
+)
 from jumun.model.errors import UnreadableReply
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency
 from jumun.model.orders import BrokerRef, OrderType, Side
 from jumun.model.reports import BrokerState, OrderReport
+from jumun.rules.trading_days import ALWAYS_OPEN, DayOverride, Overrides
 from tests.unit.kis.pure_values import ACCOUNT, TODAY, body_of, first_of, listed, rows_of
 
 State = BrokerState
@@ -167,6 +174,100 @@ def test_an_odd_us_row_makes_the_whole_list_unreadable(rows: list[Row]) -> None:
 def test_an_order_without_a_price_reads_as_market_whatever_it_was_sent_as() -> None:
     (order,) = read(a_us_row(1, 10, working=10, ft_ord_unpr3="0.00000000"))
     assert (order.order_type, order.price) == (OrderType.MARKET, None)
+
+
+# ---- the day market: 10:00 to 18:00 in Seoul, from 20:00 of the evening before in New York ------------
+
+
+def a_daytime_row(number: int, ordered: int, time: str = "103000", **more: object) -> Row:
+    row = a_us_row(number, ordered, **more)  # type: ignore[arg-type]  # the same fields, passed on
+    return (
+        {"ord_dt": "20261119"}
+        | {"dmst_ord_dt": "20261120", "thco_ord_tmd": time}
+        | {
+            name: value
+            for name, value in row.items()
+            if name not in ("ord_dt", "dmst_ord_dt", "thco_ord_tmd")
+        }
+    )
+
+
+@pytest.mark.req("I-39", "I-64", "F-94")
+def test_a_day_holds_the_orders_of_its_day_market_whichever_date_the_list_calls_the_evening_before() -> None:
+    before = date(2026, 11, 19)
+    evening = a_daytime_row(1, 10, working=10)
+    renamed = a_daytime_row(2, 10, working=10) | {"ord_dt": "20261120"}
+    after_midnight = a_daytime_row(3, 10, "150000", working=10) | {"ord_dt": "20261120"}
+    night_before = a_us_row(4, 10, filled=10, ord_dt="20261119", dmst_ord_dt="20261119")
+    earlier_day = a_daytime_row(5, 10, working=10) | {"dmst_ord_dt": "20261119"}
+    regular = a_us_row(7, 10, working=10)
+    rows = listed(evening, renamed, after_midnight, night_before, earlier_day, regular)
+    mine = rows_of_us_day(rows, before, TODAY)
+    assert [int(row.text("odno")) for row in mine] == [1, 2, 3, 7]
+    found = orders_of_us(mine, ACCOUNT.account_id, TODAY, over=False)
+    assert {one.ref.trade_date for one in found} == {"2026-11-20"}
+    assert [is_daytime(row) for row in mine] == [True, True, True, False]
+    theirs = rows_of_us_day(listed(evening, night_before, earlier_day), before, before)
+    assert [int(row.text("odno")) for row in theirs] == [4, 5], "the evening is not of the day that ended"
+
+
+@pytest.mark.req("F-93", "F-55")
+def test_a_regular_session_that_an_override_put_into_korean_daytime_has_no_orders_of_the_day_market() -> None:
+    entry = DayOverride(venue=Venue.US, day=TODAY, open=time(2, 50), close=time(4, 0))  # 16:50 in Seoul
+    moved = Overrides(days=(entry,))
+    early, late = a_daytime_row(1, 10, "164959"), a_daytime_row(2, 10, "165000")
+    (before,), (after,) = listed(early), listed(late)
+    assert [is_daytime(row, moved) for row in (before, after)] == [True, False]
+    assert not is_daytime(before, ALWAYS_OPEN)
+
+
+@pytest.mark.req("I-64", "F-94", "F-55")
+@pytest.mark.parametrize(
+    ("korean", "time", "listed_as", "day", "daytime"),
+    [
+        ("20250617", "093000", "20250616", date(2025, 6, 17), True),  # summer: 20:30 in New York
+        ("20250617", "085959", "20250616", date(2025, 6, 16), False),  # 19:59:59, after the regular session
+        ("20250617", "175959", "20250617", date(2025, 6, 17), True),
+        ("20250617", "180000", "20250617", date(2025, 6, 17), False),
+        ("20261120", "093000", "20261119", date(2026, 11, 19), False),  # winter: 19:30 in New York
+    ],
+)
+def test_from_eight_in_the_evening_in_new_york_an_order_is_of_the_session_to_come(
+    korean: str, time: str, listed_as: str, day: date, daytime: bool
+) -> None:
+    row = a_us_row(1, 10, working=10, ord_dt=listed_as, dmst_ord_dt=korean, thco_ord_tmd=time)
+    (read_row,) = listed(row)
+    assert (trade_date_of_us(read_row), is_daytime(read_row)) == (day, daytime)
+
+
+@pytest.mark.req("F-41")
+def test_a_row_of_a_date_that_nobody_asked_for_makes_the_list_unreadable() -> None:
+    with pytest.raises(UnreadableReply, match="2026-11-20 to 2026-11-20 was asked for"):
+        rows_of_us_day(listed(a_daytime_row(1, 10, working=10)), TODAY, TODAY)
+
+
+@pytest.mark.req("F-55")
+def test_what_still_shows_as_open_after_the_day_market_has_expired_and_a_regular_order_works_on() -> None:
+    rows = listed(a_daytime_row(1, 10, filled=4, working=6), a_us_row(2, 10, working=10))
+    ends = {
+        over: [
+            one.state
+            for one in orders_of_us(rows, ACCOUNT.account_id, TODAY, over=False, day_market_over=over)
+        ]
+        for over in (False, True)
+    }
+    assert ends == {False: [State.WORKING, State.WORKING], True: [State.EXPIRED, State.WORKING]}
+
+
+@pytest.mark.req("I-39", "F-49")
+def test_a_change_asked_for_over_midnight_in_new_york_finds_its_parent() -> None:
+    first = a_daytime_row(1, 10)
+    revised = a_daytime_row(2, 10, "141500", working=10, asked="01", parent=1) | {"ord_dt": "20261120"}
+    late = a_daytime_row(3, 10, "180000", asked="02", parent=2, status="거부") | {"ord_dt": "20261120"}
+    rows = listed(first, revised, late | {"rjct_rson_name": "거부"})
+    found = orders_of_us(rows, ACCOUNT.account_id, TODAY, over=False)
+    assert [(int(one.ref.number), one.state) for one in found] == [(1, State.REPLACED), (2, State.WORKING)]
+    assert found[1].replaces == found[0].ref
 
 
 @pytest.mark.req("F-94", "F-91")

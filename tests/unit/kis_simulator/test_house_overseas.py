@@ -134,15 +134,6 @@ def test_paper_takes_limit_orders_only() -> None:
     assert refusal_of(client.us("buy", ORD_DVSN="34")) == "APBK1943"
 
 
-@pytest.mark.parametrize("time", ["2026-11-20 09:59", "2026-11-20 12:00", "2026-11-20 18:00"])
-def test_there_is_no_day_session(time: str) -> None:
-    client = a_trader(now_ns=seoul_ns(time))
-    asked = {"OVRS_EXCG_CD": "NASD", "PDNO": "AAPL", "ORD_QTY": "1", "OVRS_ORD_UNPR": "190", "ORD_DVSN": "00"}
-    for name in ("overseas-daytime-order-buy", "overseas-daytime-order-sell"):
-        assert refusal_of(client.ask(name, asked)) == "APBK1664"
-    assert refusal_of(client.ask("overseas-daytime-order-rvsecncl", asked | {"ORGN_ODNO": "1"})) == "APBK1664"
-
-
 @pytest.mark.parametrize("land", ["jp", "hk", "shanghai", "shenzhen", "vietnam"])
 def test_no_other_country_is_traded(land: str) -> None:
     asked = {"OVRS_EXCG_CD": "TKSE", "PDNO": "7203", "ORD_QTY": "1", "OVRS_ORD_UNPR": "1", "ORD_DVSN": "00"}

@@ -82,6 +82,32 @@ def test_an_order_of_a_session_leaves_in_that_session_only(
     assert (verdict(a_bench(when), session=session) is None) is taken
 
 
+@pytest.mark.req("I-57", "C-10", "F-94")
+@pytest.mark.parametrize(
+    ("when", "regular", "day_market"),
+    [
+        ("2025-05-27T09:59:00+09:00", False, False),
+        ("2025-05-27T10:00:00+09:00", False, True),  # Monday evening in New York, and a holiday there
+        ("2025-05-27T13:30:00+09:00", False, True),
+        ("2025-05-27T17:59:59+09:00", False, True),
+        ("2025-05-27T18:00:00+09:00", False, False),
+        ("2025-05-27T22:30:00+09:00", True, False),
+        ("2025-05-28T04:59:00+09:00", True, False),
+        ("2025-05-26T11:00:00+09:00", False, False),  # the Korean date of that holiday
+    ],
+)
+def test_us_shares_have_two_sessions_that_never_take_each_other_s_orders(
+    when: str, regular: bool, day_market: bool
+) -> None:
+    known = ALL_SESSIONS | {(Venue.US, T.DAY_MARKET)}
+    for session, taken in ((T.REGULAR, regular), (T.DAY_MARKET, day_market)):
+        bench = a_bench(when)
+        bench.policy = replace(bench.policy, session_kinds=known)
+        order = bench.submit(an_intent(session=session, symbol=APPLE, price=D(190)))
+        assert (order.reason is None) is taken, (session, order.reason_text)
+        assert not taken or order.trade_date == "2025-05-27"
+
+
 @pytest.mark.req("C-10")
 @pytest.mark.parametrize(
     ("when", "taken"),

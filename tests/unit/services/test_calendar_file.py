@@ -9,8 +9,8 @@ from jumun import app
 from jumun.config import load
 from jumun.model.errors import ConfigError
 from jumun.model.instruments import Venue
-from jumun.rules.trading_days import Hours, hours_on
-from jumun.services.calendar_file import read_calendar
+from jumun.rules.trading_days import NO_OVERRIDES, Hours, Overrides, hours_on
+from jumun.services.calendar_file import calendar_of, read_calendar
 
 OVERRULED = """
 [[days]]
@@ -53,6 +53,12 @@ def test_only_a_day_that_says_so_overrules_a_broker_that_calls_it_closed(tmp_pat
     assert (late.despite_broker, overruled.despite_broker) == (False, True)
 
 
+def test_the_switches_above_the_days_are_taken_over_and_left_alone_otherwise() -> None:
+    assert calendar_of({}, "none") == NO_OVERRIDES
+    given = calendar_of({"auction_entry_from_0820": True, "day_market_on_korean_holidays": False}, "both")
+    assert given == Overrides(auction_entry_from_0820=True, day_market_on_korean_holidays=False)
+
+
 @pytest.mark.req("F-93")
 @pytest.mark.parametrize(
     ("text", "words"),
@@ -78,6 +84,7 @@ def test_only_a_day_that_says_so_overrules_a_broker_that_calls_it_closed(tmp_pat
         ),
         (f"{GOOD}\n{GOOD}", "given twice"),
         ('auction_entry_from_0820 = "no"', "true or false"),
+        ("day_market_on_korean_holidays = 0", "day_market_on_korean_holidays is 0; write true or false"),
         ("[[days]", "no TOML"),
     ],
 )

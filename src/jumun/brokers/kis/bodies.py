@@ -36,7 +36,7 @@ from jumun.brokers.kis.kinds import KindRefused, home_route, kind_of_code, order
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import EXACT
-from jumun.model.orders import Side
+from jumun.model.orders import Side, TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.reports import CancelRequest, ModifyRequest, SubmitRequest
 
@@ -58,7 +58,8 @@ class KisPost(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How an order stands at KIS, which a later change must repeat: its kind, its route and its session.
 
-    `route` is KRX, NXT or SOR at home and NASD, NYSE or AMEX for US shares.
+    `route` is KRX, NXT or SOR at home and NASD, NYSE or AMEX for US shares. `daytime`: an order of the US day
+    market, which has calls of its own.
     """
 
     route: str
@@ -74,7 +75,6 @@ def submit_post(
     on: date,
     switches: KisSwitches = DEFAULTS,
     *,
-    daytime: bool = False,
     sor: bool = False,
 ) -> KisPost | KindRefused:
     """Return the request for a new order on trade date `on`, or why it is not sent.
@@ -82,7 +82,7 @@ def submit_post(
     `sor` lets KIS choose between KRX and NXT where it can.
     """
     _require_account(account, request.account_id)
-    code = order_code(request, instrument, environment, on, switches, daytime=daytime)
+    code = order_code(request, instrument, environment, on, switches)
     if isinstance(code, KindRefused):
         return code
     qty = _qty_text(request.qty, request.symbol)
@@ -92,7 +92,7 @@ def submit_post(
     if isinstance(price, KindRefused):
         return price
     if request.venue is Venue.US:
-        return _us_submit(request, instrument, account, environment, code, qty, price, daytime=daytime)
+        return _us_submit(request, instrument, account, environment, code, qty, price)
     trigger: str | KindRefused = ""
     if code == STOP_LIMIT_CODE:
         trigger = _price_text(request.stop_price, request.venue, request.symbol)
@@ -123,6 +123,15 @@ def standing_of(post: KisPost) -> Standing:
 def plain_standing(venue: Venue, exchange: str) -> Standing:
     """Return the standing of a limit order of the regular session, for one that nobody remembers sending."""
     return Standing(route=exchange if venue is Venue.US else ROUTE_OF_VENUE[venue])
+
+
+def standing_for(known: Standing, session: TradingSession) -> Standing:
+    """Return how an order stands of which the desk knows the session.
+
+    The session decides which call changes it, whatever a list made of its time (after a restart, F-80).
+    """
+    is_daytime = known.daytime or session is TradingSession.DAY_MARKET
+    return msgspec.structs.replace(known, daytime=is_daytime)
 
 
 def cancel_post(
@@ -243,8 +252,6 @@ def _us_submit(
     code: str,
     qty: str,
     price: str,
-    *,
-    daytime: bool,
 ) -> KisPost | KindRefused:
     if instrument.exchange not in US_EXCHANGES:
         text = f"the master list does not say where {request.symbol} is listed; add NASD, NYSE or AMEX to it"
@@ -260,7 +267,7 @@ def _us_submit(
         "CTAC_TLNO": "",
         "MGCO_APTM_ODNO": "",
     }
-    if daytime:
+    if request.session is TradingSession.DAY_MARKET:
         body |= {"ORD_SVR_DVSN_CD": "0", "ORD_DVSN": code}
         return _post(Function.DAYTIME_BUY if is_buy else Function.DAYTIME_SELL, environment, body)
     body |= {"SLL_TYPE": US_SELL_TYPE[request.side], "ORD_SVR_DVSN_CD": "0", "ORD_DVSN": code}
@@ -308,7 +315,7 @@ def _us_change(
         return _no(text, Reason.UNKNOWN_SYMBOL)
     function = Function.DAYTIME_CHANGE if standing.daytime else Function.US_CHANGE
     if not is_offered(function, environment):
-        return _no("KIS's paper service has no US day session; its orders are changed live only")
+        return _no("KIS's paper service has no US day market; its orders are changed live only")
     body = {
         "CANO": account.cano,
         "ACNT_PRDT_CD": account.product,

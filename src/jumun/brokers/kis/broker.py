@@ -19,6 +19,7 @@ from jumun.brokers.kis.bodies import (
     cancel_post,
     modify_post,
     plain_standing,
+    standing_for,
     standing_of,
     submit_post,
 )
@@ -333,7 +334,12 @@ class KISBrokerClient:
                 self._quotes.hear(frame)
             else:
                 heard = hear(
-                    frame, self._stream.keys.get(frame.tr_id), self._clock.now_ns(), self._ours, self._known
+                    frame,
+                    self._stream.keys.get(frame.tr_id),
+                    self._clock.now_ns(),
+                    self._ours,
+                    self._known,
+                    day_market=self._inquiries.day_market_date,
                 )
                 for report in self._of(heard):
                     yield report
@@ -367,10 +373,10 @@ class KISBrokerClient:
 
     def _standing(self, request: CancelRequest | ModifyRequest) -> Standing:
         known = self._standings.get((request.account_id, request.ref))
-        if known is not None:
-            return known
-        instrument = self._known(request.symbol)
-        return plain_standing(request.venue, "" if instrument is None else instrument.exchange)
+        if known is None:
+            instrument = self._known(request.symbol)
+            known = plain_standing(request.venue, "" if instrument is None else instrument.exchange)
+        return standing_for(known, request.session)
 
     def _known(self, symbol: str) -> Instrument | None:
         return self._instruments.get(symbol) if symbol in self._instruments else None

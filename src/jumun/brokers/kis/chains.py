@@ -34,7 +34,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     `cancelled` is what the line itself tells; None where the list names no cancelled shares at all.
     `is_marked` is cncl_yn Y. `is_closed`: KIS calls it done. `is_past`: its session is over, so a cancel that
-    nobody asked for is its expiry.
+    nobody asked for is its expiry. `is_over`: its session had ended when the list was asked for, although the
+    day had not.
     """
 
     number: BrokerOrderNo
@@ -49,6 +50,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     is_marked: bool = False
     is_closed: bool = False
     is_past: bool = False
+    is_over: bool = False
     fields: Fields
 
     @property
@@ -219,14 +221,15 @@ def _state(line: Line, family: _Family, reading: Reading) -> BrokerState:
         return BrokerState.REPLACED
     if explained:
         return BrokerState.EXPIRED if line.is_past and not family.was_asked else BrokerState.CANCELLED
-    if line.cancelled is None and (line.is_closed or reading.over):
-        return BrokerState.EXPIRED if reading.over else BrokerState.CANCELLED
+    over = reading.over or line.is_over
+    if line.cancelled is None and (line.is_closed or over):
+        return BrokerState.EXPIRED if over else BrokerState.CANCELLED
     raise _contradiction(line, family)
 
 
 def _standing_state(line: Line, reading: Reading) -> BrokerState:
     if line.working:
-        return BrokerState.EXPIRED if reading.over else BrokerState.WORKING
+        return BrokerState.EXPIRED if reading.over or line.is_over else BrokerState.WORKING
     return BrokerState.REJECTED if line.refused else BrokerState.FILLED
 
 

@@ -4,7 +4,7 @@ Whole or not at all: a page that fails or contradicts another makes the answer B
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -20,16 +20,16 @@ from jumun.brokers.kis.prices import told_days
 from jumun.brokers.kis.replies import Envelope, record_in, rows_in
 from jumun.brokers.kis.rows import orders_of_domestic, require_totals, standing_in
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
-from jumun.brokers.kis.us_rows import is_us, orders_of_us
+from jumun.brokers.kis.us_rows import is_daytime, orders_of_us, rows_of_us_day
 from jumun.brokers.kis.verdicts import NOTHING_FOUND
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
 from jumun.model.money import Currency, exact_sum
-from jumun.model.orders import BrokerRef
+from jumun.model.orders import BrokerRef, TradingSession
 from jumun.model.reports import Balance, OrderHistory, OrderReport, ToldDay
 from jumun.ports.outside import Clock
-from jumun.rules.sessions import NoCalendar, local_date, session_on
+from jumun.rules.sessions import NoCalendar, day_market_date, local_date, session_on
 from jumun.rules.trading_days import Overrides
 
 WHOLE_US: Final = "NASD"  # live: all US exchanges; on paper Nasdaq alone (kis.md 3.3.5)
@@ -95,12 +95,20 @@ class Inquiries:
                 orders += found
                 standings |= self._standings(rows, found)
             if self._us:
-                rows = await self._us_rows(account, day)
-                over = self._is_over((Venue.US,), day, asked_ns)
-                found = orders_of_us(rows, account.account_id, day, over=over)
+                first = self._first_us_date(day)
+                listed = await self._us_rows(account, first, day)
+                rows = rows_of_us_day(listed, first, day, self._sessions)
+                found = orders_of_us(
+                    rows,
+                    account.account_id,
+                    day,
+                    over=self._is_over((Venue.US,), day, asked_ns),
+                    day_market_over=self._is_day_market_over(day, asked_ns),
+                    sessions=self._sessions,
+                )
                 self._require_grown((account.account_id, trade_date, Function.US_ORDERS), len(rows))
                 orders += found
-                standings |= _us_standings(rows, orders)
+                standings |= _us_standings(rows, found, self._sessions)
         except UnreadableReply as error:
             raise BrokerUnavailable(f"the orders of {trade_date} cannot be read: {error}") from error
         history = OrderHistory(
@@ -109,10 +117,14 @@ class Inquiries:
         return Listed(history=history, standings=standings)
 
     def days(self) -> tuple[str, ...]:
-        """Today where each traded market is."""
+        """Today where each traded market is, and the date of a US day market that is under way."""
         venues = ((Venue.KRX,) if self._home else ()) + ((Venue.US,) if self._us else ())
         now_ns = self._clock.now_ns()
-        return tuple(dict.fromkeys(local_date(venue, now_ns).isoformat() for venue in venues))
+        days = [local_date(venue, now_ns) for venue in venues]
+        if self._us:
+            coming = day_market_date(now_ns, self._sessions)
+            days += [] if coming is None else [coming]
+        return tuple(dict.fromkeys(day.isoformat() for day in days))
 
     async def trading_days(self, first: date) -> tuple[ToldDay, ...]:
         """Return KRX's days from `first` on, one page of them; raises BrokerUnavailable, on paper NotOffered.
@@ -188,9 +200,9 @@ class Inquiries:
             self._require_marked(pages, "output1")
         return rows
 
-    async def _us_rows(self, account: KisAccount, day: date) -> list[Fields]:
+    async def _us_rows(self, account: KisAccount, first: date, day: date) -> list[Fields]:
         """All rows of the US. Nothing but its mark tells an empty day from a list that lost its rows."""
-        pages = await self._pages(Function.US_ORDERS, self._us_params(account, day), "output")
+        pages = await self._pages(Function.US_ORDERS, self._us_params(account, first, day), "output")
         self._require_marked(pages, "output")
         return [row for page in pages for row in rows_in(page, "output")]
 
@@ -237,14 +249,18 @@ class Inquiries:
             **HOME_CONTINUATION,
         }
 
-    def _us_params(self, account: KisAccount, day: date) -> dict[str, str]:
+    def _first_us_date(self, day: date) -> date:
+        """The list's dates are New York's; the day market, which is live only, begins the evening before."""
+        paper = self._access.environment is KisEnvironment.PAPER
+        return day if paper else day - timedelta(days=1)
+
+    def _us_params(self, account: KisAccount, first: date, day: date) -> dict[str, str]:
         # Paper takes the unfiltered form alone (kis.md 3.3.4).
         paper = self._access.environment is KisEnvironment.PAPER
-        text = f"{day:%Y%m%d}"
         return _account(account) | {
             "PDNO": "" if paper else "%",
-            "ORD_STRT_DT": text,
-            "ORD_END_DT": text,
+            "ORD_STRT_DT": f"{first:%Y%m%d}",
+            "ORD_END_DT": f"{day:%Y%m%d}",
             "SLL_BUY_DVSN": ANY,
             "CCLD_NCCS_DVSN": ANY,
             "OVRS_EXCG_CD": "" if paper else WHOLE_US,
@@ -263,6 +279,18 @@ class Inquiries:
             return False
         return all(plan is None or asked_ns >= plan.last_ns for plan in plans)
 
+    def _is_day_market_over(self, day: date, asked_ns: int) -> bool:
+        """Whether the US day market of that date is over; where nobody knows the hours, it is not."""
+        try:
+            plan = session_on(Venue.US, day, self._sessions)
+        except NoCalendar:
+            return False
+        return plan is None or asked_ns >= plan.end_ns(TradingSession.DAY_MARKET)
+
+    def day_market_date(self, ts_ns: int) -> date | None:
+        """The trade date of the US day market that `ts_ns` lies in, by this desk's calendar."""
+        return day_market_date(ts_ns, self._sessions)
+
     def _is_closed(self, day: date, asked_ns: int) -> bool:
         """Whether KRX's regular session of that day is over; where nobody knows the hours, it is not."""
         try:
@@ -279,18 +307,17 @@ class Inquiries:
         }
 
 
-def _us_standings(rows: Sequence[Fields], orders: Sequence[OrderReport]) -> dict[BrokerRef, Standing]:
-    """These lists tell the exchange and not the kind: a limit order of the regular session is assumed."""
-    routes = {
-        (row.branch("ord_gno_brno"), row.order_number("odno")): row.text("ovrs_excg_cd")
+def _us_standings(
+    rows: Sequence[Fields], orders: Sequence[OrderReport], sessions: Overrides
+) -> dict[BrokerRef, Standing]:
+    """These lists tell the exchange and not the kind: a limit order of the session of its time is assumed."""
+    standings = {
+        (row.branch("ord_gno_brno"), row.order_number("odno")): Standing(
+            route=row.text("ovrs_excg_cd"), daytime=is_daytime(row, sessions)
+        )
         for row in rows
-        if is_us(row)
     }
-    return {
-        order.ref: Standing(route=routes[order.ref.branch, order.ref.number])
-        for order in orders
-        if order.venue is Venue.US
-    }
+    return {order.ref: standings[order.ref.branch, order.ref.number] for order in orders}
 
 
 def _costs(pages: Sequence[Envelope], symbol: str, cost: str) -> dict[str, Decimal]:

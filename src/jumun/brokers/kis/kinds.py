@@ -60,6 +60,7 @@ CODES: Final[dict[_Cell, str]] = {
     (Venue.US, _S.REGULAR, _T.LOO, _F.DAY): "32",
     (Venue.US, _S.REGULAR, _T.MOC, _F.DAY): "33",
     (Venue.US, _S.REGULAR, _T.LOC, _F.DAY): "34",
+    (Venue.US, _S.DAY_MARKET, _T.LIMIT, _F.DAY): "00",
 }
 
 
@@ -76,20 +77,17 @@ def order_code(
     environment: KisEnvironment,
     on: date,
     switches: KisSwitches = DEFAULTS,
-    *,
-    daytime: bool = False,
 ) -> str | KindRefused:
-    """Return the ORD_DVSN of a new order on trade date `on`, or why KIS would not take it.
-
-    `daytime` asks for the session in which KIS trades US shares during the Korean day (kis.md 3.3.9).
-    """
+    """Return the ORD_DVSN of a new order on trade date `on`, or why KIS would not take it."""
     if request.symbol != instrument.symbol:
         return _no(
             f"{request.symbol} was looked up as {instrument.symbol}; this order is not sent: report it",
             Reason.INTERNAL,
         )
-    if daytime:
-        return _daytime_code(request, environment)
+    if request.session is TradingSession.DAY_MARKET:
+        refused = _day_market_problem(request, environment)
+        if refused is not None:
+            return refused
     code = CODES.get((request.venue, request.session, request.order_type, request.tif))
     if code is None or not _is_switched_on(request.venue, code, switches):
         return _no(
@@ -126,7 +124,7 @@ def sessions_of(environment: KisEnvironment, on: date) -> frozenset[tuple[Venue,
     return frozenset(
         (venue, session)
         for (venue, session, _, _), code in CODES.items()
-        if session is not TradingSession.REGULAR and _is_in(venue, code, environment) and _is_on(code, on)
+        if session is not TradingSession.REGULAR and _runs(venue, session, code, environment, on)
     )
 
 
@@ -154,13 +152,19 @@ def kind_of_code(venue: Venue, code: str) -> OrderKind | UsOrderKind:
     return US_ORDER_KINDS[code] if venue is Venue.US else ORDER_KINDS[code]
 
 
-def _daytime_code(request: SubmitRequest, environment: KisEnvironment) -> str | KindRefused:
+def _day_market_problem(request: SubmitRequest, environment: KisEnvironment) -> KindRefused | None:
+    """Only for US shares, only LIMIT DAY, and only live (kis.md 3.3.9)."""
     if environment is KisEnvironment.PAPER:
-        return _no("KIS's paper service has no US day session; wait for the regular one")
-    cell = (request.venue, request.session, request.order_type, request.tif)
-    if cell != (Venue.US, TradingSession.REGULAR, OrderType.LIMIT, TimeInForce.DAY):
-        return _no("the US day session takes LIMIT DAY orders for US shares only; send one")
-    return price_problem(request, "00") or "00"
+        return _no("KIS's paper service has no US day market; wait for the regular session")
+    if (request.venue, request.order_type, request.tif) != (Venue.US, OrderType.LIMIT, TimeInForce.DAY):
+        return _no("the US day market takes LIMIT DAY orders for US shares only; send one")
+    return None
+
+
+def _runs(venue: Venue, session: TradingSession, code: str, environment: KisEnvironment, on: date) -> bool:
+    if session is TradingSession.DAY_MARKET:
+        return environment is KisEnvironment.LIVE
+    return _is_in(venue, code, environment) and _is_on(code, on)
 
 
 def _place_problem(

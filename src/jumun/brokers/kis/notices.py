@@ -32,6 +32,7 @@ from jumun.model.instruments import BadSymbol, Instrument, Market, parse_symbol
 from jumun.model.money import Currency
 from jumun.model.orders import BrokerRef
 from jumun.model.reports import BrokerReport, BrokerState, FillNotice, OrderReport, UnreadableNotice
+from jumun.rules.sessions import day_market_date
 
 __all__ = [
     "Ack",
@@ -55,6 +56,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 InstrumentLookup = Callable[[str], Instrument | None]
+DayMarket = Callable[[int], date | None]  # the trade date of the US day market that an instant lies in
 
 
 class ChangeKind(StrEnum):
@@ -91,6 +93,7 @@ def hear(
     accounts: Mapping[str, AccountId],
     instruments: InstrumentLookup,
     switches: NoticeSwitches | None = None,
+    day_market: DayMarket = day_market_date,
 ) -> Heard:
     """Return what a data frame of a notice stream says; never raises for what KIS sends.
 
@@ -105,7 +108,7 @@ def hear(
         reports = [
             report
             for record in records
-            for report in reports_of(record, received_ns, accounts, instruments, switches)
+            for report in reports_of(record, received_ns, accounts, instruments, switches, day_market)
         ]
     except UnreadableReply as error:
         return Heard(reports=(UnreadableNotice(raw=raw, text=str(error)),))
@@ -131,6 +134,7 @@ def reports_of(
     accounts: Mapping[str, AccountId],
     instruments: InstrumentLookup,
     switches: NoticeSwitches | None = None,
+    day_market: DayMarket = day_market_date,
 ) -> list[BrokerReport | ChangeNotice]:
     """Return what one notice of ours says. Raises UnreadableReply for a symbol or kind that fits no table.
 
@@ -139,7 +143,8 @@ def reports_of(
     histories. In a cancel or revise `qty` is the confirmed quantity, which can be less than was left.
     """
     _check_symbol(record, instruments)
-    told = _Told(record, accounts[record.account], received_ns, switches or NoticeSwitches())
+    dated = instants_of(record, received_ns, (switches or NoticeSwitches()).us_zone, day_market)
+    told = _Told(record, accounts[record.account], *dated)
     is_new = record.action is Action.NEW
     match record.happened:
         case Happened.FILLED:
@@ -162,12 +167,15 @@ def reports_of(
             )
 
 
-def instants_of(record: NoticeRecord, received_ns: int, us_zone: str) -> tuple[str, int]:
+def instants_of(
+    record: NoticeRecord, received_ns: int, us_zone: str, day_market: DayMarket = day_market_date
+) -> tuple[str, int]:
     """Return the trading day of a notice and when it happened, in UTC nanoseconds.
 
     Korea: the Korean date of receipt; a time more than 12 hours ahead of it is of the day before. United
-    States: the New York date of the receipt, and a time in `us_zone`. Wrong only for a US order that lives
-    over midnight in New York (kis.md 3.3.9, the day session).
+    States: the New York date of the receipt, and a time in `us_zone`; what happened and was received in the
+    hours of the day market belongs to it (kis.md 3.3.9). Both must lie in them: then neither a notice that
+    comes hours late nor a wrong `us_zone` moves the date of a regular order.
     """
     received = _EPOCH + timedelta(microseconds=received_ns // 1_000)
     zone = KOREA if record.stream is Stream.DOMESTIC else ZoneInfo(us_zone)
@@ -175,20 +183,22 @@ def instants_of(record: NoticeRecord, received_ns: int, us_zone: str) -> tuple[s
     happened = _at(local.date(), record.time, zone)
     if happened - local > HALF_A_DAY:
         happened = _at(local.date() - timedelta(days=1), record.time, zone)
-    at_home = record.stream is Stream.DOMESTIC
-    day = (happened.astimezone(KOREA) if at_home else received.astimezone(NEW_YORK)).date()
-    return day.isoformat(), (happened - _EPOCH) // _MICROSECOND * 1_000
+    happened_ns = (happened - _EPOCH) // _MICROSECOND * 1_000
+    if record.stream is Stream.DOMESTIC:
+        return happened.astimezone(KOREA).date().isoformat(), happened_ns
+    day = day_market(happened_ns) if day_market(received_ns) is not None else None
+    return (day or received.astimezone(NEW_YORK).date()).isoformat(), happened_ns
 
 
 class _Told:
     """The parts that all reports of one notice share."""
 
     def __init__(
-        self, record: NoticeRecord, account_id: AccountId, received_ns: int, switches: NoticeSwitches
+        self, record: NoticeRecord, account_id: AccountId, trade_date: str, ts_event_ns: int
     ) -> None:
         self._record = record
         self._account_id = account_id
-        self._trade_date, self._ts_event_ns = instants_of(record, received_ns, switches.us_zone)
+        self._trade_date, self._ts_event_ns = trade_date, ts_event_ns
 
     def fill(self) -> FillNotice:
         record = self._record

@@ -47,7 +47,7 @@ from jumun.exchange.world import World
 from jumun.model.errors import ConfigError, UnreadableReply
 from jumun.model.ids import AccountId
 from jumun.model.instruments import Venue
-from jumun.model.orders import TradingSession
+from jumun.model.orders import OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.reports import (
     Accepted,
@@ -170,6 +170,12 @@ class PaperBroker:
         regular = request.session is TradingSession.REGULAR
         if not regular and (request.venue, request.session) not in self._traits.sessions:
             text = f"{self._traits.name} takes no {request.session} orders at {request.venue}"
+            return Rejected(
+                code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
+            )
+        is_plain = (request.order_type, request.tif) == (OrderType.LIMIT, TimeInForce.DAY)
+        if request.session is TradingSession.DAY_MARKET and not is_plain:
+            text = f"the US day market takes LIMIT DAY only, not {request.order_type} {request.tif}; send one"
             return Rejected(
                 code=Reason.KIND_NOT_SUPPORTED.value, text=text, raw="refused here; nothing was sent"
             )
@@ -296,8 +302,8 @@ class PaperBroker:
                 assert_never(notice)
 
     def _remember(self, printed: Printed) -> None:
-        if printed.venue is not None:
-            return  # a print elsewhere is not the price at home
+        if printed.venue is not None or printed.session is TradingSession.DAY_MARKET:
+            return  # a print elsewhere, or in the day market, is not the price at home
         if printed.symbol in self._quotes or len(self._quotes) < QUOTES_MAX:
             quote = Quote(symbol=printed.symbol, last=printed.price, base=printed.base, ts_ns=printed.ts_ns)
             self._quotes[printed.symbol] = quote

@@ -35,7 +35,10 @@ class Terms:
     ] = ""
     good_till: Annotated[str, Parameter(help="GTD: the last trading day, as 2026-11-20.")] = ""
     session: Annotated[
-        str, Parameter(help="PRE_MARKET, CLOSE_BEFORE, CLOSE_AFTER, …; the regular one when left out.")
+        str,
+        Parameter(
+            help="PRE_MARKET, CLOSE_AFTER, DAY_MARKET (US, 10 to 18 in Seoul), …; else the regular one."
+        ),
     ] = ""
     venue: Annotated[str, Parameter(help="KRX, NXT or US; where the issue is listed when left out.")] = ""
     account: Annotated[str, Parameter(help="The account; may be left out when there is one.")] = ""

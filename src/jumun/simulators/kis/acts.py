@@ -32,7 +32,8 @@ from jumun.exchange.scripted import (
 )
 from jumun.model.errors import BadInput
 from jumun.model.instruments import Venue
-from jumun.rules.sessions import session_on
+from jumun.model.orders import TradingSession
+from jumun.rules.sessions import Phase, session_on
 from jumun.simulators.kis.figures import NS, SEOUL, korean
 from jumun.simulators.kis.house import KisHouse
 from jumun.simulators.kis.streams import KisStreams
@@ -181,11 +182,15 @@ def next_day_ns(now_ns: int) -> int:
 
 
 def next_phase_ns(market: Market, venue: Venue, now_ns: int) -> int:
-    """Return when the next phase of a venue begins or ends; raises BadInput where it has none."""
+    """Return when the next phase of a venue begins or ends; raises BadInput where it has none.
+
+    The day market counts in a world that runs it.
+    """
+    idle = () if TradingSession.DAY_MARKET in market.world.sessions else (Phase.DAY_MARKET,)
     day = korean(now_ns).date() - timedelta(days=1)
     for number in range(SEARCH_DAYS):
         plan = session_on(venue, day + timedelta(days=number), market.world.overrides)
-        windows = () if plan is None else plan.windows
+        windows = () if plan is None else [one for one in plan.windows if one.phase not in idle]
         edges = sorted({edge for window in windows for edge in (window.start_ns, window.end_ns)})
         later = next((edge for edge in edges if edge > now_ns), None)
         if later is not None:

@@ -12,6 +12,7 @@ from jumun.exchange.market import Market
 from jumun.exchange.records import Interrupted, MarketEvent, Printed
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.money import EXACT
+from jumun.model.orders import TradingSession
 from jumun.simulators.kis.figures import ZERO, local
 
 HOME: Final = "HOME"
@@ -46,6 +47,8 @@ class Board:
     def hear(self, event: MarketEvent) -> None:
         """Follow prints and interruptions."""
         if isinstance(event, Printed):
+            if event.session is TradingSession.DAY_MARKET:
+                return  # its prices have codes of their own (kis.md 4.7), which nobody answers here
             home = self._market.master.get(event.symbol).venue
             for place in (HOME if event.venue in (None, home) else NXT, BOTH):
                 self._count(event, place, event.venue or home)

@@ -16,6 +16,7 @@ from jumun.exchange.snapshot import AccountState
 from jumun.model.instruments import Instrument, Venue
 from jumun.model.orders import Side
 from jumun.rules.bands import PriceBand, price_band
+from jumun.rules.sessions import phase_at
 from jumun.simulators.kis.day_prices import Board
 from jumun.simulators.kis.figures import ZERO, local
 from jumun.simulators.kis.messages import BAD_ACCOUNT, KisRefused
@@ -103,6 +104,10 @@ class Office:
     def today(self, venue: Venue = Venue.KRX) -> date:
         """Return the calendar date at a venue."""
         return local(venue, self.market.now_ns).date()
+
+    def trade_day(self, venue: Venue) -> date:
+        """Return the trading day of an order sent now; that of a US evening may be the next one."""
+        return phase_at(venue, self.market.now_ns, self.market.world.overrides)[1]
 
     def rows(self, account_id: str, trade_date: str, *, overseas: bool) -> list[Row]:
         """Return what KIS lists of a day, oldest first."""

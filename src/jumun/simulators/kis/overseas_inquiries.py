@@ -1,7 +1,7 @@
 """Orders and fills of US shares (kis.md 3.3.3, 3.3.4). Their dates are New York's."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import msgspec
@@ -11,7 +11,6 @@ from jumun.simulators.kis.domestic_inquiries import PERIOD_MAX_DAYS, SIDE_CODE
 from jumun.simulators.kis.figures import (
     ZERO,
     average,
-    compact,
     fixed,
     hms,
     korean,
@@ -58,9 +57,13 @@ def ccnl(office: Office, ask: Ask) -> Told:
     first, last = read_day(ask.text("ORD_STRT_DT")), read_day(ask.text("ORD_END_DT"))
     if first is None or last is None or first > last or (last - first).days > PERIOD_MAX_DAYS:
         raise bad_field("ORD_STRT_DT" if first is None else "ORD_END_DT")
-    days = [(first + timedelta(days=count)).isoformat() for count in range((last - first).days + 1)]
+    # One day more: the day market of a session begins on the evening before, in New York.
+    days = [(first + timedelta(days=count)).isoformat() for count in range((last - first).days + 2)]
     rows = [
-        row for day in days for row in office.rows(ask.account_id, day, overseas=True) if _is_wanted(ask, row)
+        row
+        for day in days
+        for row in office.rows(ask.account_id, day, overseas=True)
+        if first <= _date(office, row) <= last and _is_wanted(ask, row)
     ]
     if ask.is_paper or ask.text("SORT_SQN") != "DS":
         rows.reverse()
@@ -95,6 +98,13 @@ def _is_at(row: Row, exchange: str) -> bool:
     return exchange in WHOLE_US or exchange == row.note.exchange
 
 
+def _date(office: Office, row: Row) -> date:
+    """Return the date that a row is listed under: the local one, unless `daytime_dates` says otherwise."""
+    if office.switches.daytime_dates == "session":
+        return date.fromisoformat(row.trade_date)
+    return local(row.venue, row.ts_ns).date()
+
+
 def _unfilled(office: Office, row: Row) -> Fields:
     return _common(office, row) | {
         "rvse_cncl_dvsn_cd": CHANGE_CODE[row.kind],
@@ -126,7 +136,7 @@ def _common(office: Office, row: Row) -> Fields:
     instrument = office.market.master.get(row.symbol)
     side = SIDE_CODE[row.side]
     return {
-        "ord_dt": compact(row.trade_date),
+        "ord_dt": ymd(_date(office, row)),
         "ord_gno_brno": office.market.world.branch,
         "odno": row.number,
         "orgn_odno": row.original,

@@ -1,14 +1,16 @@
 """Orders in US shares, and the refusals of everything else overseas (kis.md 3.3.1, 3.3.2, 3.3.9, 4.5)."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from jumun.exchange.line import Mode
 from jumun.exchange.records import NewOrder, OrderRecord
 from jumun.model.instruments import US_EXCHANGES, Instrument, Venue
 from jumun.model.money import Currency
-from jumun.model.orders import Side
+from jumun.model.orders import Side, TradingSession
 from jumun.simulators.kis import taking
 from jumun.simulators.kis.asking import Ask, Told
 from jumun.simulators.kis.figures import ZERO
@@ -26,11 +28,33 @@ from jumun.simulators.kis.office import Office
 from jumun.simulators.kis.requests import OrderNote
 
 REVISE, CANCEL = "01", "02"
+LIMIT: Final = "00"
 ABROAD: Final = frozenset({"SEHK", "SHAA", "SZAA", "TKSE", "HASE", "VNSE"})  # known, and not traded here
 
 
 def order_us(office: Office, ask: Ask) -> Told:
-    """Take a US order; raises KisRefused."""
+    """Take a US order of the regular session; raises KisRefused."""
+    return _order(office, ask, TradingSession.REGULAR, office.today(Venue.US))
+
+
+def daytime_order(office: Office, ask: Ask) -> Told:
+    """Take an order of the day market, 10:00 to 18:00 in Korea: limits in selected symbols (kis.md 3.3.9)."""
+    _require_day_market(office, ask)
+    if ask.text("ORD_DVSN") != LIMIT:
+        raise KisRefused(NOT_NOW, f"주문이 불가능한 주문구분입니다. ({ask.text('ORD_DVSN')})")
+    selected = {symbol.strip() for symbol in office.switches.daytime_symbols.split(",")}
+    if not selected & {"all", ask.text("PDNO")}:
+        raise KisRefused(NOT_NOW, "주간거래 대상 종목이 아닙니다. (SELECTED)")
+    return _order(office, ask, TradingSession.DAY_MARKET, office.trade_day(Venue.US))
+
+
+def _require_day_market(office: Office, ask: Ask) -> None:
+    symbol = _listed(office, ask).symbol
+    if office.market.mode_of(symbol, Venue.US, TradingSession.DAY_MARKET) is Mode.CLOSED:
+        raise KisRefused(US_CLOSED)
+
+
+def _order(office: Office, ask: Ask, session: TradingSession, day: date) -> Told:
     side = Side.BUY if ask.endpoint.side == "buy" else Side.SELL
     instrument = _listed(office, ask)
     kind = _kind(ask, side)
@@ -47,14 +71,26 @@ def order_us(office: Office, ask: Ask) -> Told:
         price=price,
         tag=ask.tag,
         client=ask.customer.hts_id,
+        session=session,
     )
     note = OrderNote(ord_dvsn=kind.code, exchange=ask.text("OVRS_EXCG_CD"), ip=ask.ip)
-    ticket = taking.submit(office, ask, order, note, office.today(Venue.US).isoformat())
+    ticket = taking.submit(office, ask, order, note, day.isoformat())
     return Told(blocks={"output": ticket}, msg_cd=ORDER_SENT)
 
 
 def rvsecncl_us(office: Office, ask: Ask) -> Told:
-    """Take a revise or a cancel.
+    """Take a revise or a cancel of an order of the regular session."""
+    return _change(office, ask, TradingSession.REGULAR, office.today(Venue.US))
+
+
+def daytime_rvsecncl(office: Office, ask: Ask) -> Told:
+    """Take a revise or a cancel of an order of the day market."""
+    _require_day_market(office, ask)
+    return _change(office, ask, TradingSession.DAY_MARKET, office.trade_day(Venue.US))
+
+
+def _change(office: Office, ask: Ask, session: TradingSession, day: date) -> Told:
+    """Change an order of that session; the other call does not know it (one client reads APBK0918 so).
 
     There is no word for "all": a quantity of 0 means it, and so does one that a fill has left behind.
     """
@@ -63,7 +99,9 @@ def rvsecncl_us(office: Office, ask: Ask) -> Told:
     number = ask.text("ORGN_ODNO")
     if not number:
         raise bad_field("ORGN_ODNO")
-    found = office.records.find(ask.account_id, number, office.today(Venue.US).isoformat(), overseas=True)
+    found = office.records.find(ask.account_id, number, day.isoformat(), overseas=True)
+    if found is not None and found.session is not session:
+        raise KisRefused(SHARED, "원주문 내역이 없습니다. (SESSION)")
     record = taking.require_open(office, found)
     if record.symbol != ask.text("PDNO"):
         raise KisRefused(SHARED, "원주문 내역이 없습니다. (NOT_FOUND)")
@@ -85,12 +123,6 @@ def order_abroad(office: Office, ask: Ask) -> Told:
     """Refuse an order in another country: none of its issues is listed in this market."""
     ask.choice("OVRS_EXCG_CD", tuple(sorted(ABROAD)))
     raise KisRefused(NO_SYMBOL)
-
-
-def daytime(office: Office, ask: Ask) -> Told:
-    """Refuse a day-session order: the market runs no session from 10:00 to 18:00 in Korea."""
-    ask.choice("OVRS_EXCG_CD", tuple(sorted(US_EXCHANGES)))
-    raise KisRefused(US_CLOSED)
 
 
 def _new_price(ask: Ask, record: OrderRecord, qty: Decimal) -> Decimal:

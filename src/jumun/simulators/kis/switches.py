@@ -27,6 +27,7 @@ class KisSwitches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sor: Literal["best", "krx", "nxt"] = "best"
     closed_code: Literal["APBK0919", "APBK0918"] = "APBK0919"  # the domestic market is closed
     refusals: Literal["reply", "notice"] = "reply"  # how the exchange's own refusals are told
+    daytime_symbols: str = "all"  # US symbols that the day market trades, by commas; all: every listed one
     priceless: Literal["ignored", "refused"] = "ignored"  # a price on an order kind that has none
     # Inquiries
     history_lag_s: Decimal = Decimal(0)  # how long a row stays away after its order was taken
@@ -37,6 +38,7 @@ class KisSwitches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     nothing_found: Literal["KIOK0560", "KIOK0510"] = "KIOK0560"
     history_boundary: Literal["months", "days"] = "months"  # between the two history TRs: 3 months or 90 days
     psbl_sell_block: Literal["output", "output1"] = "output"
+    daytime_dates: Literal["local", "session"] = "local"  # what a list calls the evening of the US day market
     paper_nccs: bool = True  # paper answers VTTS3018R
     paper_quotes: bool = True  # paper answers search-stock-info and inquire-vi-status
     paper_present_rows: bool = False  # paper's present-balance lists holdings and currencies

@@ -154,6 +154,8 @@ class Tape:
         return self._market.master.get(symbol).venue
 
     def _prints(self, printed: Printed) -> Iterator[News]:
+        if printed.session is TradingSession.DAY_MARKET:
+            return  # its trades have keys of their own (kis.md 4.7), which nobody can register here
         instrument = self._market.master.get(printed.symbol)
         venue = printed.venue or instrument.venue
         phase, day = phase_at(venue, printed.ts_ns, self._market.world.overrides)
