@@ -92,7 +92,8 @@ def _session_text(session: TradingSession, venue: Venue, policy: Policy) -> str:
             "leave the session out, or set OMS_SIM_SESSIONS=calendar"
         )
     taken = [TradingSession.REGULAR, *sorted(one for at, one in policy.session_kinds if at is venue)]
-    return f"this broker takes no {session} orders at {venue}, only {enumerated(taken)}; choose one of these"
+    way = "choose one of these" if taken[1:] else "leave the session out"
+    return f"this broker takes no {session} orders at {venue}, only {enumerated(taken)}; {way}"
 
 
 def session_problem(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jumun.brokers.kis.access import KisEnvironment
-from jumun.model.errors import BrokerUnavailable
+from jumun.model.errors import OpeningUnknown
 from jumun.model.ids import OrderId
 from jumun.model.orders import Order, OrderStatus, OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
@@ -237,7 +237,7 @@ def test_a_price_of_the_day_market_triggers_no_stop_that_waits_for_the_regular_s
 def test_an_account_that_traded_in_the_day_market_is_not_opened_from_what_kis_says() -> None:
     async def play(stage: Stage) -> None:
         await stage.ended(await buy(stage))
-        with pytest.raises(BrokerUnavailable, match="has traded on 2025-05-27 already"):
+        with pytest.raises(OpeningUnknown, match="has traded on 2025-05-27 already"):
             await stage.broker.opening(ACCOUNT)
 
     play_on(play, 10, 30)
@@ -273,7 +273,7 @@ def test_kis_paper_has_no_day_market_and_says_so_in_a_sentence() -> None:
         assert decision.denial is not None
         assert decision.denial.reason is Reason.KIND_NOT_SUPPORTED
         assert decision.denial.text == (
-            "the session DAY_MARKET at US is not taken by this broker; use the regular one"
+            "this broker takes no DAY_MARKET orders at US, only REGULAR; leave the session out"
         )
         assert not stage.market.arrivals
 
