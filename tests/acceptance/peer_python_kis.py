@@ -26,11 +26,11 @@ def main(rest: str, stream: str, app_key: str, secret: str, hts_id: str, account
     account, issue = kis.account(), kis.stock("005930")
     heard: list[Any] = []
     prices: list[Any] = []
-    tickets = [
-        account.on("execution", lambda _, event: heard.append(event.response)),
-        issue.on("price", lambda _, event: prices.append(event.response)),
-    ]
     # Two for the notices, home and abroad, and one for the prices; acknowledged ones are shown nowhere else.
+    # One after the other: what is asked for while it connects, this client may never register.
+    tickets = [account.on("execution", lambda _, event: heard.append(event.response))]
+    until(lambda: len(kis.websocket._registered_subscriptions) == 2, "the notices are registered")
+    tickets.append(issue.on("price", lambda _, event: prices.append(event.response)))
     until(lambda: len(kis.websocket._registered_subscriptions) == 3, "all streams are registered")
     until(lambda: bool(prices), "a price comes")
     quote, book = issue.quote(), issue.orderbook()
