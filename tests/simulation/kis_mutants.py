@@ -1,4 +1,4 @@
-"""Three known bugs of a KIS client, put in on purpose: `python -m tests.simulation.kis_mutants NAME SEEDS`.
+"""Known bugs of a KIS client, put in on purpose: `python -m tests.simulation.kis_mutants NAME SEEDS`.
 
 In a process of its own, because it patches the running program; prints the first break as JSON.
 """
@@ -42,10 +42,21 @@ def ignore_look_again() -> None:
     _patch(Changes, "_hear_cancel", certain)
 
 
+def believe_every_end() -> None:
+    """A list calls a number cancelled, so it has ended; that a person revised it is not thought of."""
+    from jumun.brokers.kis.ends import Ends
+
+    def certain(self: Ends, *_: object) -> bool:
+        return True
+
+    _patch(Ends, "_is_sure", certain)
+
+
 BUGS: Final[dict[str, Callable[[], None]]] = {
     "resend unknown at once": resend_unknown_at_once,
     "count a fill notice twice": book_every_notice,
     "ignore LookAgain": ignore_look_again,
+    "believe every end": believe_every_end,
 }
 
 

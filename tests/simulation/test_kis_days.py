@@ -12,7 +12,10 @@ from jumun.testing.kis_day import ALWAYS, simulate_kis_day
 
 MUTANT_SEEDS: Final = 50
 ROOT: Final = Path(__file__).resolve().parents[2]
-BUGS: Final = ("resend unknown at once", "count a fill notice twice", "ignore LookAgain")
+BUGS: Final = (
+    *("resend unknown at once", "count a fill notice twice", "ignore LookAgain"),
+    "believe every end",
+)
 
 SHOWN: Final = pytest.mark.req(
     *("S000-8", "S000-9", "S000-10", "S000-11", "S000-12", "S002-46", "S002-47", "S002-48", "S002-49"),
