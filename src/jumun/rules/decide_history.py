@@ -10,7 +10,14 @@ from jumun.model.orders import BrokerRef, Flag, Order, OrderStatus, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, OrderHistory, OrderReport
 from jumun.rules.carry import lives_on, next_open_ns
-from jumun.rules.decide_modify import ENDED, adopt_successor, follow_quantity, free_old_price, settle_modify
+from jumun.rules.decide_modify import (
+    ENDED,
+    adopt_successor,
+    follow_quantity,
+    free_old_price,
+    has_successor,
+    settle_modify,
+)
 from jumun.rules.draft import Decision, Draft
 from jumun.rules.hear import adopt_ref, flag, hear_order, stop
 from jumun.rules.matching import candidates, lookalikes, shape_of_report
@@ -72,8 +79,11 @@ def _is_successor(report: OrderReport, parent: Order, command: StudyHistory) -> 
     """
     if report.state is BrokerState.REJECTED and not report.qty_filled:
         # Refused after it took over (F-51), or the change was refused and no more: its parent tells.
-        parents = [other for other in command.history.orders if other.ref == report.replaces]
-        return any(other.state is BrokerState.REPLACED for other in parents)
+        history = command.history
+        is_taken_over = any(
+            other.state is BrokerState.REPLACED for other in history.orders if other.ref == report.replaces
+        )
+        return is_taken_over and not has_successor(report.replaces, history)
     if report.state not in ENDED or report.qty_filled:
         return True
     if report.replaces != parent.newest_ref or report.is_doubtful:

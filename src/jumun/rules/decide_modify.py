@@ -149,7 +149,9 @@ def settle_modify(
         # Also where it has filled or ended under them already, and nobody had told us of the change.
         _modified(order, terms, report.ref, "new terms in a complete history", report.raw, draft)
         return
-    if report.state not in (BrokerState.WORKING, *ENDED) or _has_successor(report.ref, history):
+    if report.state not in (BrokerState.WORKING, *ENDED) or report.is_doubtful:
+        return  # nothing says why it ended: the number that took over may not be listed yet
+    if has_successor(report.ref, history):
         return
     if history.asked_ns - since_ns < wait_ns:
         return
@@ -180,7 +182,8 @@ def _refused_successor(report: OrderReport, history: OrderHistory) -> OrderRepor
     return next((other for other in rows if other.state is BrokerState.REJECTED), None)
 
 
-def _has_successor(ref: BrokerRef, history: OrderHistory) -> bool:
+def has_successor(ref: BrokerRef | None, history: OrderHistory) -> bool:
+    """Whether the list names a number that took over from `ref`; one that was refused is none."""
     rows = (other for other in history.orders if other.replaces == ref)
     return any(other.state is not BrokerState.REJECTED or other.qty_filled for other in rows)
 

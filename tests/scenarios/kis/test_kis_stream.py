@@ -4,6 +4,7 @@ Each ends with the books held against the exchange's own ledger.
 """
 
 import asyncio
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -17,7 +18,7 @@ from jumun.brokers.kis.stream import QUIET_S, SILENCE_S
 from jumun.exchange.records import OrderRecord
 from jumun.model.events import FillBooked
 from jumun.model.instruments import Venue
-from jumun.model.orders import OrderStatus, Side
+from jumun.model.orders import OrderStatus, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.services.liveness import ALERT_MAX_S
 from jumun.simulators.kis.cipher import StreamCipher
@@ -31,6 +32,7 @@ from tests.scenarios.kis.stage import AT_NXT, LIST, ORDER, OTHER, Stage, a_fault
 from tests.scenarios.plays import stream as plays
 
 NO_NOTICE = a_fault("notice_lost")
+TUESDAY = date(2025, 5, 27)
 LAGGING = HouseSwitches(replaced_rows="confirmed", history_lag_s=Decimal(50))
 NO_LIST = a_fault("error_before", path=LIST)
 SLOW_LIST = a_fault("slow", path=LIST, seconds=2)
@@ -499,6 +501,30 @@ def test_f106_what_a_person_revises_in_kiss_own_app_stays_our_order_and_never_en
         assert (await stage.ended(order_id, 120.0)).status is OrderStatus.FILLED
 
     on_stage(play, exclusive=False, house=LAGGING)
+
+
+@pytest.mark.req("F-106", "F-55", "I-49")
+@pytest.mark.parametrize("tif", [TimeInForce.DAY, TimeInForce.GTC])
+def test_f106_what_a_person_revised_just_before_the_close_is_not_called_expired_before_it_is_listed(
+    tif: TimeInForce,
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9, time_in_force=tif)
+        await asyncio.sleep(163)
+        [old] = stage.order(order_id).refs
+        place = (ACCOUNT, old.trade_date, old.branch, old.number, stage.clock.now_ns())
+        with stage.bad(NO_NOTICE):
+            stage.market.modify(*place, price=Decimal(57_900))
+            while stage.clock.now_ns() < ns_of(TUESDAY, 15, 30) + 20 * S:
+                await asyncio.sleep(1)
+                stage.engine.reconciler.ask()
+        now = stage.order(order_id)
+        assert not now.status.is_final
+        assert not now.resting
+
+    on_stage(
+        play, agrees=False, always_open=False, start_ns=ns_of(TUESDAY, 15, 27), exclusive=False, house=LAGGING
+    )
 
 
 @pytest.mark.req("F-34", "F-106", "I-42")

@@ -315,3 +315,27 @@ def test_no_us_row_claims_more_shares_than_were_ordered(
 def test_an_empty_us_day_is_a_complete_answer() -> None:
     assert orders_of_us([], ACCOUNT.account_id, date(2026, 11, 20), over=False) == ()
     assert open_orders_of_us([], ACCOUNT.account_id) == ()
+
+
+@pytest.mark.req("I-49", "F-106")
+def test_cancels_that_took_less_than_is_gone_leave_room_for_a_persons_revise() -> None:
+    old, cut = a_us_row(1, 10), a_us_row(2, 3, asked="02", parent=1)
+    [one] = read(old, cut)
+    assert (one.state, one.is_doubtful) == (BrokerState.CANCELLED, True)
+    [one] = read(old, cut | {"ft_ord_qty": "10"})
+    assert (one.state, one.is_doubtful) == (BrokerState.CANCELLED, False)
+
+
+@pytest.mark.req("I-49", "F-50", "F-106")
+def test_a_cancel_that_was_merely_taken_explains_no_end() -> None:
+    taken = a_us_row(2, 10, asked="02", parent=1, status="접수")
+    [one] = read(a_us_row(1, 10), taken)
+    assert one.is_doubtful
+
+
+@pytest.mark.req("I-49", "F-55", "F-106")
+def test_after_the_session_what_is_gone_may_have_been_revised_before_and_what_rests_has_expired() -> None:
+    [gone] = read(a_us_row(1, 10), over=True)
+    [rests] = read(a_us_row(1, 10, working=10, status="접수"), over=True)
+    assert (gone.state, gone.is_doubtful) == (BrokerState.EXPIRED, True)
+    assert (rests.state, rests.is_doubtful) == (BrokerState.EXPIRED, False)

@@ -178,6 +178,25 @@ def test_a_modify_of_unknown_outcome_that_was_refused_in_the_end_ends_the_order(
     assert (now.refs, now.status) == ((a_ref(1), a_ref(2)), S.REJECTED)
 
 
+@pytest.mark.req("I-49", "F-51", "F-106")
+def test_a_refused_change_beside_an_end_that_nothing_explains_ends_nothing() -> None:
+    """Ours was refused, and a second ago a person revised the order: their number is not listed yet."""
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    refused = a_successor(order, price=D(69_000), state=BrokerState.REJECTED)
+    bench.wait(30)
+    bench.study(a_report(order), refused)
+    bench.wait(30)
+    bench.study(a_report(order, state=BrokerState.CANCELLED, is_doubtful=True), refused)
+    assert not bench.order(order).status.is_final
+    live = a_successor(order, 3, replaces=a_ref(1), price=D(69_500))
+    bench.study(a_report(order, state=BrokerState.REPLACED), refused, live)
+    now = bench.order(order)
+    assert (now.refs, now.price, now.status) == ((a_ref(1), a_ref(3)), 69_500, S.ACCEPTED)
+
+
 @pytest.mark.req("I-49", "I-58", "F-35", "F-51")
 def test_a_refused_change_ends_nothing_where_another_number_took_over() -> None:
     bench = a_bench()

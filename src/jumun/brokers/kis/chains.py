@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,8 @@ from jumun.brokers.kis.fields import ZERO, Fields
 from jumun.model.ids import BrokerOrderNo
 from jumun.model.money import EXACT, exact_sum
 from jumun.model.reports import BrokerState
+
+ENDED: Final = (BrokerState.CANCELLED, BrokerState.EXPIRED)
 
 
 class Asked(StrEnum):
@@ -62,7 +65,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One order of the list. `qty` is what it stands for: of a working one, filled and working shares.
 
-    `is_doubtful`: it was cancelled and no line says by what; somebody may have revised it by hand.
+    `is_doubtful`: shares of it are gone and no line says by what; somebody may have revised it by hand.
     """
 
     line: Line
@@ -86,6 +89,7 @@ class _Family(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: Decimal  # shares that cancels took away, on whichever line that is told
     refused: tuple[Line, ...]  # a revise that may have taken over and was refused after that (F-51)
     was_asked: bool  # cancels with a line of their own explain all of them, so somebody asked for it
+    is_explained: bool  # confirmed cancels alone took all that is gone, so no revise did
 
 
 _Children = dict[int, list[Line]]  # by identity of the parent
@@ -151,7 +155,14 @@ def _family(line: Line, children: _Children, reading: Reading) -> _Family:
     refused = _refused_later(line, children, missing - asked) if is_open else ()
     told = None if successors else line.cancelled
     was_asked = any(not child.ordered for child in cancels) or (bool(cancels) and asked == missing)
-    return _Family(successors=successors, cancelled=told or asked, refused=refused, was_asked=was_asked)
+    confirmed = exact_sum(child.ordered for child in cancels if child.cancelled or child.is_closed)
+    return _Family(
+        successors=successors,
+        cancelled=told or asked,
+        refused=refused,
+        was_asked=was_asked,
+        is_explained=confirmed >= missing,
+    )
 
 
 def _taken(line: Line, revises: Sequence[Line], pool: Decimal, children: _Children) -> tuple[Line, ...]:
@@ -203,7 +214,7 @@ def _is_cancel(child: Line, parent: Line, is_last: bool, children: _Children, re
 def _found(line: Line, family: _Family, parent: Line | None, reading: Reading) -> Found:
     qty = EXACT.add(line.filled, line.working) if line.working else line.ordered
     state = _state(line, family, reading)
-    is_doubtful = state is BrokerState.CANCELLED and not family.was_asked
+    is_doubtful = state in ENDED and line.missing > ZERO and not family.is_explained
     return Found(line=line, state=state, qty=qty, replaces=parent, is_doubtful=is_doubtful)
 
 

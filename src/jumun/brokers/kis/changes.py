@@ -15,11 +15,12 @@ import msgspec
 
 from jumun.brokers.kis.notices import ChangeKind, ChangeNotice
 from jumun.model.ids import AccountId
+from jumun.model.money import exact_sum
 from jumun.model.orders import BrokerRef
 from jumun.model.reports import BrokerReport, BrokerState, LookAgain, OrderReport
 
 ENDS_KEPT_MAX: Final = 10_000  # full cancels of ours that wait for their notice: a day of them
-ZERO: Final = Decimal(0)
+PARTS_MAX: Final = 100  # cancels of parts of one order that are counted
 _Key = tuple[AccountId, BrokerRef]
 _Kept = TypeVar("_Kept")
 
@@ -48,7 +49,8 @@ class Changes:
         self._waiting: dict[_Key, tuple[ChangeKind, Decimal | None, asyncio.Future[Word]]] = {}
         self._ending: dict[_Key, None] = {}
         self._cuts: dict[_Key, Decimal | None] = {}  # cancels of a part whose word never came in time
-        self._gone: dict[_Key, Decimal] = {}  # shares that we heard were cancelled, whoever asked
+        # Shares that we heard were cancelled, whoever asked, by the notice: one that is repeated counts once.
+        self._gone: dict[_Key, dict[str, Decimal]] = {}
 
     @contextmanager
     def waiting(
@@ -70,8 +72,8 @@ class Changes:
 
     def explains(self, report: OrderReport) -> bool:
         """Whether cancels, and no revise, ended an order. That KIS took one of ours proves none (F-50)."""
-        gone = self._gone.get((report.account_id, report.ref))
-        return gone == report.qty - report.qty_filled
+        gone = self._gone.get((report.account_id, report.ref), {})
+        return exact_sum(gone.values()) == report.qty - report.qty_filled
 
     def stays(self, account_id: AccountId, ref: BrokerRef) -> None:
         """Forget a cancel that was refused: one heard of later is somebody else's, maybe of a part (I-49)."""
@@ -100,7 +102,9 @@ class Changes:
 
     def _hear_cancel(self, report: OrderReport) -> BrokerReport:
         key = (report.account_id, report.ref)
-        _keep(self._gone, key, self._gone.get(key, ZERO) + report.qty)
+        gone = self._gone.get(key, {})
+        if len(gone) < PARTS_MAX:
+            _keep(self._gone, key, gone | {report.raw: report.qty})
         waiting = self._waiting.get(key)
         if waiting is not None and waiting[0] is ChangeKind.CANCEL and waiting[1] == report.qty:
             self._settle(key, ChangeKind.CANCEL, Confirmed(report.ref, report.raw))
