@@ -5,11 +5,16 @@ Each runs the whole desk and ends with the books held against the exchange's own
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from jumun.brokers.kis.access import KisEnvironment
+from jumun.brokers.kis.budget import Lane
+from jumun.brokers.kis.client import KisClient
 from jumun.model.orders import Alarm, OrderStatus
 from jumun.model.reasons import Reason
+from jumun.ports.wire import HttpReply, NothingSent
 from jumun.rules.decide_cancel import CANCELS_BEFORE_ALARM
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
@@ -178,5 +183,47 @@ def test_f50_a_cancel_nobody_answered_is_asked_again_until_the_list_proves_the_e
             await stage.engine.cancel(order_id, USER)
             order = await stage.ended(order_id, 60.0)
         assert (order.status, order.reason) == (OrderStatus.CANCELLED, Reason.CANCELLED_BY_USER)
+
+    on_stage(play)
+
+
+@pytest.mark.req("I-58", "I-59", "I-52")
+def test_many_cancels_that_nobody_answers_do_not_keep_the_list_out_that_ends_their_orders() -> None:
+    """At KIS paper's one call a second, with more orders than cancels can be repeated for in their pauses."""
+
+    async def play(stage: Stage) -> None:
+        ids = [await stage.rest(number, qty=Decimal(1)) for number in range(20)]
+        await asyncio.sleep(30)
+        with stage.bad(a_fault("reply_lost", path=CHANGE), NO_NOTICE):
+            for order_id in ids:
+                await stage.engine.cancel(order_id, USER)
+            for order_id in ids:
+                assert (await stage.ended(order_id, 180.0)).status is OrderStatus.CANCELLED
+
+    on_stage(play, environment=KisEnvironment.PAPER, limits=None)
+
+
+@pytest.mark.req("I-47")
+def test_a_cancel_is_repeated_only_once_it_was_written_and_until_then_goes_before_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lanes: list[Lane] = []
+    post = KisClient.post
+
+    async def watched(client: KisClient, lane: Lane, *call: Any, **options: Any) -> HttpReply:
+        lanes.append(lane)
+        if len(lanes) <= 2:
+            raise NothingSent("no place in the budget came free in time")
+        return await post(client, lane, *call, **options)
+
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9)
+        monkeypatch.setattr(KisClient, "post", watched)
+        with stage.bad(a_fault("request_lost", path=CHANGE)):
+            await stage.engine.cancel(order_id, USER)
+            await until(lambda: stage.order(order_id).cancel_attempts == 4)
+            await until(lambda: not stage.order(order_id).cancel_open)
+        await stage.ended(order_id, 60.0)
+        assert lanes == [Lane.CANCEL, Lane.CANCEL, Lane.CANCEL, *[Lane.REPEATED_CANCEL] * 2]
 
     on_stage(play)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from jumun.testing.virtual_loop import VirtualClock, run_virtual
 NS = 1_000_000_000
 SECOND = NS
 WINDOW = 1_020_000_000
+ROUNDING = 10  # a timer's seconds are a float
 
 
 class Tape:
@@ -93,7 +95,7 @@ def test_no_sliding_second_at_the_transport_has_one_call_too_many(
     assert tape.worst(SECOND) <= rate
     assert tape.worst(WINDOW) <= rate
     if rate >= 5:
-        assert tape.worst(WINDOW, (Lane.SEND, Lane.QUERY)) <= rate - 1
+        assert tape.worst(WINDOW, (Lane.REPEATED_CANCEL, Lane.SEND, Lane.QUERY)) <= rate - 1
     assert tape.worst(WINDOW, (Lane.QUERY,)) <= max(1, rate // 2)
 
 
@@ -151,12 +153,18 @@ def test_a_place_is_not_free_a_moment_early() -> None:
 
 
 @pytest.mark.req("I-47")
-@given(sends=st.integers(0, 10), arrive_ms=st.integers(0, 3_000), rate=st.sampled_from([1, 2, 4, 5, 18]))
+@given(
+    sends=st.integers(0, 10),
+    repeats=st.integers(0, 40),
+    arrive_ms=st.integers(0, 3_000),
+    rate=st.sampled_from([1, 2, 4, 5, 18]),
+)
 def test_a_cancel_waits_behind_nothing_that_was_not_granted_before_it(
-    sends: int, arrive_ms: int, rate: int
+    sends: int, repeats: int, arrive_ms: int, rate: int
 ) -> None:
     async def script(tape: Tape) -> None:
         await together(
+            *(tape.send(Lane.REPEATED_CANCEL) for _ in range(repeats)),
             *(tape.send(Lane.SEND) for _ in range(sends)),
             *(tape.send(Lane.QUERY) for _ in range(5)),
             tape.send(Lane.CANCEL, "cancel", at_s=arrive_ms / 1_000),
@@ -170,6 +178,74 @@ def test_a_cancel_waits_behind_nothing_that_was_not_granted_before_it(
     assert cancelled_ns - asked_ns <= WINDOW
     if rate >= 5:
         assert cancelled_ns == asked_ns, "one place of each window is kept for it"
+
+
+async def repeat_for_ever(tape: Tape) -> None:
+    """An order that lives on: its cancel is given up unsent after 3 s, and asked for again after 15 s."""
+    while True:
+        with suppress(NothingSent):
+            async with tape.budget.turn(Lane.REPEATED_CANCEL, wait_s=Decimal(3)) as turn:
+                turn.stamp()
+        await tape.clock.sleep(15)
+
+
+@pytest.mark.req("I-58", "I-59", "I-47")
+@pytest.mark.parametrize("lane", [Lane.SEND, Lane.QUERY])
+@pytest.mark.parametrize(("rate", "orders"), [(1, 16), (1, 200), (18, 300), (18, 1_000)])
+def test_cancels_that_are_repeated_for_ever_leave_room_for_what_ends_their_orders(
+    rate: int, orders: int, lane: Lane
+) -> None:
+    async def script(tape: Tape) -> None:
+        stuck = [asyncio.create_task(repeat_for_ever(tape)) for _ in range(orders)]
+        await tape.clock.sleep(60)
+        for _ in range(20):
+            asked_ns = tape.clock.monotonic_ns()
+            await tape.send(lane)
+            assert tape.clock.monotonic_ns() - asked_ns <= 2 * WINDOW + ROUNDING, (
+                "one repeated cancel goes before it"
+            )
+        for task in stuck:
+            task.cancel()
+
+    play(rate, script)
+
+
+@pytest.mark.req("I-58")
+def test_a_page_is_heard_in_time_beside_repeated_cancels_and_sends_without_end() -> None:
+    async def script(tape: Tape) -> None:
+        stuck = [asyncio.create_task(repeat_for_ever(tape)) for _ in range(60)]
+        sends = [asyncio.create_task(tape.send(Lane.SEND)) for _ in range(100)]
+        await tape.clock.sleep(30)
+        for _ in range(5):
+            asked_ns = tape.clock.monotonic_ns()
+            await tape.send(Lane.QUERY)
+            assert tape.clock.monotonic_ns() - asked_ns <= 5 * SECOND + 2 * WINDOW + ROUNDING
+        for task in (*stuck, *sends):
+            task.cancel()
+
+    play(1, script)
+
+
+@pytest.mark.req("I-47")
+@pytest.mark.parametrize("lane", [Lane.SEND, Lane.QUERY])
+def test_a_repeated_cancel_waits_behind_one_other_call_at_most(lane: Lane) -> None:
+    async def script(tape: Tape) -> None:
+        await together(
+            *(tape.send(lane) for _ in range(12)),
+            *(tape.send(Lane.REPEATED_CANCEL, "again", at_s=0.5) for _ in range(3)),
+            tape.send(Lane.REPEATED_CANCEL, "alone", at_s=8),
+        )
+
+    tape = play(1, script)
+    assert [index for index, name in enumerate(tape.names) if name == "again"] == [1, 3, 5]
+    assert tape.names.index("alone") == 8, "the next one after it came"
+
+
+def test_a_repeated_cancel_on_a_quiet_desk_goes_at_once() -> None:
+    async def script(tape: Tape) -> None:
+        await together(*(tape.send(Lane.REPEATED_CANCEL, at_s=3 * n) for n in range(4)))
+
+    assert play(1, script).times_s == [0, 3, 6, 9]
 
 
 def test_a_cancel_behind_a_send_that_still_connects_is_next_after_it() -> None:

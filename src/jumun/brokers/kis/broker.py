@@ -77,7 +77,7 @@ CONFIRM_TIMEOUT_S: Final = (
 )
 VISIBLE_AFTER_S: Final = 60  # how long a row can stay away is not published; KIS's own code waits 15 s
 SETTLES_AFTER_S: Final = 600
-STANDINGS_MAX: Final = 20_000  # orders of a day whose kind and route are remembered
+STANDINGS_MAX: Final = 20_000  # orders of a day whose kind, route and cancel are remembered
 LOCAL: Final = "refused here; nothing was sent"
 POLL_S: Final = {KisEnvironment.LIVE: 3.0, KisEnvironment.PAPER: 15.0}
 SENDS_AT_ONCE: Final = {KisEnvironment.LIVE: 10, KisEnvironment.PAPER: 2}
@@ -150,6 +150,7 @@ class KISBrokerClient:
         self._standings: dict[tuple[AccountId, BrokerRef], Standing] = {}
         self._given: dict[tuple[AccountId, BrokerRef], OrderId] = {}  # by answers, not by lists
         self._ours = {account.cano + account.product: account.account_id for account in access.accounts}
+        self._cancels: dict[tuple[AccountId, BrokerRef], None] = {}  # written once at least
         self._closed = asyncio.Event()
         self._sessions_told = 1
 
@@ -228,7 +229,8 @@ class KISBrokerClient:
         if isinstance(post, KindRefused):
             return CancelRefused(code=post.reason.value, text=post.text, raw=LOCAL)
         self._changes.ends(request.account_id, request.ref)
-        told = await self._post(Lane.CANCEL, post, _always, request.order_id)
+        lane, permit = self._cancel_turn(request)
+        told = await self._post(lane, post, permit, request.order_id)
         answer = told if isinstance(told, NotSent | Unknown) else outcome_of_cancel(told, request, post)
         if isinstance(answer, NotSent | CancelRefused):
             self._changes.stays(request.account_id, request.ref)
@@ -371,6 +373,21 @@ class KISBrokerClient:
             self._given.pop(next(iter(self._given)))
         return holder
 
+    def _cancel_turn(self, request: CancelRequest) -> tuple[Lane, SendPermit]:
+        """The first cancel of a number goes before everything until it is written; only then is it repeated.
+
+        A cancel needs no permission (I-47): the permit only notes the first byte.
+        """
+        key = (request.account_id, request.ref)
+
+        def written() -> bool:
+            self._cancels[key] = None
+            while len(self._cancels) > STANDINGS_MAX:
+                self._cancels.pop(next(iter(self._cancels)))
+            return True
+
+        return (Lane.REPEATED_CANCEL if key in self._cancels else Lane.CANCEL), written
+
     def _standing(self, request: CancelRequest | ModifyRequest) -> Standing:
         known = self._standings.get((request.account_id, request.ref))
         if known is None:
@@ -380,8 +397,3 @@ class KISBrokerClient:
 
     def _known(self, symbol: str) -> Instrument | None:
         return self._instruments.get(symbol) if symbol in self._instruments else None
-
-
-def _always() -> bool:
-    """A cancel needs no permission (I-47)."""
-    return True

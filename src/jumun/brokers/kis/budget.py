@@ -9,6 +9,10 @@ and KIS counts on. So the first call of a process, a cancel too, waits one windo
 
 Cancels go before sends and sends before queries. A cancel waits behind nothing but what was granted before it
 came; queries never fill a window, so that a send finds room at once.
+
+A cancel that was written before and is asked for again has a lane of its own. While others wait it takes
+every second place at most, and waits behind one of them at most: many orders whose cancels are repeated
+could use every place there is, and what ends such orders is the complete list, which takes queries (I-58).
 """
 
 import asyncio
@@ -28,7 +32,7 @@ WINDOW_S: Final = Decimal("1.02")  # a second, and 20 ms for calls that travel a
 QUERY_SHARE: Final = Decimal("0.5")
 QUERY_PATIENCE_S: Final = Decimal(5)  # under sends without end a query is heard once in this time
 SLOW_S: Final = Decimal(1)  # how long a throttle reply halves the rate
-RESERVE_FROM: Final = 5  # calls a second from which one of each window is kept for cancels
+RESERVE_FROM: Final = 5  # calls a second from which one of each window is kept for first cancels
 WAIT_MAX_S: Final = Decimal(120)  # longer than any lane's bound at one call a second is worth waiting for
 WAITING_MAX: Final = 1_000  # each lane; at 18 a second the last of them would wait a minute
 
@@ -37,8 +41,9 @@ class Lane(IntEnum):
     """What a call is for; the smaller goes first."""
 
     CANCEL = 0
-    SEND = 1
-    QUERY = 2
+    REPEATED_CANCEL = 1  # of an order whose cancel was written before
+    SEND = 2
+    QUERY = 3
 
 
 class Turn:
@@ -105,14 +110,15 @@ class Budget:
         self._patience_ns = int(query_patience_s * NS)
         self._waiting_max = waiting_max
         self._waiting: tuple[deque[_Waiter], ...] = tuple(deque() for _ in Lane)
-        self._held = [0, 0, 0]  # granted and not written yet, by lane
-        self._stamped = [0, 0, 0]  # written within the window, by lane
+        self._held = [0] * len(Lane)  # granted and not written yet, by lane
+        self._stamped = [0] * len(Lane)  # written within the window, by lane
         self._stamps: deque[tuple[int, Lane]] = deque()
         if is_spent:
             self._stamps.extend([(clock.monotonic_ns(), Lane.SEND)] * rate_per_s)
             self._stamped[Lane.SEND] = rate_per_s
         self._slow_until_ns = 0
         self._query_let_through_ns = 0  # before a send
+        self._had_repeat = False  # whether the last place that was no first cancel's went to a repeated one
         self._paused: dict[str, int] = {}
         self._timer: asyncio.Task[None] | None = None
         self._timer_ns = 0
@@ -206,16 +212,23 @@ class Budget:
         self._arm(now)
 
     def _next_lane(self, now: int) -> Lane | None:
-        queries, sends = self._waiting[Lane.QUERY], self._waiting[Lane.SEND]
-        order = list(Lane)
-        if queries and sends and now >= self._due_ns():
-            order = [Lane.CANCEL, Lane.QUERY, Lane.SEND]
-        for lane in order:
+        for lane in self._order(now):
             if self._waiting[lane] and self._has_room(lane, now):
-                if lane is Lane.QUERY and sends:
+                if lane is Lane.QUERY and self._waiting[Lane.SEND]:
                     self._query_let_through_ns = now
+                if lane is not Lane.CANCEL:
+                    self._had_repeat = lane is Lane.REPEATED_CANCEL
                 return lane
         return None
+
+    def _order(self, now: int) -> tuple[Lane, ...]:
+        """The lanes by precedence: a repeated cancel goes before the others, but not twice running."""
+        others = (Lane.SEND, Lane.QUERY)
+        if self._waiting[Lane.QUERY] and self._waiting[Lane.SEND] and now >= self._due_ns():
+            others = (Lane.QUERY, Lane.SEND)
+        if self._had_repeat:
+            return (Lane.CANCEL, *others, Lane.REPEATED_CANCEL)
+        return (Lane.CANCEL, Lane.REPEATED_CANCEL, *others)
 
     def _due_ns(self) -> int:
         """When the first query has waited long enough to go before a send."""
@@ -228,9 +241,9 @@ class Budget:
             return False
         if lane is Lane.CANCEL:
             return True
-        if rate >= RESERVE_FROM and used[Lane.SEND] + used[Lane.QUERY] >= rate - 1:
+        if rate >= RESERVE_FROM and sum(used) - used[Lane.CANCEL] >= rate - 1:
             return False
-        return lane is Lane.SEND or used[Lane.QUERY] < max(1, int(rate * self._query_share))
+        return lane is not Lane.QUERY or used[Lane.QUERY] < max(1, int(rate * self._query_share))
 
     # ---- time ---------------------------------------------------------------------------------
 
@@ -276,4 +289,5 @@ class Budget:
 
 
 def _too_late(lane: Lane) -> NothingSent:
-    return NothingSent(f"no place in the KIS budget came free in time for a {lane.name.lower()}; try again")
+    what = lane.name.lower().replace("_", " ")
+    return NothingSent(f"no place in the KIS budget came free in time for a {what}; try again")
