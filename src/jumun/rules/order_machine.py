@@ -163,6 +163,11 @@ def next_status(order: Order, event: AnyOrderEvent) -> OrderStatus:
     return status
 
 
+# What we ask once more, or remark, is no news of the order: a cancel that is repeated every few seconds must
+# not make it look as if it had changed just now, or no list would ever be late enough to tell (I-58).
+SAYS_NOTHING: Final = frozenset({CancelIntended, CancelAnswered, OrderAlarmed})
+
+
 def can(order: Order, event_type: type) -> bool:
     """True when the table lets `event_type` follow the order's status."""
     return (order.status, event_type) in NEXT
@@ -177,7 +182,8 @@ def evolve(order: Order | None, event: AnyOrderEvent, ts_ns: int) -> Order:
     after = _with_facts(order, event, ts_ns)
     if type(event) in IN_ONE_STEP:
         return after
-    return replace(after, status=next_status(order, event), updated_ns=ts_ns)
+    updated_ns = order.updated_ns if type(event) in SAYS_NOTHING else ts_ns
+    return replace(after, status=next_status(order, event), updated_ns=updated_ns)
 
 
 def _with_facts(order: Order, event: AnyOrderEvent, ts_ns: int) -> Order:

@@ -307,9 +307,15 @@ class People:
 
     def _meddle(self, order: OrderRecord) -> None:
         place = (ACCOUNT, order.trade_date, order.branch, order.number, self._machine.clock.now_ns())
-        if self._hands.random() < 0.5:
+        what = self._hands.random()
+        if what < 0.4:
             self._market.cancel(*place)
             self._checks.reach("one of our orders was cancelled by hand")
+            return
+        if what < 0.6 and order.qty_left > 1:
+            with self._machine.oracle.meddling(order.tag):
+                self._market.modify(*place, qty_cut=Decimal(1))
+            self._checks.reach("one of our orders was cut by hand")
             return
         assert order.price is not None, "it was chosen for its price"
         tick = tick_size(self._issue(order.symbol), order.price, date.fromisoformat(order.trade_date))

@@ -3,7 +3,7 @@
 import pytest
 
 from jumun.model.orders import OrderStatus
-from jumun.model.reports import BrokerState, ModifyAccepted, Unknown
+from jumun.model.reports import BrokerState, CancelRefused, ModifyAccepted, Unknown
 from tests.unit.rules.desk_values import ACCOUNT, SAMSUNG, D, a_ref, a_report, names
 from tests.unit.rules.test_decide_modify import a_bench, a_successor
 
@@ -58,6 +58,25 @@ def test_a_row_whose_end_nothing_explains_took_nothing_over_yet() -> None:
     assert bench.order(order).refs == (a_ref(1),)
     bench.study(taken, a_successor(order, price=D(69_000)))
     assert bench.order(order).refs == (a_ref(1), a_ref(2))
+
+
+@pytest.mark.req("I-58", "I-59", "F-106")
+def test_a_person_cut_it_and_cancels_that_are_repeated_for_ever_do_not_hold_up_its_end() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.cancel(order)
+    rows = (
+        a_report(order, ref=a_ref(1), state=BrokerState.REPLACED),
+        a_successor(order, qty=D(2), qty_filled=D(2), amount_filled=D(140_000), state=BrokerState.FILLED),
+    )
+    bench.study(*rows)
+    for _ in range(4):
+        bench.wait(15)
+        bench.conclude_cancel(order, CancelRefused(code="APBK0344", text="nothing is left", raw=""))
+        bench.tick(order)
+        bench.study(*rows)
+    now = bench.order(order)
+    assert (now.status, now.qty, now.qty_filled) == (S.FILLED, 2, 2)
 
 
 @pytest.mark.req("I-58", "I-49", "F-03")
