@@ -29,6 +29,7 @@ from jumun.model.reports import BrokerState, FillNotice, OrderReport, TradeBust
 from jumun.rules.carry import lives_on, rest_until_next_session
 from jumun.rules.decide_costs import changes, costs_due, hear_listed_costs, traded_by_number, watch_costs
 from jumun.rules.draft import Draft
+from jumun.rules.expiry import is_too_early
 from jumun.rules.fills import Booking, Counted, Explained, Nothing, count_cumulative, count_notice
 from jumun.rules.halts import outranks
 from jumun.rules.ledger import rows_of_fill, rows_of_reversal
@@ -95,6 +96,8 @@ def hear_order(report: OrderReport, draft: Draft, *, evidence: str, asked_ns: in
                 draft.ask = True  # a number that the list does not show yet may have taken over (F-35, I-49)
             elif report.is_doubtful:
                 return  # the same, by somebody's hand: only time tells, so the usual pace will do
+            elif report.state is BrokerState.EXPIRED and is_too_early(order, report.ref, draft):
+                draft.ask = draft.ask or asked_ns is None  # a list says it again, until it can be so
             else:
                 _end(order, report, evidence, draft)
         case BrokerState.REPLACED:

@@ -278,3 +278,60 @@ def test_kis_paper_has_no_day_market_and_says_so_in_a_sentence() -> None:
         assert not stage.market.arrivals
 
     play_on(play, 10, 30, environment=KisEnvironment.PAPER)
+
+
+@pytest.mark.req("I-49", "I-33", "I-47")
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_order_for_the_opening_sent_at_0440_in_new_york_outlives_the_day_market_and_is_cancelled_regularly(
+    restarts: bool,
+) -> None:
+    """17:40 in Seoul in New York's summer: both sessions take orders, and the list does not tell which."""
+
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9, symbol="AAPL", price=Decimal(190), order_type=OrderType.LOO)
+        if restarts:
+            await stage.crash()
+            await stage.start()
+        await asyncio.sleep(1_500)
+        order = stage.order(order_id)
+        assert stage.clock.now_ns() > ns_of(TUESDAY, 18, 4)
+        assert (order.status, order.flags) == (OrderStatus.ACCEPTED, ())
+        assert [one.is_open for one in stage.market.orders.values()] == [True]
+        assert stage.book.cash_reserved
+        await cancelled(stage, order_id)
+        assert [one.is_open for one in stage.market.orders.values()] == [False]
+        assert stage.wire.calls(REGULAR_CHANGE)
+        assert not stage.wire.calls(CHANGE)
+
+    play_on(play, 17, 40)
+
+
+@pytest.mark.req("I-47")
+def test_while_the_day_market_runs_an_order_for_the_opening_is_cancelled_by_the_regular_call() -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(0, symbol="AAPL", price=Decimal(190), order_type=OrderType.LOO)
+        await stage.studies(2)
+        await cancelled(stage, order_id)
+        assert not stage.wire.calls(CHANGE)
+
+    play_on(play, 17, 40)
+
+
+@pytest.mark.req("I-49", "I-42")
+def test_a_person_s_order_for_the_opening_of_that_hour_is_adopted_and_works_on_after_six_in_seoul() -> None:
+    async def play(stage: Stage) -> None:
+        apple = stage.market.master.get("AAPL")
+        stranger = stage.stranger(
+            symbol="AAPL",
+            venue=apple.venue,
+            currency=apple.currency,
+            price=Decimal(190),
+            order_type=OrderType.LOO,
+        )
+        await until(lambda: len(stage.book.open) == 1, 120.0)
+        [order] = stage.book.open.values()
+        await asyncio.sleep(1_500)
+        assert stage.order(order.order_id).status is OrderStatus.ACCEPTED
+        assert stage.market.orders[stranger.key].is_open
+
+    play_on(play, 17, 40, exclusive=False)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jumun.brokers.kis.fields import NEW_YORK, Fields, korean_ns, korean_ns_of_us_day, tidy
+from jumun.brokers.kis.fields import Fields, korean_ns, tidy
 from jumun.model.errors import UnreadableReply
 
 NS = 1_000_000_000
@@ -146,13 +146,3 @@ def test_the_evidence_leaves_out_who_telephoned_from_where() -> None:
 def test_korean_clocks_become_utc() -> None:
     at = datetime(2026, 11, 20, 0, 30, 15, tzinfo=UTC)
     assert korean_ns(date(2026, 11, 20), time(9, 30, 15)) == int(at.timestamp()) * NS
-
-
-@pytest.mark.req("F-94", "F-91")
-@given(
-    us_day=st.dates(date(2020, 1, 1), date(2030, 12, 31)),
-    at=st.times().map(lambda one: one.replace(microsecond=0)),
-)
-def test_a_korean_time_finds_its_instant_on_a_new_york_date(us_day: date, at: time) -> None:
-    instant = datetime.fromtimestamp(korean_ns_of_us_day(us_day, at) / NS, tz=NEW_YORK)
-    assert instant.date() == us_day

@@ -2,6 +2,7 @@
 
 from datetime import date, time
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from jumun.brokers.kis.us_rows import (
     is_daytime,
-    open_orders_of_us,
     orders_of_us,
     rows_of_us_day,
     trade_date_of_us,
@@ -227,7 +227,10 @@ def test_a_regular_session_that_an_override_put_into_korean_daytime_has_no_order
     [
         ("20250617", "093000", "20250616", date(2025, 6, 17), True),  # summer: 20:30 in New York
         ("20250617", "085959", "20250616", date(2025, 6, 16), False),  # 19:59:59, after the regular session
-        ("20250617", "175959", "20250617", date(2025, 6, 17), True),
+        ("20250617", "165959", "20250617", date(2025, 6, 17), True),
+        ("20250617", "170000", "20250617", date(2025, 6, 17), False),  # 04:00 in New York: of either session
+        ("20250617", "175959", "20250617", date(2025, 6, 17), False),
+        ("20261120", "175959", "20261120", date(2026, 11, 20), True),  # winter: 03:59:59 in New York
         ("20250617", "180000", "20250617", date(2025, 6, 17), False),
         ("20261120", "093000", "20261119", date(2026, 11, 19), False),  # winter: 19:30 in New York
     ],
@@ -270,31 +273,67 @@ def test_a_change_asked_for_over_midnight_in_new_york_finds_its_parent() -> None
     assert found[1].replaces == found[0].ref
 
 
-@pytest.mark.req("F-94", "F-91")
-def test_the_list_of_open_orders_finds_its_date_from_the_one_in_new_york() -> None:
-    rows = rows_of(body_of("us_nccs_open"), "output")
-    (order,) = open_orders_of_us(rows, ACCOUNT.account_id)
-    assert (order.state, order.qty, order.ts_event_ns) == (State.WORKING, 2, 1_795_185_312_000_000_000)
-    night = listed(first_of("us_nccs_open", "output") | {"ord_tmd": "001512"})
-    (later,) = open_orders_of_us(night, ACCOUNT.account_id)
-    assert later.ts_event_ns - order.ts_event_ns == 40 * 60 * 1_000_000_000
-    assert later.ref.trade_date == "2026-11-20"
-
-
-def test_the_list_of_open_orders_holds_no_requests_and_no_dead_orders() -> None:
-    template = first_of("us_nccs_open", "output")
-    rows = listed(
-        template | {"odno": "1"},
-        template | {"odno": "2", "orgn_odno": "1", "rvse_cncl_dvsn_cd": "02"},
-        template | {"odno": "3", "orgn_odno": "9", "rvse_cncl_dvsn_cd": "01"},
-        template | {"odno": "4", "nccs_qty": "0"},
-        template | {"odno": "5", "rjct_rson_name": "거부"},
-        template | {"odno": "6", "ovrs_excg_cd": "TKSE", "tr_crcy_cd": "JPY"},
+@pytest.mark.req("I-49", "I-33")
+@pytest.mark.parametrize(
+    ("time", "known", "state"),
+    [
+        ("165959", None, State.EXPIRED),
+        ("173000", None, State.WORKING),  # 04:30 in New York, where entry for the opening has begun
+        ("173000", True, State.EXPIRED),
+        ("165959", False, State.WORKING),  # KIS's clock and ours differ: what we sent is what it is
+    ],
+)
+def test_at_six_in_seoul_only_what_was_surely_of_the_day_market_has_expired(
+    time: str, known: bool | None, state: BrokerState
+) -> None:
+    row = a_us_row(
+        1, 10, working=10, ord_dt="20250527", dmst_ord_dt="20250527", thco_ord_tmd=time, status="전송"
     )
-    first, revised = open_orders_of_us(rows, ACCOUNT.account_id)
-    assert (first.ref.number, revised.ref.number) == ("0000000001", "0000000003")
-    assert revised.replaces is not None
-    assert revised.replaces.number == "0000000009"
+    (order,) = orders_of_us(
+        listed(row),
+        ACCOUNT.account_id,
+        date(2025, 5, 27),
+        over=False,
+        day_market_over=True,
+        daytime_of=lambda _ref: known,
+    )
+    assert order.state is state
+
+
+@pytest.mark.req("F-55")
+def test_a_revised_order_of_the_day_market_ends_at_six_in_seoul_however_late_it_was_revised() -> None:
+    day: dict[str, Any] = {"ord_dt": "20250527", "dmst_ord_dt": "20250527"}
+    first = a_us_row(1, 10, thco_ord_tmd="163000", **day)
+    revised = a_us_row(2, 10, working=10, asked="01", parent=1, thco_ord_tmd="173000", **day)
+    orders = orders_of_us(
+        listed(first, revised), ACCOUNT.account_id, date(2025, 5, 27), over=False, day_market_over=True
+    )
+    assert [one.state for one in orders] == [State.REPLACED, State.EXPIRED]
+
+
+@pytest.mark.req("F-55", "I-39")
+def test_what_is_gone_without_a_word_at_six_in_seoul_has_expired_and_the_day_stays_readable() -> None:
+    row = a_us_row(1, 10, ord_dt="20250527", dmst_ord_dt="20250527", thco_ord_tmd="173000", status="전송")
+    (order,) = orders_of_us(
+        listed(row), ACCOUNT.account_id, date(2025, 5, 27), over=False, day_market_over=True
+    )
+    assert order.state is State.EXPIRED
+
+
+@pytest.mark.req("I-39", "I-64")
+def test_a_cancel_after_eight_in_the_evening_in_new_york_is_of_the_day_of_the_order_that_it_cancels() -> None:
+    before, today = date(2025, 5, 27), date(2025, 5, 28)
+    fields: dict[str, Any] = {"ord_dt": "20250527", "dmst_ord_dt": "20250528"}
+    old = a_us_row(1, 10, thco_ord_tmd="085000", **fields)  # 19:50 in New York
+    cancel = a_us_row(2, 10, asked="02", parent=1, thco_ord_tmd="090030", **fields)
+    same_number = a_us_row(1, 10, working=10, thco_ord_tmd="103000", **fields)
+    rows = listed(old, cancel, same_number)
+    of_today = rows_of_us_day(rows, before, today)
+    assert of_today == rows[2:]
+    (new,) = orders_of_us(of_today, ACCOUNT.account_id, today, over=False)
+    assert new.state is State.WORKING
+    (ended,) = orders_of_us(rows_of_us_day(rows[:2], before, before), ACCOUNT.account_id, before, over=False)
+    assert ended.state is State.CANCELLED
 
 
 @pytest.mark.req("I-02", "F-41")
@@ -314,7 +353,6 @@ def test_no_us_row_claims_more_shares_than_were_ordered(
 
 def test_an_empty_us_day_is_a_complete_answer() -> None:
     assert orders_of_us([], ACCOUNT.account_id, date(2026, 11, 20), over=False) == ()
-    assert open_orders_of_us([], ACCOUNT.account_id) == ()
 
 
 @pytest.mark.req("I-49", "F-106")

@@ -3,15 +3,17 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jumun.model.events import FillBooked, ForeignOrderAdopted, OrderCancelled, OrderRejected
 from jumun.model.fills import LedgerKind
-from jumun.model.orders import Flag, OrderStatus, OrderType, Side
+from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
 from jumun.model.reports import BrokerState, FillNotice, LookAgain, OrderReport
+from jumun.rules.expiry import is_too_early
 from jumun.rules.hear import adopt_ref, hear_order
 from tests.unit.rules.desk_values import (
     ACCOUNT,
@@ -26,11 +28,14 @@ from tests.unit.rules.desk_values import (
     a_sale,
     an_account,
     an_intent,
+    at,
     names,
 )
 
 D = Decimal
 S = OrderStatus
+US_OPENING_NS = at("2025-05-27T09:30:00-04:00")
+US_CLOSE_NS = at("2025-05-27T16:00:00-04:00")
 
 
 # ---- fills and money ----------------------------------------------------------------------------
@@ -250,6 +255,46 @@ def test_an_order_that_nobody_of_ours_cancelled_says_who_did(
     assert isinstance(event, OrderCancelled)
     assert (event.reason, event.text, event.evidence) == (reason, words, "stream: the record")
     assert bench.book.cash_reserved[ACCOUNT, "KRW"] == 0
+
+
+@pytest.mark.req("I-49", "I-33")
+@pytest.mark.parametrize("told_by", ["stream", "list"])
+def test_an_order_in_new_york_that_is_called_expired_while_its_session_runs_works_on(told_by: str) -> None:
+    bench = Bench(usd=10_000, now_ns=US_OPEN_NS)
+    order = bench.working(an_intent(symbol=APPLE, price=D(200)))
+    reserved = bench.book.cash_reserved[ACCOUNT, "USD"]
+    report = a_report(order, state=BrokerState.EXPIRED)
+    tell = bench.hear if told_by == "stream" else bench.study
+    decision = tell(report)
+    assert not bench.order(order).status.is_final
+    assert bench.book.cash_reserved[ACCOUNT, "USD"] == reserved > 0
+    assert told_by == "list" or decision.ask, "what the stream says too early, a list must tell"
+    bench.now_ns = US_CLOSE_NS
+    tell(report)
+    assert (bench.order(order).status, bench.order(order).reason) == (S.CANCELLED, Reason.EXPIRED)
+    assert bench.book.cash_reserved[ACCOUNT, "USD"] == 0
+
+
+@pytest.mark.req("I-49")
+@pytest.mark.parametrize(
+    ("changes", "now_ns", "ends"),
+    [
+        ({}, US_CLOSE_NS - 1, False),
+        ({}, US_CLOSE_NS, True),
+        ({"order_type": OrderType.LOO}, US_OPENING_NS - 1, False),
+        ({"order_type": OrderType.LOO}, US_OPENING_NS, True),
+        ({"tif": TimeInForce.IOC}, US_OPENING_NS, True),
+        ({"session": TradingSession.DAY_MARKET}, US_OPENING_NS - 1, True),
+        ({"flags": (Flag.FOREIGN,)}, US_OPENING_NS - 1, True),
+    ],
+)
+def test_an_order_in_new_york_expires_no_sooner_than_its_kind_can(
+    changes: dict[str, Any], now_ns: int, ends: bool
+) -> None:
+    bench = Bench(usd=10_000, now_ns=US_OPEN_NS)
+    order = msgspec.structs.replace(bench.working(an_intent(symbol=APPLE, price=D(200))), **changes)
+    bench.now_ns = now_ns
+    assert is_too_early(order, order.refs[0], bench.draft()) is not ends
 
 
 @pytest.mark.req("S002-39", "S002-43")

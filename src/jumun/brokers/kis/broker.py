@@ -26,7 +26,7 @@ from jumun.brokers.kis.bodies import (
 from jumun.brokers.kis.budget import Lane
 from jumun.brokers.kis.changes import Changes, Confirmed, NotConfirmed
 from jumun.brokers.kis.client import KisClient
-from jumun.brokers.kis.codes import IMMEDIATE_CODES
+from jumun.brokers.kis.codes import IMMEDIATE_CODES, US_EXCHANGES
 from jumun.brokers.kis.ends import Ends
 from jumun.brokers.kis.inquiries import Held, Inquiries
 from jumun.brokers.kis.kinds import KindRefused, kinds_of, sessions_of
@@ -283,9 +283,14 @@ class KISBrokerClient:
 
     async def history(self, account_id: AccountId, trade_date: str) -> OrderHistory:
         """Return every order of that day, complete; raises BrokerUnavailable when any page fails (I-39)."""
-        listed = await self._inquiries.history(self._access.account(account_id), trade_date)
+
+        def daytime_of(ref: BrokerRef) -> bool | None:
+            known = self._standings.get((account_id, ref))
+            return None if known is None else known.daytime
+
+        listed = await self._inquiries.history(self._access.account(account_id), trade_date, daytime_of)
         for ref, standing in listed.standings.items():
-            self._remember(account_id, ref, standing)
+            self._remember_listed(account_id, ref, standing)
         return self._ends.judged(listed.history, self._is_explained)
 
     def _is_explained(self, report: OrderReport) -> bool:
@@ -365,6 +370,11 @@ class KISBrokerClient:
         self._standings[account_id, ref] = standing
         while len(self._standings) > STANDINGS_MAX:
             self._standings.pop(next(iter(self._standings)))
+
+    def _remember_listed(self, account_id: AccountId, ref: BrokerRef, standing: Standing) -> None:
+        """A list of US orders tells neither kind nor session: it never overrules what we sent (I-47)."""
+        if standing.route not in US_EXCHANGES or (account_id, ref) not in self._standings:
+            self._remember(account_id, ref, standing)
 
     def _given_to(self, request: SubmitRequest, ref: BrokerRef) -> OrderId:
         """Whose number it is: an answer with a number that another order was given is not ours (F-17)."""

@@ -6,7 +6,7 @@ nothing; a blank where a number belongs, a sign, a comma or a JSON number is not
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import ROUND_DOWN, Decimal
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -169,18 +169,6 @@ def tidy(value: Decimal) -> Decimal:
 def korean_ns(day: date, at: time) -> int:
     """Return UTC nanoseconds of a wall clock in Seoul; Korea has no summer time."""
     return _ns(datetime.combine(day, at, tzinfo=KOREA))
-
-
-def korean_ns_of_us_day(us_day: date, at: time) -> int:
-    """Return UTC nanoseconds of a time in Seoul that fell on the date `us_day` in New York.
-
-    A New York date spans two Korean ones; the time of day tells which (F-94).
-    """
-    for day in (us_day, us_day + timedelta(days=1)):
-        instant = datetime.combine(day, at, tzinfo=KOREA)
-        if instant.astimezone(NEW_YORK).date() == us_day:
-            return _ns(instant)
-    raise AssertionError(f"no instant at {at} in Seoul falls on {us_day} in New York")
 
 
 def clipped(body: bytes) -> str:

@@ -20,7 +20,7 @@ from jumun.brokers.kis.prices import told_days
 from jumun.brokers.kis.replies import Envelope, record_in, rows_in
 from jumun.brokers.kis.rows import orders_of_domestic, require_totals, standing_in
 from jumun.brokers.kis.switches import DEFAULTS, KisSwitches
-from jumun.brokers.kis.us_rows import is_daytime, orders_of_us, rows_of_us_day
+from jumun.brokers.kis.us_rows import DaytimeOf, daytime_rows, orders_of_us, rows_of_us_day
 from jumun.brokers.kis.verdicts import NOTHING_FOUND
 from jumun.model.errors import BrokerUnavailable, UnreadableReply
 from jumun.model.ids import AccountId
@@ -75,8 +75,13 @@ class Inquiries:
         self._switches = switches
         self._rows_most: dict[tuple[AccountId, str, Function], int] = {}  # rows that a day's list has had
 
-    async def history(self, account: KisAccount, trade_date: str) -> Listed:
-        """Return every order of that trading day; raises BrokerUnavailable."""
+    async def history(
+        self, account: KisAccount, trade_date: str, daytime_of: DaytimeOf = lambda _ref: None
+    ) -> Listed:
+        """Return every order of that trading day; raises BrokerUnavailable.
+
+        `daytime_of`: what is known already of the session of a US order, which its list does not tell.
+        """
         asked_ns, day = self._clock.now_ns(), date.fromisoformat(trade_date)
         orders: list[OrderReport] = []
         standings: dict[BrokerRef, Standing] = {}
@@ -105,10 +110,11 @@ class Inquiries:
                     over=self._is_over((Venue.US,), day, asked_ns),
                     day_market_over=self._is_day_market_over(day, asked_ns),
                     sessions=self._sessions,
+                    daytime_of=daytime_of,
                 )
                 self._require_grown((account.account_id, trade_date, Function.US_ORDERS), len(rows))
                 orders += found
-                standings |= _us_standings(rows, found, self._sessions)
+                standings |= _us_standings(rows, found, daytime_rows(rows, day, self._sessions, daytime_of))
         except UnreadableReply as error:
             raise BrokerUnavailable(f"the orders of {trade_date} cannot be read: {error}") from error
         history = OrderHistory(
@@ -308,14 +314,14 @@ class Inquiries:
 
 
 def _us_standings(
-    rows: Sequence[Fields], orders: Sequence[OrderReport], sessions: Overrides
+    rows: Sequence[Fields], orders: Sequence[OrderReport], daytime: Sequence[bool]
 ) -> dict[BrokerRef, Standing]:
     """These lists tell the exchange and not the kind: a limit order of the session of its time is assumed."""
     standings = {
         (row.branch("ord_gno_brno"), row.order_number("odno")): Standing(
-            route=row.text("ovrs_excg_cd"), daytime=is_daytime(row, sessions)
+            route=row.text("ovrs_excg_cd"), daytime=is_daytime
         )
-        for row in rows
+        for row, is_daytime in zip(rows, daytime, strict=True)
     }
     return {order.ref: standings[order.ref.branch, order.ref.number] for order in orders}
 
