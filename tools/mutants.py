@@ -132,9 +132,9 @@ def patience_never_comes_back() -> None:
             await self._wait(failures)
             try:
                 await self.study()
-            except BrokerUnavailable:
+            except BrokerUnavailable as error:
                 failures += 1
-                self._note_failure()
+                self._note_failure(error)
 
     _patch(Reconciler, "run", worn)
 

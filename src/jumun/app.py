@@ -14,11 +14,12 @@ from jumun.config import AccountSettings, Environment, Sessions, Settings
 from jumun.limits import LIST_MAX
 from jumun.model.commands import BookOpening
 from jumun.model.errors import ConfigError, StoreUnavailable
-from jumun.model.events import MarksRecorded, OrderAlarmed
+from jumun.model.events import MarksRecorded, OrderAlarmed, OrderFlagged, TradingHalted
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.instruments import Instrument, InstrumentMaster, Venue
+from jumun.model.journal import Record
 from jumun.model.money import Currency
-from jumun.model.orders import Order, OrderStatus, TradingSession
+from jumun.model.orders import Flag, Order, OrderStatus, TradingSession
 from jumun.model.positions import Account
 from jumun.rules.cost_tables import PLANS
 from jumun.rules.policy import Limits, Policy
@@ -515,7 +516,7 @@ def whereabouts(reader: "Reader", settings: Settings, orders: list[Order]) -> "d
 
 
 class Alarmed(msgspec.Struct, frozen=True, kw_only=True):
-    """One alarm of one order, as it stands now."""
+    """One alarm of one order, or that a person must decide about it, as it stands now."""
 
     ts_ns: int
     alarm: str
@@ -524,18 +525,39 @@ class Alarmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alarms_of(reader: "Reader", *, account_id: str | None, every: bool, limit: int) -> list[Alarmed]:
-    """Return the alarms of the newest `limit` orders that have any, newest alarm first."""
+    """Return the alarms and disputes of the newest `limit` orders that have any, newest first."""
     if every:
         orders = reader.orders(account_id=account_id, limit=LIST_MAX)
     else:
         orders = open_orders(reader, LIST_MAX, account_id=account_id)
+    concerned = [order for order in orders if order.alarms or Flag.DISPUTED in order.flags]
     found = [
-        Alarmed(ts_ns=record.ts_ns, alarm=record.event.alarm.value, text=record.event.text, order=order)
-        for order in [order for order in orders if order.alarms][:limit]
+        Alarmed(ts_ns=record.ts_ns, alarm=alarm, text=text, order=order)
+        for order in concerned[:limit]
         for record in reader.story_of(order.order_id)
-        if isinstance(record.event, OrderAlarmed)
+        for alarm, text in _alarm_in(record)
     ]
     return sorted(found, key=lambda row: row.ts_ns, reverse=True)
+
+
+def _alarm_in(record: Record) -> list[tuple[str, str]]:
+    match record.event:
+        case OrderAlarmed(alarm=alarm, text=text):
+            return [(alarm.value, text)]
+        case OrderFlagged(flag=Flag.DISPUTED, text=text):
+            return [(Flag.DISPUTED.value, f"{text}; look with `jumun trace`")]
+    return []
+
+
+def standing_halt(reader: "Reader") -> str | None:
+    """Return why trading is halted as the store has it, or None where it is not."""
+    halted = reader.newest_of_type("trading_halted")
+    if halted is None or not isinstance(halted.event, TradingHalted):
+        return None
+    resumed = reader.newest_of_type("trading_resumed")
+    if resumed is not None and resumed.seq > halted.seq:
+        return None
+    return f"{halted.event.reason}: {halted.event.text}"
 
 
 def instruments_of(settings: Settings) -> dict[str, Instrument]:

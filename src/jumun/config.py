@@ -252,7 +252,8 @@ class Settings(BaseSettings):
     kis_hts_id: str = _field("", "The HTS id, to which KIS sends notices.", "myhtsid", max_length=40)
     kis_rate_limit_rps: int = _field(
         0,
-        "Requests a second at KIS; 0 for what it allows (18 live, 1 paper). It can only be lowered.",
+        "Requests a second at KIS; 0 for what it allows (18 live, 1 paper). More counts as what it allows, "
+        "except at a local KIS.",
         "10",
         ge=0,
         le=20,

@@ -235,6 +235,18 @@ def test_an_order_that_nobody_fills_raises_an_alarm_that_a_person_can_list(rig: 
     assert len(told(rig, "alarms", "--all")["alarms"]) == 1
 
 
+@pytest.mark.req("S000-83", "I-50")
+def test_a_halt_that_stands_is_what_a_person_must_look_at_until_trading_is_resumed(service: Rig) -> None:
+    assert told(service, "alarms")["halted"] is None
+    service.jumun("halt", "a drill")
+    assert told(service, "alarms", code=1)["halted"] == "OPERATOR: a drill"
+    listed = service.jumun("alarms")
+    assert listed.returncode == 1
+    assert "Trading is halted: OPERATOR: a drill; look at that, then `jumun resume" in listed.stdout
+    service.jumun("resume", "the drill is over", "--by", "kim")
+    assert told(service, "alarms")["halted"] is None
+
+
 def a_signal(**changes: object) -> str:
     values = {
         "symbol": "005930",

@@ -170,6 +170,27 @@ def test_a_service_that_kis_lets_in_no_more_says_so_and_is_ready_again_when_it_d
     _wait_for_readyz(desk, 200)
 
 
+@pytest.mark.req("F-101", "S002-44")
+def test_a_start_that_waits_because_the_hts_id_is_wrong_says_which_setting_to_check(kis: KisRig) -> None:
+    kis.settings["KIS_HTS_ID"] = "somebody"
+    kis.start_service()
+    words = "the HTS id does not go with these keys; check KIS_HTS_ID"
+    deadline = time.monotonic() + READY_S
+    while words not in http_get(kis.http_port, "/readyz")[1]:
+        assert time.monotonic() < deadline, http_get(kis.http_port, "/readyz")
+        time.sleep(0.1)
+    status = kis.jumun("status", "--json")
+    told = json.loads(status.stdout)
+    assert status.returncode == 1
+    assert (told["accepting"], told["broker"]) == (False, "unavailable")
+    assert told["failure"].startswith("BROKER_UNAVAILABLE: "), told
+    assert "OPSP8992" in told["failure"]
+    assert words in told["failure"]
+    refused = kis.jumun(*BUY)
+    assert refused.stderr.startswith("NOT_READY: "), refused.stderr
+    assert words in refused.stderr
+
+
 # ---- environments cannot be mixed -----------------------------------------------------------------------
 
 CALENDAR = {"OMS_SIM_SESSIONS": "calendar"}

@@ -16,6 +16,7 @@ from jumun.services.intake import Intake
 from jumun.services.order_engine import OrderEngine
 
 NOT_YET: Final = "the service has not finished its start; try again when /readyz says so"
+NOT_YET_AT_BROKER: Final = "the service has not finished its start, because the broker does not let it in"
 STOPPING: Final = "the service is stopping; try again after its next start"
 OF_AN_EXCHANGE: Final = "start it again"
 NS: Final = 1_000_000_000
@@ -52,16 +53,18 @@ class Gate:
 
     def require_open(self) -> None:
         """Raise OrderDenied NOT_READY while requests are not taken: the book may be half loaded."""
-        if self._why_closed is not None:
-            raise OrderDenied(self._why_closed, reason=Reason.NOT_READY)
+        why = self._closed()
+        if why is not None:
+            raise OrderDenied(why, reason=Reason.NOT_READY)
 
     def unready(self) -> str | None:
         """Return why new orders are not taken, or None when they are."""
-        if self._why_closed is not None:
-            return self._why_closed
+        why = self._closed()
+        if why is not None:
+            return why
         desk = self.engine.desk
-        if desk.failure is not None:
-            return f"{desk.failure.code}: {desk.failure}"
+        if (failing := self.failing()) is not None:
+            return failing
         if desk.book.halt is not None:
             return f"HALTED: {desk.book.halt.reason}: {desk.book.halt.text}"
         silent = self.broker_silent_since()
@@ -72,6 +75,21 @@ class Gate:
                 f"BROKER_UNAVAILABLE: the broker{where} has not answered since {silent}{why}; {self.remedy}"
             )
         return None if desk.accepting else "the desk does not take new orders; its log says why"
+
+    def failing(self) -> str | None:
+        """Return what ended the desk, or what its start waits for: `CODE: sentence`; else None."""
+        failure = self.engine.desk.failure
+        if failure is not None:
+            return f"{failure.code}: {failure}"
+        return f"{Reason.BROKER_UNAVAILABLE}: {waits}" if (waits := self.start_waits_for()) else None
+
+    def _closed(self) -> str | None:
+        waits = self.start_waits_for()
+        return f"{NOT_YET_AT_BROKER}: {waits}" if waits else self._why_closed
+
+    def start_waits_for(self) -> str:
+        """Return the broker's newest words while they keep the start from ending; else empty."""
+        return self.engine.start_waits_for if self._why_closed == NOT_YET else ""
 
     def broker_silent_since(self) -> str | None:
         """Return the UTC time since when the broker is not heard, or its questions fail; else None.

@@ -215,7 +215,7 @@ def _resume(command: ResumeTrading, draft: Draft) -> Decision:
     if draft.book.halt is None:
         return draft.decision()
     if command.halt_seq is not None and command.halt_seq != draft.book.halt.seq:
-        text = f"trading was halted again meanwhile ({draft.book.halt.text}); look at that, then resume"
+        text = f"trading was halted again meanwhile ({draft.book.halt.text}); look at that, then resume again"
         return draft.decision(denial=Denial(Reason.HALTED, text))
     if draft.book.breaks:
         names = ", ".join(f"{found.break_id} ({found.subject})" for found in draft.book.breaks.values())

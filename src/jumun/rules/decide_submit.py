@@ -143,7 +143,7 @@ def _cannot_take(intent: ApprovedOrderIntent, draft: Draft) -> Denial | None:
         return Denial(
             Reason.HALTED,
             f"trading is halted: {book.halt.text} ({book.halt.reason}); once that is settled, "
-            "run `jumun resume`",
+            'run `jumun resume "why it is safe" --by you`',
         )
     if intent.account_id not in policy.accounts:
         return Denial(Reason.UNKNOWN_ACCOUNT, f"account {intent.account_id!r} is not configured; add it")

@@ -66,7 +66,8 @@ def kind_problem(
             )
         return Denial(Reason.KIND_NOT_SUPPORTED, text)
     session = intent.session or TradingSession.REGULAR
-    if session is not TradingSession.REGULAR and (venue, session) not in policy.session_kinds:
+    never_comes = policy.sessions.always_open or (venue, session) not in policy.session_kinds
+    if session is not TradingSession.REGULAR and never_comes:
         text = _session_text(session, venue, policy)
         return Denial(Reason.KIND_NOT_SUPPORTED, text)
     if session is TradingSession.DAY_MARKET and (intent.order_type, tif) != (

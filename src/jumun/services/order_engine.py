@@ -144,6 +144,7 @@ class OrderEngine:
         self.lookup = KeyLookup(journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.stopped: asyncio.Future[None] | None = None
+        self._refusal = ""  # what the broker said last, while the start waits for it
         self.portfolio = PositionManager() if position_manager is None else position_manager
         self.portfolio.attach(self)
         self.executions = ExecutionManager(self)
@@ -256,15 +257,22 @@ class OrderEngine:
         for task in self._tasks.values():
             task.cancel()
 
+    @property
+    def start_waits_for(self) -> str:
+        """Why the broker lets no start end, in its newest words; empty while nothing is known to be wrong."""
+        return self._refusal or self.reconciler.refusal
+
     async def _connect(self) -> None:
         failures = 0
         while True:
             try:
                 await self.broker.connect()
+                self._refusal = ""
                 return
             except BrokerUnavailable as error:
                 delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                 failures += 1
+                self._refusal = str(error)
                 log.warning("broker_unavailable", error=str(error), retry_in_s=delay_s)
                 await self.clock.sleep(delay_s)
 

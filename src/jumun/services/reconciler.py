@@ -61,6 +61,7 @@ class Reconciler:
         self.rounds = 0  # complete studies so far
         self.studied_ns: int | None = None  # monotonic, at the end of the newest complete study
         self.failing_since_ns: int | None = None  # monotonic, since when no study has been complete
+        self.refusal = ""  # what the broker said to the newest study, where that was not complete
 
     def ask(self) -> None:
         """Something is open to question: study soon."""
@@ -79,7 +80,7 @@ class Reconciler:
                 self._patience_s = BUSY_INTERVAL_S if learnt else longer_s
             except BrokerUnavailable as error:
                 failures += 1
-                self._note_failure()
+                self._note_failure(error)
                 log.warning("study_failed", error=str(error), failures=failures)
 
     async def study_until_done(self) -> None:
@@ -97,7 +98,7 @@ class Reconciler:
                     return
                 await self._desk.clock.sleep(BUSY_INTERVAL_S)
             except BrokerUnavailable as error:
-                self._note_failure()
+                self._note_failure(error)
                 delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                 failures += 1
                 log.warning("study_failed", error=str(error), retry_in_s=delay_s)
@@ -115,13 +116,14 @@ class Reconciler:
             decisions.append(await self._study_balance(account_id))
         self.rounds += 1
         self.studied_ns = self._desk.clock.monotonic_ns()
-        self.failing_since_ns = None
+        self.failing_since_ns, self.refusal = None, ""
         self._answered.set()
         self._desk.study_done(began_ns)
         self.on_study(began_ns)
         return decisions
 
-    def _note_failure(self) -> None:
+    def _note_failure(self, error: BrokerUnavailable) -> None:
+        self.refusal = str(error)
         if self.failing_since_ns is None:
             self.failing_since_ns = self._desk.clock.monotonic_ns()
 

@@ -8,7 +8,7 @@ import pytest
 
 from jumun import app
 from jumun.config import Environment, load
-from jumun.doors.gate import Gate
+from jumun.doors.gate import STOPPING, Gate
 from jumun.model.errors import BrokerUnavailable, OrderDenied, StoreUnavailable
 from jumun.model.reasons import Reason
 from jumun.rules.book import Halt
@@ -24,6 +24,7 @@ def a_gate(
     halt: object = None,
     silent_since_ns: int | None = None,
     deaf_since_ns: int | None = None,
+    start_waits_for: str = "",
 ) -> Gate:
     """A gate before a desk of which only the facts that a door reads exist."""
     book = SimpleNamespace(halt=halt)
@@ -37,6 +38,7 @@ def a_gate(
         ),
         clock=SimpleNamespace(now_ns=lambda: 1_763_600_100 * NS, monotonic_ns=lambda: 100 * NS),
         reconciler=SimpleNamespace(failing_since_ns=silent_since_ns),
+        start_waits_for=start_waits_for,
     )
     return Gate(engine, Intake({}), environment="sim", prices="none")
 
@@ -69,6 +71,19 @@ def test_nothing_comes_in_before_recovery_is_done_and_nothing_after_the_stop_beg
     gate.close()
     with pytest.raises(OrderDenied, match="stopping"):
         gate.require_open()
+
+
+@pytest.mark.req("F-24", "F-101")
+def test_while_the_broker_lets_the_start_not_end_everyone_who_asks_hears_its_words() -> None:
+    gate = a_gate(accepting=False, start_waits_for="OPSP8992 refused; check KIS_HTS_ID")
+    with pytest.raises(OrderDenied, match=r"has not finished its start.*; check KIS_HTS_ID"):
+        gate.require_open()
+    assert (gate.unready() or "").endswith("OPSP8992 refused; check KIS_HTS_ID")
+    assert gate.failing() == "BROKER_UNAVAILABLE: OPSP8992 refused; check KIS_HTS_ID"
+    gate.open()
+    assert gate.failing() is None
+    gate.close()
+    assert gate.unready() == STOPPING
 
 
 @pytest.mark.req("S002-72", "I-50")

@@ -142,6 +142,9 @@ def test_a_refused_registration_says_what_to_check(code: str, words: str) -> Non
         with pytest.raises(BrokerUnavailable, match=code) as refused:
             await stream.open()
         assert words in str(refused.value)
+        with pytest.raises(BrokerUnavailable, match="begun again in 1 s, not before") as waiting:
+            await stream.open()
+        assert words in str(waiting.value), "whoever asks meanwhile must read it too"
 
     run_virtual(play(), START_NS)
 

@@ -53,10 +53,12 @@ def test_a_switch_is_read_from_its_text(name: str, text: str, value: object) -> 
         ("nothing_at_all", "1", "use one of"),
         ("sor", "fastest", "sor"),
         ("rate_limit", "-1", "0 or more"),
-        ("rate_limit", "many", "rate_limit"),
+        ("rate_limit", "many", "rate_limit .*; write for example off"),
         ("history_lag_s", "-1", "0 or more"),
+        ("history_lag_s", "soon", "history_lag_s .*; write for example 0"),
         ("expired_status", "404", "expired_status"),
-        ("cancel_rows", "maybe", "cancel_rows"),
+        ("cancel_rows", "maybe", "cancel_rows .*; write true or false"),
+        ("token_limit", "off", "token_limit .*; write true or false"),
     ],
 )
 def test_a_switch_that_cannot_be_is_refused_by_name(name: str, text: str, says: str) -> None:

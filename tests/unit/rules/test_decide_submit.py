@@ -126,6 +126,7 @@ def test_a_halted_desk_takes_no_order_and_takes_the_same_one_after_it_resumes() 
     decision = bench.do(SubmitOrder(intent=an_intent()))
     assert decision.denial is not None
     assert (decision.denial.reason, decision.order) == (Reason.HALTED, None)
+    assert decision.denial.text.endswith('run `jumun resume "why it is safe" --by you`'), "the whole command"
     bench.do(ResumeTrading(by=UserId("kim"), text="back"))
     assert bench.submit().status is S.NEW
 

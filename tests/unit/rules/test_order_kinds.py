@@ -154,6 +154,11 @@ def test_an_issue_that_nxt_does_not_trade_is_refused_there() -> None:
             {"session": T.PRE_MARKET},
             "there is no PRE_MARKET while the simulation trades around the clock (OMS_SIM_SESSIONS=open)",
         ),
+        (  # KIS takes it, but around the clock it never comes
+            {"sessions": ALWAYS_OPEN, "session_kinds": frozenset({(Venue.US, T.DAY_MARKET)})},
+            {"session": T.DAY_MARKET, "symbol": APPLE, "price": D(190)},
+            "leave the session out, or set OMS_SIM_SESSIONS=calendar",
+        ),
         (
             {"session_kinds": frozenset({(Venue.KRX, T.CLOSE_BEFORE)})},
             {"session": T.PRE_MARKET},

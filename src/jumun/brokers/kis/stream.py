@@ -65,6 +65,7 @@ class KisStream:
         self._frames: Frames | None = None
         self._keys: dict[str, StreamKeys] = {}
         self._failures = 0
+        self._refused = ""  # why the newest beginning failed
         self._not_before_ns = 0
         self._heard_ns = 0  # monotonic: the newest frame, of any kind
         self._has_ponged = False  # in this process: then a missing pong is a sign
@@ -91,14 +92,18 @@ class KisStream:
             return
         wait_ns = self._not_before_ns - self._clock.monotonic_ns()
         if wait_ns > 0:
-            raise BrokerUnavailable(f"the stream of KIS is begun again in {wait_ns / NS:.0f} s, not before")
+            # With the reason: it is what a person who asks meanwhile must read.
+            raise BrokerUnavailable(
+                f"the stream of KIS is begun again in {wait_ns / NS:.0f} s, not before: {self._refused}"
+            )
         try:
             await self._begin()
         except (BrokerUnavailable, UnreadableReply, TimeoutError) as error:
             await self.close()
             self._wait_longer()
             told = str(error) or f"no acknowledgement within {ACK_TIMEOUT_S:g} s"
-            raise BrokerUnavailable(f"the notices of KIS cannot be registered: {told}") from error
+            self._refused = f"the notices of KIS cannot be registered: {told}"
+            raise BrokerUnavailable(self._refused) from error
         self._failures = 0
         self._heard_ns = self._clock.monotonic_ns()
         self.sessions += 1

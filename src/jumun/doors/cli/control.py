@@ -1,6 +1,6 @@
 """status, reconcile, settle, halt, resume: how the running service is, and whether it may trade."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -9,6 +9,9 @@ from jumun.doors.cli.trade import ORDER_ID, whole_id
 
 if TYPE_CHECKING:
     from jumun.doors.grpc.gen import desk_pb2
+
+
+THEN_RESUME: Final = 'look at that, then `jumun resume "why it is safe" --by you`'
 
 
 def status(*, as_json: AsJson = False) -> int:
@@ -97,7 +100,7 @@ def resume(
     told = service.ask(load().settings, "Resume", request, desk_pb2.StatusReply)
     _tell_status(told, as_json)
     if told.halted:
-        printing.warn(f"trading is halted: {told.halted}; look at that, then resume")
+        printing.warn(f"trading is halted: {told.halted}; {THEN_RESUME}")
     return 1 if told.halted else 0
 
 

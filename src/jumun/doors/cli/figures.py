@@ -190,10 +190,14 @@ def alarms(
     limit: Annotated[int, Parameter(help="How many orders at most.")] = 50,
     as_json: AsJson = False,
 ) -> int:
-    """List the alarms of orders, newest first. Reads the store; exit 1 when an open order has one."""
+    """List alarms and disputes of orders, newest first, and a halt. Reads the store; exit 1 when one stands.
+
+    A dispute is an order of which books and broker disagree until a person decides.
+    """
     from jumun import app
     from jumun.config import load
     from jumun.doors.cli import printing
+    from jumun.doors.cli.control import THEN_RESUME
     from jumun.doors.cli.look import require_account
     from jumun.limits import LIST_MAX
     from jumun.model.errors import BadInput
@@ -204,7 +208,8 @@ def alarms(
     with app.open_books(settings) as books:
         require_account(account, settings, [name for name, _ in books.cash()])
         found = app.alarms_of(books, account_id=account or None, every=every, limit=limit)
-    is_open = any(not row.order.status.is_final for row in found)
+        halt = app.standing_halt(books)
+    stands = halt is not None or any(not row.order.status.is_final for row in found)
     if as_json:
         rows = [
             {
@@ -217,12 +222,14 @@ def alarms(
             }
             for row in found
         ]
-        printing.as_json({"alarms": rows})
-        return 1 if is_open else 0
+        printing.as_json({"alarms": rows, "halted": halt})
+        return 1 if stands else 0
     console = printing.out()
+    if halt is not None:
+        console.print(f"Trading is halted: {halt}; {THEN_RESUME}", style="bold red", markup=False)
     if not found:
         console.print("No alarm." if every else "No alarm of an open order; --all lists those of ended ones.")
-        return 0
+        return 1 if stands else 0
     table = printing.table("raised (UTC)", "alarm", "order", "what", whole=("raised (UTC)", "alarm", "order"))
     narrow = console.width < 120
     if narrow:
@@ -236,4 +243,4 @@ def alarms(
         else:
             table.add_row(when, row.alarm, row.order.order_id, what)
     console.print(table)
-    return 1 if is_open else 0
+    return 1 if stands else 0

@@ -132,6 +132,8 @@ def order_fields(order: "Order", where: "Where | None" = None) -> dict[str, obje
     `route` is the venue that the broker was asked for, or SOR; `markets` where SOR filled it, `?` where it
     is not told.
     """
+    from jumun.doors.cli.printing import status_text
+
     average = order.average_fill_price
     return {
         "order_id": order.order_id,
@@ -152,6 +154,7 @@ def order_fields(order: "Order", where: "Where | None" = None) -> dict[str, obje
         "session": order.session,
         "currency": order.currency,
         "status": order.status,
+        "status_shown": status_text(order.status.value),
         "reason": order.reason,
         "text": order.reason_text,
         "filled_quantity": order.qty_filled,
@@ -190,7 +193,7 @@ def _print_orders(found: "list[Order]", places: "Mapping[OrderId, Where]") -> No
             printing.when(order.created_ns),
             order.order_id,
             order.symbol,
-            places[order.order_id].text,
+            _place(order, places),
             order.side.value,
             printing.qty(order.qty),
             _price(order),
@@ -208,8 +211,16 @@ def _print_orders(found: "list[Order]", places: "Mapping[OrderId, Where]") -> No
         at = f", filled {printing.qty(order.qty_filled)}"
         at += f" at {_average(order)}" if order.qty_filled else ""
         console.print(f"{order.order_id}  {printing.status_text(order.status.value)}", soft_wrap=True)
-        what = f"{order.side} {printing.qty(order.qty)} {order.symbol} at {places[order.order_id].text}"
+        what = f"{order.side} {printing.qty(order.qty)} {order.symbol} at {_place(order, places)}"
         console.print(f"  {what}, {_price(order)}{at}{why}")
+
+
+def _place(order: "Order", places: "Mapping[OrderId, Where]") -> str:
+    """Where it is, and in which session where that is not the regular one."""
+    from jumun.model.orders import TradingSession
+
+    where = places[order.order_id].text
+    return where if order.session is TradingSession.REGULAR else f"{where} {order.session}"
 
 
 def _price(order: "Order") -> str:

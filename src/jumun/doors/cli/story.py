@@ -38,7 +38,7 @@ from jumun.model.events import (
 )
 from jumun.model.fills import LedgerKind
 from jumun.model.journal import Record
-from jumun.model.orders import Order, Side, Terms
+from jumun.model.orders import Order, Side, Terms, TradingSession
 from jumun.model.words import enumerated
 from jumun.services.closing import CLOSING
 from jumun.services.whereabouts import SOR, UNTOLD, Where
@@ -85,7 +85,7 @@ def tell(order: Order, story: list[Chapter], *, full: bool, where: Where | None 
     console.print(head)
     console.print(
         f"{order.side} {printing.qty(order.qty)} {order.symbol} {order.order_type} {price}{stop}{asked} "
-        f"{currency} {order.tif}, {_placed(order, where)}, account {order.account_id}, "
+        f"{currency} {order.tif}{_session(order)}, {_placed(order, where)}, account {order.account_id}, "
         f"by {order.created_by}, strategy {order.strategy_version}"
     )
     average = order.average_fill_price
@@ -113,6 +113,10 @@ def tell(order: Order, story: list[Chapter], *, full: bool, where: Where | None 
                 str(chapter.record), chapter.at, chapter.what, Text(chapter.told), Text(raw, style="dim")
             )
     console.print(table)
+
+
+def _session(order: Order) -> str:
+    return "" if order.session is TradingSession.REGULAR else f" {order.session}"
 
 
 def _placed(order: Order, where: Where | None) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 import grpc
 
+from jumun.doors.gate import Gate
 from jumun.doors.grpc.desk_books import BookCalls, part_of, reason_text, text_of
 from jumun.doors.grpc.gen import desk_pb2 as pb
 from jumun.doors.grpc.status import refuse
@@ -227,7 +228,6 @@ class DeskService(BookCalls):
     def _status(self) -> pb.StatusReply:
         gate, engine = self._gate, self._gate.engine
         desk, book, studied_ns = engine.desk, engine.desk.book, engine.reconciler.studied_ns
-        silent = gate.broker_silent_since()
         age_s = "" if studied_ns is None else f"{(engine.clock.monotonic_ns() - studied_ns) / 1e9:.1f}"
         return pb.StatusReply(
             environment=gate.environment,
@@ -236,7 +236,7 @@ class DeskService(BookCalls):
             process=os.getpid(),
             accepting=gate.unready() is None,
             halted="" if book.halt is None else f"{book.halt.reason}: {book.halt.text}",
-            failure="" if desk.failure is None else f"{desk.failure.code}: {desk.failure}",
+            failure=gate.failing() or "",
             open_orders=len(book.open),
             waiting=len(book.waiting),
             sending=desk.sending,
@@ -246,8 +246,15 @@ class DeskService(BookCalls):
             study_age_s=age_s,
             started=datetime.fromtimestamp(gate.started_ns / 1e9, UTC).isoformat(timespec="seconds"),
             prices=gate.prices,
-            broker="answers" if silent is None else f"unavailable since {silent}",
+            broker=_broker_state(gate),
         )
+
+
+def _broker_state(gate: Gate) -> str:
+    silent = gate.broker_silent_since()
+    if silent is not None:
+        return f"unavailable since {silent}"
+    return "unavailable" if gate.start_waits_for() else "answers"
 
 
 def _told(decision: Decision) -> pb.OrderReply:

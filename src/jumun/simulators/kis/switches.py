@@ -65,7 +65,15 @@ def switches_from(given: Mapping[str, str], base: KisSwitches | None = None) -> 
         try:
             msgspec.convert(values, KisSwitches, strict=False)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"switch {name} of the simulated KIS cannot be {text!r}: {error}") from error
+            usual = getattr(KisSwitches(), name)
+            instead = (
+                "write true or false"
+                if isinstance(usual, bool)
+                else f"write for example {'off' if usual is None else usual}"
+            )
+            raise ConfigError(
+                f"switch {name} of the simulated KIS cannot be {text!r} ({error}); {instead}"
+            ) from error
     made = msgspec.convert(values, KisSwitches, strict=False)
     for name, number in msgspec.structs.asdict(made).items():
         if isinstance(number, int | Decimal) and number < 0:
