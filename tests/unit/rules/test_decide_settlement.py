@@ -205,7 +205,7 @@ def test_a_list_of_another_day_or_account_or_older_than_the_send_takes_no_number
         {"account": SHARED},
         {"asked_ns": lost.attempt_ts_ns - 1},
     ):
-        assert refused(settled(bench, lost, 2, row, **look))[0] is Reason.NOT_READY  # type: ignore[arg-type]
+        assert refused(settled(bench, lost, 2, row, **look))[0] is Reason.NOT_READY
     unasked = bench.do(SettleOrder(order_id=lost.order_id, by=USER, text="seen", number="2"))
     assert refused(unasked)[0] is Reason.NOT_READY
 
