@@ -23,7 +23,8 @@ def decide_settlement(command: SettleOrder, draft: Draft) -> Decision:
     """
     order = draft.book.order(command.order_id)
     assert order is not None, f"{command.order_id}: the shell looks an order up before it is settled"
-    if command.number is not None and _ref_of(order, command.number) is not None:
+    known = command.number is not None and _ref_of(order, command.number) is not None
+    if known and not order.is_unknown:
         return draft.decision(order.order_id)  # it has that number: said twice, or found meanwhile
     denial = _not_open(order) or (None if command.number is None else _adopt(order, command, draft))
     if denial is not None:

@@ -7,11 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from jumun.model.commands import SettleOrder, StudyHistory
-from jumun.model.events import OrderSent
+from jumun.model.events import OrderSent, OrderUnknown
 from jumun.model.ids import AccountId, BrokerOrderNo
 from jumun.model.orders import Flag, Order, OrderStatus, Side
 from jumun.model.reasons import Reason
-from jumun.model.reports import BrokerState, OrderHistory, OrderReport
+from jumun.model.reports import Accepted, BrokerState, OrderHistory, OrderReport
 from jumun.rules.draft import Decision
 from tests.unit.rules.desk_values import (
     ACCOUNT,
@@ -215,6 +215,44 @@ def test_an_order_whose_answer_may_still_come_takes_no_number_by_hand() -> None:
     bench = Bench()
     sent = bench.sent()
     assert refused(settled(bench, sent, 2, a_report(sent, 2)))[0] is Reason.ALREADY_FINAL
+
+
+@pytest.mark.req("I-07", "I-15")
+def test_while_the_order_is_on_its_way_once_more_no_number_of_an_older_look_is_taken() -> None:
+    bench = Bench(a_policy(unknown_order_policy="resend_once"))
+    lost = bench.unknown()
+    row = a_report(lost, 2)
+    bench.absent_twice()
+    again = bench.send(lost)
+    assert refused(settled(bench, again, 2, row))[0] is Reason.NOT_READY
+
+
+@pytest.mark.req("I-11", "I-15", "I-03")
+def test_an_order_that_has_a_number_of_the_day_takes_no_second_one_and_stays_unknown() -> None:
+    bench = Bench()
+    order = bench.working(number=1)
+    bench.apply(
+        OrderUnknown(
+            order_id=order.order_id, attempt=1, reason=Reason.CRASHED_IN_FLIGHT, text="stopped", raw=""
+        )
+    )
+    for number in (1, 2):
+        reason, text = refused(settled(bench, order, number, a_report(order, 1), a_report(order, 2)))
+        assert reason is Reason.WRONG_NUMBER
+        assert f"has the number {a_ref(1).number}" in text
+    assert bench.order(order).is_unknown
+
+
+@pytest.mark.req("F-05", "I-11", "I-42", "F-45")
+def test_an_answer_that_contradicts_the_person_later_moves_nothing_and_its_number_stops_new_orders() -> None:
+    bench = Bench()
+    lost, first, second = two_candidates(bench)
+    settled(bench, lost, 3, first, second)
+    bench.conclude(lost, Accepted(ref=a_ref(2), raw="late"))
+    assert bench.order(lost).refs == (a_ref(3),)
+    bench.study(first, second)
+    assert bench.book.halt is not None
+    assert a_ref(2).number in bench.book.halt.text
 
 
 @pytest.mark.req("F-49", "I-11", "I-58")
