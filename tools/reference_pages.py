@@ -80,6 +80,7 @@ MEANINGS: Final[dict[str, str]] = {
     "CRASH_LOOP": "The service kept ending without a stop, or ran out of memory. Read its log, then resume.",
     "CRASHED_IN_FLIGHT": "The program ended between sending and the answer. Unknown until settled.",
     "AMBIGUOUS": "The broker's records fit more than one order. A person decides.",
+    "WRONG_NUMBER": "The number that a person named cannot be this order's. Name one that looks like it.",
     "BREAK": "Our books and the broker's differ. New orders stop until it is explained.",
     "CLOCK_JUMPED": "The wall clock moved against the monotonic one. New orders stop.",
     "OPERATOR": "A person decided it, and the decision is recorded.",

@@ -96,6 +96,36 @@ def test_an_order_whose_answer_is_lost_is_found_in_the_list_and_never_sent_again
     assert "order_unknown" in {entry["what"] for entry in told["story"]}
 
 
+@pytest.mark.req("I-15", "I-42", "I-58", "F-45", "S002-61")
+def test_where_others_trade_a_person_says_which_number_the_lost_order_is_and_its_kept_cancel_leaves(
+    kis: KisRig,
+) -> None:
+    toml = kis.folder / "shared.toml"
+    toml.write_text(
+        f'[[accounts]]\naccount_id = "{ACCOUNT}"\nusers = ["demo"]\nmay_buy = true\nmay_sell = true\n'
+        'exclusive = false\ncost_plans = { KRX = "kis-bankis", NXT = "kis-bankis", US = "kis-us" }\n'
+        "opening_cash = { KRW = 100000000, USD = 100000 }\n"
+    )
+    kis.settings["OMS_CONFIG"] = str(toml)
+    kis.start_service()
+    wait_ready(kis)
+    kis.fault("reply_lost", path="order-cash", nth=1)
+    kis.jumun_json("buy", SYMBOL, "3", "--price", str(PRICE - 20 * TICK), "--id", "lost")
+    wait_status(kis, "lost", "ERROR")
+    [listed] = kis.oracle().orders
+    assert kis.jumun("cancel", "lost").returncode == 0
+    decide = ("settle", "lost", "--by", "demo", "--because", "its time is ours", "--number")
+    wrong = kis.jumun(*decide, "99999")
+    assert (wrong.returncode, wrong.stderr.startswith("WRONG_NUMBER: 99999 is not in")) == (1, True)
+    assert listed.number in wrong.stderr, "it names what could be meant"
+    done = kis.jumun(*decide, listed.number)
+    assert done.returncode == 0, done.stderr
+    told = wait_status(kis, "lost", "CANCELLED")
+    assert "decided by demo: its time is ours" in json.dumps(told["story"])
+    assert len(kis.oracle().orders) == 1
+    assert kis.jumun(*decide, listed.number).returncode == 0, "said twice, it is the same decision"
+
+
 @pytest.mark.req("S004-28", "F-19", "F-24")
 def test_a_session_that_kis_ends_is_begun_again_and_what_it_missed_is_found_in_the_list(desk: KisRig) -> None:
     desk.jumun_json("buy", SYMBOL, "2", "--price", str(PRICE - 5 * TICK), "--id", "unheard")

@@ -106,11 +106,16 @@ class StudyBalance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettleOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A person compared by hand and decided that an order of unknown outcome is not at the broker."""
+    """A person compared by hand and decided what an order of unknown outcome is.
+
+    `number`: this one of the broker's list, which is in `look`, asked for just now. None: it is not there.
+    """
 
     order_id: OrderId
     by: UserId
     text: str
+    number: str | None = None
+    look: StudyHistory | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):

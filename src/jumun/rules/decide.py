@@ -64,12 +64,12 @@ from jumun.rules.decide_breaks import (
 from jumun.rules.decide_cancel import (
     decide_cancel,
     decide_cancel_conclusion,
-    decide_settlement,
     intend_cancels,
 )
 from jumun.rules.decide_costs import hear_costs
 from jumun.rules.decide_history import decide_history
 from jumun.rules.decide_modify import adopt_successor, decide_modify, decide_modify_conclusion
+from jumun.rules.decide_settlement import decide_settlement
 from jumun.rules.decide_submit import decide_conclusion, decide_send, decide_submit
 from jumun.rules.decide_time import decide_tick
 from jumun.rules.draft import Decision, Draft

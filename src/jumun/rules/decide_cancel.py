@@ -1,6 +1,6 @@
 """OMS-05: cancelling. A cancel asked for is a fact; the order fills until its end is proven (I-20)."""
 
-from jumun.model.commands import CancelOrder, ConcludeCancel, SettleOrder
+from jumun.model.commands import CancelOrder, ConcludeCancel
 from jumun.model.events import CancelAnswered, CancelIntended, CancelRequested, OrderCancelled
 from jumun.model.orders import Alarm, Order, OrderStatus
 from jumun.model.reasons import Reason
@@ -25,32 +25,6 @@ def decide_cancel(command: CancelOrder, draft: Draft) -> Decision:
     if order.cancel_requested_ns is None:
         draft.add(CancelRequested(order_id=order.order_id, reason=command.reason, by=command.by))
     end_if_never_left(order, command.reason, f"asked by {command.by}", draft)
-    return draft.decision(order.order_id)
-
-
-def decide_settlement(command: SettleOrder, draft: Draft) -> Decision:
-    """End an order of unknown outcome on a person's word, which is kept as the evidence (DESIGN 4).
-
-    Anything whose outcome is known is left to the broker. Should it turn out to be at the broker after all,
-    its fills are booked and it is shown again: money that moved beats anybody's opinion.
-    """
-    order = draft.book.order(command.order_id)
-    assert order is not None, f"{command.order_id}: the shell looks an order up before it is settled"
-    if not order.is_unknown:
-        text = f"{order.order_id} is {order.status}, not UNKNOWN: only an unknown outcome can be settled"
-        return Decision(order=order, denial=Denial(Reason.ALREADY_FINAL, text))
-    if order.attempt_open and order.unknown_ns is None:
-        # Sent once more a moment ago: whatever the person compared is older than this attempt.
-        text = f"{order.order_id} is on its way to the broker now; wait for the answer, then compare again"
-        return Decision(order=order, denial=Denial(Reason.NOT_READY, text))
-    draft.add(
-        OrderCancelled(
-            order_id=order.order_id,
-            reason=Reason.OPERATOR,
-            text=command.text,
-            evidence=f"decided by {command.by}: {command.text}",
-        )
-    )
     return draft.decision(order.order_id)
 
 

@@ -40,21 +40,21 @@ def decide_history(command: StudyHistory, draft: Draft) -> Decision:
             settle_modify(order, report, history, command.visible_after_ns, draft)
         hear_order(report, draft, evidence="history", asked_ns=history.asked_ns)
         _contradiction(order, report, command, draft)
-    unmapped = _hear_successors(unmapped, command, draft)
+    unmapped = hear_successors(unmapped, command, draft)
     _follow_quantities(command, draft)
     for order_id in list(draft.book.unknown):
         order = draft.order(order_id)
         assert order is not None
         if _of_this_day(order, history) and order.is_unknown:
             unmapped = _settle(order, unmapped, command, draft, is_short=bool(lacking))
-    unmapped = _hear_successors(unmapped, command, draft)  # also of what was found just now
+    unmapped = hear_successors(unmapped, command, draft)  # also of what was found just now
     _adopt_foreign(unmapped, history, draft)
-    _hear_successors([report for report in unmapped if report.replaces], command, draft)
+    hear_successors([report for report in unmapped if report.replaces], command, draft)
     _tell_lacking(lacking, draft)
     return draft.decision()
 
 
-def _hear_successors(unmapped: list[OrderReport], command: StudyHistory, draft: Draft) -> list[OrderReport]:
+def hear_successors(unmapped: list[OrderReport], command: StudyHistory, draft: Draft) -> list[OrderReport]:
     """Numbers that took over the rest of one of ours are ours: a modify took effect (F-49). Chains too."""
     history, found = command.history, True
     while found:

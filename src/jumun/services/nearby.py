@@ -45,6 +45,8 @@ class Nearby:
             case CancelOrder() | ModifyOrder() | SettleOrder():
                 if await self._by_id(command.order_id, book) is None:
                     raise UnknownOrder(f"order {command.order_id} was never written; nothing of it ever left")
+                if isinstance(command, SettleOrder) and command.look is not None:
+                    await self.bring(command.look, book)
             case ConcludeSubmit() | ConcludeCancel() | ConcludeModify():
                 await self._by_id(command.order_id, book)
             case HearReport(report=FillNotice() | OrderReport() | TradeBust() | CostReport() as report):

@@ -327,11 +327,20 @@ class OrderEngine:
         decisions = [await ticket.durable for ticket in tickets]
         return sum(decision.denial is None for decision in decisions)
 
-    async def settle(self, order_id: OrderId, by: UserId, text: str) -> Decision:
-        """Record a person's decision that an UNKNOWN order is not at the broker; raises UnknownOrder."""
+    async def settle(self, order_id: OrderId, by: UserId, text: str, number: str | None = None) -> Decision:
+        """Record a person's decision about an UNKNOWN order; raises UnknownOrder.
+
+        Without `number`: it is not at the broker. With it: it is that number of a list that is asked for
+        now; raises BrokerUnavailable where the list is not complete, and nothing changes.
+        """
         order = await self.find(order_id)
         await self._bring_back(order.order_id)
-        return await self.desk.execute(SettleOrder(order_id=order.order_id, by=by, text=text))
+        look = None
+        if number is not None and order.is_unknown:
+            look = await self.reconciler.look_for(order.account_id, order.trade_date, number)
+            await self._bring_back(order.order_id)
+        command = SettleOrder(order_id=order.order_id, by=by, text=text, number=number, look=look)
+        return await self.desk.execute(command)
 
     def breaks(self) -> tuple[Break, ...]:
         """Return the open differences between our books and the broker's, oldest first."""

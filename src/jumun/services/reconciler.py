@@ -122,6 +122,19 @@ class Reconciler:
         self.on_study(began_ns)
         return decisions
 
+    async def look_for(self, account_id: AccountId, day: str, number: str) -> StudyHistory:
+        """Ask for the complete list of a day, of which a person names a number; raises BrokerUnavailable.
+
+        The order behind that number is brought back into memory, however long ago it ended.
+        """
+        history = await self._broker.history(account_id, day)
+        named = [report.ref for report in history.orders if report.ref.number == number]
+        for order in (await self._journal.orders_by_refs(account_id, named)).values():
+            if order.status.is_final:
+                self._desk.book.admit(order)
+        history = await self._news_of(history)
+        return StudyHistory(history=history, visible_after_ns=self._broker.traits.visible_after_ns)
+
     def _note_failure(self, error: BrokerUnavailable) -> None:
         self.refusal = str(error)
         if self.failing_since_ns is None:

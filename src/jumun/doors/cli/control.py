@@ -59,15 +59,21 @@ def settle(
     *,
     because: Annotated[str, Parameter(help="What was compared; it is kept as the evidence.")],
     by: Annotated[str, Parameter(help="Who decides it.")],
+    number: Annotated[str, Parameter(help="The broker's number that it is, as the broker lists it.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Record that an UNKNOWN order is not at the broker, after a person compared by hand."""
+    """Record what an UNKNOWN order is, after a person compared by hand.
+
+    With --number it is that order of the broker's list: its fills are booked, and a kept cancel leaves.
+    Without, it is not at the broker and ends here; should it be there, it shows later as a foreign order.
+    """
     from jumun.config import load
     from jumun.doors.cli import service, told
     from jumun.doors.grpc.gen import desk_pb2
 
     settings = load().settings
-    request = desk_pb2.SettleRequest(order_id=whole_id(settings, order_id), by=by, text=because)
+    whole = whole_id(settings, order_id)
+    request = desk_pb2.SettleRequest(order_id=whole, by=by, text=because, number=number)
     return told.order(service.ask(settings, "Settle", request, desk_pb2.OrderReply), as_json)
 
 

@@ -121,7 +121,8 @@ class DeskService(BookCalls):
             assert user is not None, "a named user is itself"
             order = await gate.engine.find(name(request.order_id, "order_id"), user)
             text = reason_text(request.text)
-            decision = await gate.whole(gate.engine.settle(order.order_id, user, text))
+            listed = name(request.number, "number") if request.number else None
+            decision = await gate.whole(gate.engine.settle(order.order_id, user, text, listed))
             now, denial = decision.order or order, decision.denial
             return _reply(now) if denial is None else _denied(now, denial.reason, denial.text)
         except OmsError as error:

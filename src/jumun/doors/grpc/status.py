@@ -59,6 +59,7 @@ _CODES: Final = {
         Reason.PARTIAL_FILLS_OFF,
         Reason.UNSETTLED_BREAK,
         Reason.AMBIGUOUS,
+        Reason.WRONG_NUMBER,
         Reason.BREAK,
         Reason.CLOCK_JUMPED,
         Reason.CRASH_LOOP,

@@ -185,14 +185,16 @@ class ResumeRequest(_message.Message):
     def __init__(self, by: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class SettleRequest(_message.Message):
-    __slots__ = ("order_id", "by", "text")
+    __slots__ = ("order_id", "by", "text", "number")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     by: str
     text: str
-    def __init__(self, order_id: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    number: str
+    def __init__(self, order_id: _Optional[str] = ..., by: _Optional[str] = ..., text: _Optional[str] = ..., number: _Optional[str] = ...) -> None: ...
 
 class ModifyRequest(_message.Message):
     __slots__ = ("order_id", "user_id", "quantity", "price")
