@@ -138,7 +138,7 @@ def settle_modify(
     """Look for the outcome of an unknown modify in a complete history.
 
     Brokers that keep the number show the new terms under it. Where two complete histories, far enough
-    apart, show the old terms, at work or ended, and no successor, the request was not received.
+    apart, show the old terms, at work, filled or ended, and no successor, the request was not received.
     """
     terms, since_ns = order.modify_to, order.modify_unknown_ns
     if terms is None or since_ns is None or report is None or report.ref != order.newest_ref:
@@ -149,7 +149,7 @@ def settle_modify(
         # Also where it has filled or ended under them already, and nobody had told us of the change.
         _modified(order, terms, report.ref, "new terms in a complete history", report.raw, draft)
         return
-    if report.state not in (BrokerState.WORKING, *ENDED) or report.is_doubtful:
+    if report.state not in (BrokerState.WORKING, BrokerState.FILLED, *ENDED) or report.is_doubtful:
         return  # nothing says why it ended: the number that took over may not be listed yet
     if has_successor(report.ref, history):
         return

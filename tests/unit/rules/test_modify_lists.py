@@ -1,6 +1,7 @@
 """What lists tell of a modify nobody answered, while they may not show the new number yet (F-35, F-49)."""
 
 import pytest
+from msgspec.structs import replace
 
 from jumun.model.orders import OrderStatus
 from jumun.model.reports import BrokerState, CancelRefused, ModifyAccepted, Unknown
@@ -58,6 +59,27 @@ def test_a_row_whose_end_nothing_explains_took_nothing_over_yet() -> None:
     assert bench.order(order).refs == (a_ref(1),)
     bench.study(taken, a_successor(order, price=D(69_000)))
     assert bench.order(order).refs == (a_ref(1), a_ref(2))
+
+
+@pytest.mark.req("I-58", "F-03", "F-106")
+def test_a_modify_that_never_arrived_ends_where_what_a_person_left_of_the_order_has_filled() -> None:
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    rows = (
+        a_report(order, ref=a_ref(1), state=BrokerState.REPLACED),
+        a_successor(order, qty=D(4), state=BrokerState.WORKING),
+    )
+    bench.study(*rows)
+    bench.modify(order, price=68_000)
+    bench.conclude_modify(order, Unknown(text="no reply"))
+    filled = replace(rows[1], qty_filled=D(4), amount_filled=D(280_000), state=BrokerState.FILLED)
+    for _ in range(3):
+        bench.wait(30)
+        bench.study(rows[0], filled)
+    now = bench.order(order)
+    assert (now.status, now.qty, now.qty_filled, now.modify_to) == (S.FILLED, 4, 4, None)
 
 
 @pytest.mark.req("I-58", "I-59", "F-106")
