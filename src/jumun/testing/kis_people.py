@@ -93,24 +93,29 @@ class People:
             await self._cancel(order.order_id)
 
     async def afterwards(self) -> None:
-        """The faults are over: an order that rests, and its cancel, go through where a session is open."""
+        """The faults are over: an order, its cancel, and one that trades go through in open hours."""
         for _ in range(TOKEN_TRIES):
             await self.resume()
             if (await self._machine.ready()).engine.desk.book.halt is None:
                 break
             await asyncio.sleep(CALM_GAP_S)
         for instrument in INSTRUMENTS:
-            self.asked += 1
-            away = self._near(instrument.symbol) * Decimal("0.97")
-            price = away.quantize(Decimal(1) if instrument.venue is Venue.KRX else Decimal("0.01"))
-            decision = await self._submit(
-                self._order(instrument, Side.BUY, OrderType.LIMIT, Decimal(1), price)
-            )
-            if decision is not None and decision.order is not None and decision.denial is None:
+            order_id = await self._one_more(instrument, "0.97")
+            if order_id is not None:
                 await asyncio.sleep(1.0)
-                await self._cancel(decision.order.order_id)
+                await self._cancel(order_id)
+                await self._one_more(instrument, "1.01")
                 self._checks.reach("an order was sent after the faults had stopped")
                 return
+
+    async def _one_more(self, instrument: Instrument, of_the_price: str) -> OrderId | None:
+        self.asked += 1
+        raw = self._near(instrument.symbol) * Decimal(of_the_price)
+        price = raw.quantize(Decimal(1) if instrument.venue is Venue.KRX else Decimal("0.01"))
+        intent = self._order(instrument, Side.BUY, OrderType.LIMIT, Decimal(1), price)
+        decision = await self._submit(intent)
+        taken = decision is not None and decision.denial is None
+        return decision.order.order_id if taken and decision.order is not None else None  # type: ignore[union-attr]
 
     async def _submit(self, intent: ApprovedOrderIntent) -> Decision | None:
         for _ in range(PATIENCE):
