@@ -217,7 +217,12 @@ class KisBooks:
         )
 
     def _is_for_a_person(self, theirs: OrderRecord) -> bool:
-        """An order of ours that is disputed, or somebody else's that looks like an unknown one (F-45)."""
+        """An order of ours that is disputed, or somebody else's that looks like an unknown one (F-45).
+
+        What a person made of that one waits with it.
+        """
+        while theirs.replaces:
+            theirs = self._oracle.market.orders[theirs.replaces]
         unknown = [order for order in self.book.open.values() if order.is_unknown]
         if theirs.client == self._oracle.client:
             mine = theirs.tag.partition("/")[0]
