@@ -30,7 +30,7 @@ from jumun.model.commands import (
     SubmitOrder,
 )
 from jumun.model.documents import Document
-from jumun.model.errors import BadInput, BrokerUnavailable, StoreUnavailable, UnknownOrder
+from jumun.model.errors import BadInput, BrokerUnavailable, ConfigError, StoreUnavailable, UnknownOrder
 from jumun.model.ids import AccountId, OrderId, UserId
 from jumun.model.journal import Entry
 from jumun.model.orders import Order
@@ -178,6 +178,7 @@ class OrderEngine:
     async def _recover(self) -> None:
         folded = await self.desk.load()
         log.info("journal_loaded", records=self.desk.book.seq, folded=folded)
+        self._require_accounts()
         self.desk.on_effect = self.dispatcher.start
         self.desk.on_commit = self._on_commit
         self.desk.on_ask = self.reconciler.ask
@@ -201,6 +202,17 @@ class OrderEngine:
             self._spawn("calendar", self.told_calendar.run())
         if self.verifier is not None:
             self._spawn("verifier", self.verifier.run())
+
+    def _require_accounts(self) -> None:
+        """Refuse a store with orders or shares of an account that nobody asks the broker about (I-55)."""
+        book, known = self.desk.book, self.desk.policy.accounts
+        held = {account_id for (account_id, _), position in book.positions.items() if position.qty}
+        strange = sorted({*held, *(order.account_id for order in book.open.values())} - known.keys())
+        if strange:
+            raise ConfigError(
+                f"the store has open orders or shares of account {', '.join(strange)}, which is not "
+                "configured; configure it as before, or name another store"
+            )
 
     async def stop(self) -> None:
         """Refuse new orders, let requests in flight end, keep a snapshot, give the store back (F-79)."""

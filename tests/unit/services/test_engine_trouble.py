@@ -511,6 +511,25 @@ def test_one_old_list_after_a_long_silence_makes_no_break_of_what_somebody_bough
     on_stage(play)
 
 
+@pytest.mark.req("I-55", "I-49")
+def test_a_store_with_shares_of_an_account_that_is_not_configured_any_more_is_refused() -> None:
+    async def play(stage: Stage) -> None:
+        engine = stage.engine()
+        await engine.start()
+        await engine.submit(an_intent(9))
+        await until(lambda: engine.desk.book.positions.get((ACCOUNT, "005930")))
+        await engine.stop()
+        here, other = stage.policy(), AccountId("50012345-01")
+        accounts = {other: msgspec.structs.replace(here.accounts[ACCOUNT], account_id=other)}
+        stage.policy = lambda: msgspec.structs.replace(here, accounts=accounts)  # type: ignore[method-assign]
+        again = stage.engine()
+        with pytest.raises(ConfigError, match="shares of account SIM-001, which is not configured"):
+            await again.start()
+        await again.abandon()
+
+    on_stage(play)
+
+
 @pytest.mark.req("I-15", "I-07", "I-49")
 def test_an_order_that_is_being_sent_once_more_cannot_be_settled_by_what_was_compared_before() -> None:
     async def play(stage: Stage) -> None:
