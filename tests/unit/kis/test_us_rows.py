@@ -142,8 +142,6 @@ def test_a_revise_that_was_refused_when_its_parent_was_gone_is_told() -> None:
     gone = a_us_row(1, 10)
     assert states(gone, refused) == [(1, State.CANCELLED), (2, State.REJECTED)]
     assert states(gone, refused, over=True) == [(1, State.EXPIRED), (2, State.REJECTED)]
-    less = a_us_row(2, 6, asked="01", parent=1, status="거부")
-    assert states(gone, less) == [(1, State.CANCELLED)], "it is not what is missing"
 
 
 @pytest.mark.req("F-41", "F-36", "I-39")
@@ -362,6 +360,13 @@ def test_cancels_that_took_less_than_is_gone_leave_room_for_a_persons_revise() -
     assert (one.state, one.is_doubtful) == (BrokerState.CANCELLED, True)
     [one] = read(old, cut | {"ft_ord_qty": "10"})
     assert (one.state, one.is_doubtful) == (BrokerState.CANCELLED, False)
+
+
+@pytest.mark.req("I-38", "F-51", "F-106")
+def test_a_revise_for_fewer_shares_that_was_refused_in_the_end_is_told() -> None:
+    """A person cut the order to nine, and the exchange refused that number: nothing of it is left."""
+    refused = a_us_row(2, 9, asked="01", parent=1, status="거부")
+    assert states(a_us_row(1, 10), refused) == [(1, State.CANCELLED), (2, State.REJECTED)]
 
 
 @pytest.mark.req("I-49", "F-50", "F-106")

@@ -152,7 +152,7 @@ def _family(line: Line, children: _Children, reading: Reading) -> _Family:
         successors = _refused_later(line, children, missing - asked)
     # Whether a refused revise took over before, or its parent ended otherwise, is open: it is told.
     is_open = missing > asked and not (successors or line.working)
-    refused = _refused_later(line, children, missing - asked) if is_open else ()
+    refused = _refused_later(line, children, missing - asked, at_most=True) if is_open else ()
     told = None if successors else line.cancelled
     was_asked = any(not child.ordered for child in cancels) or (bool(cancels) and asked == missing)
     confirmed = exact_sum(child.ordered for child in cancels if child.cancelled or child.is_closed)
@@ -180,10 +180,16 @@ def _taken(line: Line, revises: Sequence[Line], pool: Decimal, children: _Childr
     return tuple(taken)
 
 
-def _refused_later(line: Line, children: _Children, pool: Decimal) -> tuple[Line, ...]:
-    """Return the revise that took what nothing else explains, and was refused after that (F-51)."""
+def _refused_later(
+    line: Line, children: _Children, pool: Decimal, *, at_most: bool = False
+) -> tuple[Line, ...]:
+    """Return the revise that took what nothing else explains, and was refused after that (F-51).
+
+    `at_most`: one that asked for fewer shares than are gone may have dropped the others.
+    """
     refused = [child for child in children[id(line)] if _is_refused(child) and not child.is_marked]
-    return tuple(child for child in refused if child.asked is not Asked.CANCEL and child.refused == pool)[:1]
+    took = [child for child in refused if child.asked is not Asked.CANCEL and child.refused <= pool]
+    return tuple(child for child in took if at_most or child.refused == pool)[:1]
 
 
 def _holds(child: Line, line: Line, pool: Decimal) -> bool:
