@@ -191,7 +191,8 @@ class KisBooks:
             )
             if ref not in owners:
                 refused = theirs.state is BrokerState.REJECTED and not theirs.qty_filled
-                if refused and key in self._oracle.by_hand:
+                by_hand = key in self._oracle.by_hand or theirs.client != self._oracle.client
+                if refused and by_hand:
                     continue  # a person asked for it, and nothing of it can trade
                 named = self._is_for_a_person(theirs)
                 self._checks.that("I-38", named, "{} ({} {}) is in no book", key, theirs.client, theirs.tag)
