@@ -79,11 +79,12 @@ def _is_successor(report: OrderReport, parent: Order, command: StudyHistory) -> 
     """
     if report.state is BrokerState.REJECTED and not report.qty_filled:
         # Refused after it took over (F-51), or the change was refused and no more: its parent tells.
-        history = command.history
+        history, ref = command.history, report.replaces
+        assert ref is not None, "it was asked about as the successor of a number"
         is_taken_over = any(
-            other.state is BrokerState.REPLACED for other in history.orders if other.ref == report.replaces
+            other.state is BrokerState.REPLACED for other in history.orders if other.ref == ref
         )
-        return is_taken_over and not has_successor(report.replaces, history)
+        return is_taken_over and not has_successor(ref, history)
     if report.state not in ENDED or report.qty_filled:
         return True
     if report.replaces != parent.newest_ref or report.is_doubtful:

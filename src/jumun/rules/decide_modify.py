@@ -182,7 +182,7 @@ def _refused_successor(report: OrderReport, history: OrderHistory) -> OrderRepor
     return next((other for other in rows if other.state is BrokerState.REJECTED), None)
 
 
-def has_successor(ref: BrokerRef | None, history: OrderHistory) -> bool:
+def has_successor(ref: BrokerRef, history: OrderHistory) -> bool:
     """Whether the list names a number that took over from `ref`; one that was refused is none."""
     rows = (other for other in history.orders if other.replaces == ref)
     return any(other.state is not BrokerState.REJECTED or other.qty_filled for other in rows)

@@ -3,13 +3,23 @@
 import pytest
 from msgspec.structs import replace
 
-from jumun.model.orders import OrderStatus
+from jumun.model.orders import Order, OrderStatus
 from jumun.model.reports import BrokerState, CancelRefused, ModifyAccepted, Unknown
-from tests.unit.rules.desk_values import ACCOUNT, SAMSUNG, D, a_ref, a_report, names
+from tests.unit.rules.desk_values import ACCOUNT, SAMSUNG, Bench, D, a_ref, a_report, names
 from tests.unit.rules.test_decide_modify import a_bench, a_successor
 
 S = OrderStatus
 TAKEN = ModifyAccepted(ref=a_ref(2), raw="taken 2")
+LOST = Unknown(text="no reply")
+
+
+def unanswered() -> tuple[Bench, Order]:
+    """A working order, and its modify to 69,000 that nobody answered."""
+    bench = a_bench()
+    order = bench.working()
+    bench.modify(order, price=69_000)
+    bench.conclude_modify(order, LOST)
+    return bench, order
 
 
 @pytest.mark.req("I-49", "F-35", "F-49")
@@ -21,7 +31,7 @@ def test_a_list_that_ends_the_old_number_before_it_names_the_new_one_ends_nothin
     gone = a_report(order, state=state)
     assert bench.study(gone).ask
     assert not bench.order(order).status.is_final, "its answer is still on the way"
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench.conclude_modify(order, LOST)
     bench.wait(30)
     bench.study(gone)
     assert not bench.order(order).status.is_final, "one list without a new number proves nothing"
@@ -63,17 +73,14 @@ def test_a_row_whose_end_nothing_explains_took_nothing_over_yet() -> None:
 
 @pytest.mark.req("I-58", "F-03", "F-106")
 def test_a_modify_that_never_arrived_ends_where_what_a_person_left_of_the_order_has_filled() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     rows = (
         a_report(order, ref=a_ref(1), state=BrokerState.REPLACED),
         a_successor(order, qty=D(4), state=BrokerState.WORKING),
     )
     bench.study(*rows)
     bench.modify(order, price=68_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench.conclude_modify(order, LOST)
     filled = replace(rows[1], qty_filled=D(4), amount_filled=D(280_000), state=BrokerState.FILLED)
     for _ in range(3):
         bench.wait(30)
@@ -103,10 +110,7 @@ def test_a_person_cut_it_and_cancels_that_are_repeated_for_ever_do_not_hold_up_i
 
 @pytest.mark.req("I-58", "I-49", "F-03")
 def test_two_lists_without_a_new_number_end_an_order_whose_modify_never_arrived() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     gone = a_report(order, state=BrokerState.CANCELLED)
     bench.wait(30)
     bench.study(gone)
@@ -120,10 +124,7 @@ def test_two_lists_without_a_new_number_end_an_order_whose_modify_never_arrived(
 
 @pytest.mark.req("I-18", "I-20")
 def test_a_notice_that_the_order_was_cancelled_ends_it_whatever_became_of_its_modify() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     bench.hear(a_report(order, state=BrokerState.CANCELLED))
     assert bench.order(order).status is S.CANCELLED
 
@@ -145,10 +146,7 @@ def test_a_row_that_ended_unfilled_is_not_the_successor_of_a_number_whose_succes
 
 @pytest.mark.req("I-11", "I-49", "F-35")
 def test_a_row_that_ended_unfilled_counts_as_the_successor_once_the_true_one_must_be_listed() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     rows = (
         a_report(order, state=BrokerState.REPLACED),
         a_successor(order, price=D(69_000), state=BrokerState.CANCELLED),
@@ -201,10 +199,7 @@ def test_a_refused_row_that_names_one_of_our_numbers_is_no_successor_and_no_stra
 @pytest.mark.parametrize("parent", [BrokerState.REPLACED, BrokerState.CANCELLED, BrokerState.EXPIRED])
 def test_a_modify_of_unknown_outcome_that_was_refused_in_the_end_ends_the_order(parent: BrokerState) -> None:
     """Whether its parent was taken over first or ended otherwise, nobody can say: the number is ours."""
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     rows = (
         a_report(order, ref=a_ref(1), state=parent),
         a_successor(order, price=D(69_000), state=BrokerState.REJECTED),
@@ -222,10 +217,7 @@ def test_a_modify_of_unknown_outcome_that_was_refused_in_the_end_ends_the_order(
 @pytest.mark.req("I-49", "F-51", "F-106")
 def test_a_refused_change_beside_an_end_that_nothing_explains_ends_nothing() -> None:
     """Ours was refused, and a second ago a person revised the order: their number is not listed yet."""
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     refused = a_successor(order, price=D(69_000), state=BrokerState.REJECTED)
     bench.wait(30)
     bench.study(a_report(order), refused)
@@ -240,10 +232,7 @@ def test_a_refused_change_beside_an_end_that_nothing_explains_ends_nothing() -> 
 
 @pytest.mark.req("I-49", "I-58", "F-35", "F-51")
 def test_a_refused_change_ends_nothing_where_another_number_took_over() -> None:
-    bench = a_bench()
-    order = bench.working()
-    bench.modify(order, price=69_000)
-    bench.conclude_modify(order, Unknown(text="no reply"))
+    bench, order = unanswered()
     gone = a_report(order, ref=a_ref(1), state=BrokerState.CANCELLED)
     refused = a_successor(order, price=D(69_000), state=BrokerState.REJECTED)
     bench.wait(30)

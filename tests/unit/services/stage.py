@@ -9,12 +9,14 @@ from typing import Any, Final
 from jumun.brokers.paper.broker import PaperBroker, paper_traits
 from jumun.brokers.paper.link import LocalLink
 from jumun.exchange.market import Market
+from jumun.exchange.records import NewOrder, OrderRecord
 from jumun.exchange.sample_world import sample_world
 from jumun.model.commands import BookOpening
 from jumun.model.fills import LedgerAccount, LedgerKind, LedgerRow
 from jumun.model.ids import AccountId, UserId
+from jumun.model.instruments import Venue
 from jumun.model.money import Currency
-from jumun.model.orders import Order, OrderType, Side
+from jumun.model.orders import Order, OrderType, Side, TimeInForce
 from jumun.model.positions import Account
 from jumun.model.reports import CancelOutcome, CancelRequest, NotSent, SubmitOutcome, SubmitRequest, Unknown
 from jumun.model.signals import ApprovedOrderIntent
@@ -98,6 +100,23 @@ class Stage:
             base = self.market.base_of(symbol, "2025-05-26")
             assert base is not None
             self.market.step(symbol, base, Decimal(qty), self.clock.now_ns(), quote_qty=Decimal(qty))
+
+    def by_hand(self, **changes: Any) -> OrderRecord:
+        """A person buys past us, in the same account."""
+        values: dict[str, Any] = {
+            "account_id": ACCOUNT,
+            "symbol": "005930",
+            "venue": Venue.KRX,
+            "currency": Currency.KRW,
+            "side": Side.BUY,
+            "order_type": OrderType.LIMIT,
+            "tif": TimeInForce.DAY,
+            "qty": Decimal(1),
+            "client": "human",
+        }
+        told = self.market.submit(NewOrder(**(values | changes)), self.clock.now_ns())
+        assert isinstance(told, OrderRecord), told
+        return told
 
     def policy(self) -> Policy:
         plans = {"KRX": KIS_BANKIS.name, "US": KIS_US.name}

@@ -5,39 +5,21 @@ from decimal import Decimal
 
 import pytest
 
-from jumun.exchange.records import NewOrder, OrderRecord
+from jumun.exchange.records import OrderRecord
 from jumun.model.errors import BrokerUnavailable
 from jumun.model.ids import AccountId, OrderId
-from jumun.model.instruments import Venue
-from jumun.model.money import Currency
-from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
+from jumun.model.orders import Flag, OrderStatus
 from jumun.model.reasons import Reason
 from jumun.model.reports import OrderHistory
 from jumun.services.order_engine import OrderEngine
-from tests.unit.services.stage import ACCOUNT, USER, Stage, an_intent, on_stage, until
+from tests.unit.services.stage import USER, Stage, an_intent, on_stage, until
 
 LOW = Decimal(57_800)  # it rests: the market is above
 
 
 def somebody_elses(stage: Stage) -> OrderRecord:
     """An order entered past us that looks exactly like ours."""
-    told = stage.market.submit(
-        NewOrder(
-            account_id=ACCOUNT,
-            symbol="005930",
-            venue=Venue.KRX,
-            currency=Currency.KRW,
-            side=Side.BUY,
-            order_type=OrderType.LIMIT,
-            tif=TimeInForce.DAY,
-            qty=Decimal(1),
-            price=LOW,
-            client="human",
-        ),
-        stage.clock.now_ns(),
-    )
-    assert isinstance(told, OrderRecord)
-    return told
+    return stage.by_hand(price=LOW)
 
 
 async def disputed(stage: Stage, engine: OrderEngine) -> tuple[OrderId, str, str]:

@@ -9,7 +9,6 @@ import pytest
 
 from jumun.brokers.paper import paper_traits
 from jumun.brokers.paper.link import LocalLink
-from jumun.exchange.records import NewOrder
 from jumun.model.errors import (
     BadInput,
     BrokerUnavailable,
@@ -19,9 +18,7 @@ from jumun.model.errors import (
     StoreUnavailable,
 )
 from jumun.model.ids import AccountId
-from jumun.model.instruments import Venue
 from jumun.model.journal import Entry
-from jumun.model.money import Currency
 from jumun.model.orders import Flag, OrderStatus, OrderType, Side, TimeInForce
 from jumun.model.reasons import Reason
 from jumun.model.reports import Balance, FillNotice, Holding, OrderHistory
@@ -482,18 +479,7 @@ def test_one_old_list_after_a_long_silence_makes_no_break_of_what_somebody_bough
             return await history(account_id, trade_date)
 
         stage.broker.history = belated  # type: ignore[method-assign]
-        bought = NewOrder(
-            account_id=ACCOUNT,
-            symbol="000660",
-            venue=Venue.KRX,
-            currency=Currency.KRW,
-            side=Side.BUY,
-            order_type=OrderType.MARKET,
-            tif=TimeInForce.DAY,
-            qty=Decimal(3),
-            client="human",
-        )
-        stage.market.submit(bought, stage.clock.now_ns())
+        stage.by_hand(symbol="000660", order_type=OrderType.MARKET, qty=Decimal(3))
         reconciler = engine.reconciler
         await until(lambda: reconciler._suspects[ACCOUNT])
         answers[:] = ["none"]
