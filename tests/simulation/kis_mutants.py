@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from jumun.model.reports import OrderHistory
 from jumun.testing.invariants import Violation
 from jumun.testing.kis_day import simulate_kis_day
 from tools.mutants import book_every_notice
@@ -46,10 +47,12 @@ def believe_every_end() -> None:
     """A list calls a number cancelled, so it has ended; that a person revised it is not thought of."""
     from jumun.brokers.kis.ends import Ends
 
-    def certain(self: Ends, *_: object) -> bool:
-        return True
+    judged = Ends.judged
 
-    _patch(Ends, "_is_sure", certain)
+    def certain(self: Ends, history: OrderHistory, _: object) -> OrderHistory:
+        return judged(self, history, lambda _report: True)
+
+    _patch(Ends, "judged", certain)
 
 
 BUGS: Final[dict[str, Callable[[], None]]] = {

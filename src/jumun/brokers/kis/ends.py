@@ -13,30 +13,33 @@ from jumun.model.ids import AccountId
 from jumun.model.orders import BrokerRef
 from jumun.model.reports import OrderHistory, OrderReport
 
-KEPT_MAX: Final = 10_000
+LISTS_MAX: Final = 100  # days of accounts; of each, no more than its newest list holds
+
+_Since = dict[BrokerRef, int]
 
 
 class Ends:
-    """Since when each unexplained end is listed. After a restart they are as new."""
+    """Since when list after list has told each unexplained end. After a restart they are as new."""
 
     def __init__(self, visible_after_ns: int) -> None:
         self._visible_after_ns = visible_after_ns
-        self._since_ns: dict[tuple[AccountId, BrokerRef], int] = {}
+        self._since_ns: dict[tuple[AccountId, str], _Since] = {}
 
     def judged(self, history: OrderHistory, is_explained: Callable[[OrderReport], bool]) -> OrderHistory:
-        """Return the list with the doubt taken from every end that is explained or old enough."""
+        """Return the list with the doubt taken from every end that is explained or old enough.
+
+        An end that a list no longer tells is forgotten: told again, it waits anew.
+        """
+        day = (history.account_id, history.trade_date)
+        before = self._since_ns.pop(day, {})
+        doubtful = [report for report in history.orders if report.is_doubtful]
+        since = {report.ref: before.get(report.ref, history.asked_ns) for report in doubtful}
+        self._since_ns[day] = since
+        while len(self._since_ns) > LISTS_MAX:
+            self._since_ns.pop(next(iter(self._since_ns)))
+        old_ns = history.asked_ns - self._visible_after_ns
+        sure = {one.ref for one in doubtful if since[one.ref] <= old_ns or is_explained(one)}
         orders = tuple(
-            replace(report, is_doubtful=False) if self._is_sure(report, history, is_explained) else report
-            for report in history.orders
+            replace(report, is_doubtful=False) if report.ref in sure else report for report in history.orders
         )
         return replace(history, orders=orders)
-
-    def _is_sure(
-        self, report: OrderReport, history: OrderHistory, is_explained: Callable[[OrderReport], bool]
-    ) -> bool:
-        if not report.is_doubtful:
-            return False  # as it is
-        since_ns = self._since_ns.setdefault((report.account_id, report.ref), history.asked_ns)
-        while len(self._since_ns) > KEPT_MAX:
-            self._since_ns.pop(next(iter(self._since_ns)))
-        return history.asked_ns - since_ns >= self._visible_after_ns or is_explained(report)
