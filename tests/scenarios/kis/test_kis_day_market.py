@@ -16,6 +16,7 @@ from jumun.model.errors import OpeningUnknown
 from jumun.model.ids import OrderId
 from jumun.model.orders import Order, OrderStatus, OrderType, TimeInForce, TradingSession
 from jumun.model.reasons import Reason
+from jumun.model.reports import OrderReport
 from jumun.services.liveness import IDLE_EVERY_S, PING_EVERY_S
 from jumun.simulators.kis.switches import KisSwitches as HouseSwitches
 from jumun.testing.kis_stack import ACCOUNT
@@ -315,6 +316,27 @@ def test_while_the_day_market_runs_an_order_for_the_opening_is_cancelled_by_the_
         assert not stage.wire.calls(CHANGE)
 
     play_on(play, 17, 40)
+
+
+@pytest.mark.req("I-49", "I-47")
+def test_what_we_sent_keeps_its_session_whatever_the_time_in_the_list_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(stage: Stage) -> None:
+        order_id = await stage.rest(9, symbol="AAPL", price=Decimal(190), order_type=OrderType.LOO)
+        # As if KIS's clock were behind: its time of the order is before four in New York.
+        monkeypatch.setattr("jumun.brokers.kis.us_rows._takes_regular_orders", lambda _row: False)
+        await asyncio.sleep(1_500)
+        assert stage.order(order_id).status is OrderStatus.ACCEPTED
+        assert [row.state.value for row in await listed(stage)] == ["WORKING"]
+        await cancelled(stage, order_id)
+        assert not stage.wire.calls(CHANGE)
+
+    play_on(play, 17, 40)
+
+
+async def listed(stage: Stage) -> tuple[OrderReport, ...]:
+    return (await stage.broker.history(ACCOUNT, TUESDAY.isoformat())).orders
 
 
 @pytest.mark.req("I-49", "I-42")
